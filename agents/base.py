@@ -1,0 +1,81 @@
+"""The vocabulary of agents: what acts, what learns, and what travels between the two."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trailkit.replay.transition import Observation
+
+Action = NDArray[np.float32]
+Metrics = Mapping[str, float]
+# Named groups of weights, each a flat state dict: {"policy": …, "discriminator": …}.
+Parameters = Mapping[str, Mapping[str, torch.Tensor]]
+
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Chooses actions for one environment."""
+
+    def reset(self) -> None:
+        """Begins an episode (exploration noise may be drawn once for each)."""
+
+    def act(self, observation: Observation) -> Action:
+        """Returns an action, float32 [A] in [-1, 1], for an unbatched observation."""
+
+    def load(self, parameters: Parameters) -> None:
+        """Takes over the weights that a learner published."""
+
+
+@runtime_checkable
+class StopRule(Protocol):
+    """Decides when an actor gives up an episode before its time limit."""
+
+    def load(self, parameters: Parameters) -> None:
+        """Takes over the weights that a learner published."""
+
+    def reset(self) -> None:
+        """Begins an episode."""
+
+    def __call__(self, observation: Observation) -> bool:
+        """Says whether the episode ends with this observation."""
+
+
+@runtime_checkable
+class Learner(Protocol[Batch_contra]):
+    """Learns from batches of tensors: `Transition` for D4PG and BC, `ImitationBatch` for Adversarial."""
+
+    def step(self, batch: Batch_contra) -> Metrics:
+        """Makes one update and returns what happened in it."""
+
+    def parameters(self) -> Parameters:
+        """The weights that actors need."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a checkpoint needs to go on exactly: networks, optimisers, counters."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+
+
+class Snapshot(NamedTuple):
+    """Published weights and their version (the learner step that made them)."""
+
+    version: int
+    parameters: Parameters
+
+
+class ParameterSource(Protocol):
+    """Where actors get weights from."""
+
+    def latest(self) -> Snapshot: ...
+
+
+class ParameterSink(Protocol):
+    """Where learners publish weights to."""
+
+    def publish(self, snapshot: Snapshot) -> None: ...

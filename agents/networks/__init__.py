@@ -1,0 +1,1 @@
+"""The shared encoder stack and the heads on it."""

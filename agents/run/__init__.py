@@ -1,0 +1,1 @@
+"""How agents run: the command, the composition root, loops, checkpoints, evaluation and video."""

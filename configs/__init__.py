@@ -1,0 +1,1 @@
+"""Configuration: Hydra groups as YAML and the dataclass schema that types them."""

@@ -1,0 +1,1 @@
+"""Demonstrations: the episode store, the recorder and the devices it records from."""

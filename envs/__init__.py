@@ -1,0 +1,1 @@
+"""Environments: tasks, cameras and the headless renderer, adapters from and to Gymnasium."""

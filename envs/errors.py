@@ -1,0 +1,20 @@
+"""The one error a person is meant to read.
+
+Raise `UserError` for anything that a user of the command or of the library did wrong or can mend: the
+command prints the message as one line and exits with code 2, without a traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """What was wrong, what was expected and what to do about it, in one line."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Builds the error for a name that does not exist, with the nearest names that do."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose from {', '.join(names)}"
+    return UserError(f"unknown {kind} {name!r}: {hint}")

@@ -1,0 +1,1 @@
+"""The manipulation tasks, a small file each."""

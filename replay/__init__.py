@@ -1,0 +1,1 @@
+"""Replay: episodes in, n-step transitions out, on Reverb or in process."""
