@@ -1,1 +1,17 @@
-"""The manipulation tasks, a small file each."""
+"""The manipulation tasks, a small file each.
+
+A new task is a module with a subclass of `ManipulationTask` and a row in `TASKS`.
+"""
+
+from collections.abc import Callable
+
+from trailkit.envs.settings import EnvSettings
+from trailkit.envs.tasks.base import ManipulationTask
+from trailkit.envs.tasks.lift import lift, lift_distracted
+from trailkit.envs.tasks.reach import reach
+
+TASKS: dict[str, Callable[[EnvSettings], ManipulationTask]] = {
+    "reach": reach,
+    "lift": lift,
+    "lift_distracted": lift_distracted,
+}

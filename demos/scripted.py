@@ -1,0 +1,114 @@
+"""Scripted experts: they command what a person at a joystick commands, Cartesian velocities and the gripper.
+
+They know where things are (a person sees it), move at a bounded speed and stop to grasp. Their commands are
+disturbed by noise, so that no two demonstrations are alike and mistakes are seen being corrected.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.actions import MAX_TOOL_SPEED, CartesianVelocity
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import unknown
+from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace
+from trailkit.envs.tasks.lift import Lift
+from trailkit.envs.tasks.reach import Reach
+
+_OPEN, _CLOSE = -1.0, 1.0
+_HOVER_HEIGHT = 0.11  # m: the fingers clear a block
+_GRASP_HEIGHT = 0.022  # m
+_CARRY_HEIGHT = 0.15  # m
+_ALIGNED = 0.008  # m: near enough, in the plane, to go down
+_ARRIVED = 0.006  # m: near enough to grasp
+_CLOSING_STEPS = 20  # control steps that the fingers need for a firm grip
+_APPROACH = 0.6  # share of the remaining way that one step covers, below full speed
+_NOISE_MEMORY = 0.7  # of the disturbance, from one step to the next: a hand trembles slowly
+
+Command = NDArray[np.float64]
+
+
+class ScriptedExpert:
+    """Plays one episode after another of a task."""
+
+    def __init__(self, env: Environment, noise: float = 0.2, seed: int = 0) -> None:
+        """Prepares to play.
+
+        Args:
+            env: Whose state the expert reads.
+            noise: Standard deviation of the disturbance of each velocity command, in units of full speed.
+            seed: Of the disturbance.
+
+        Raises:
+            UserError: If there is no expert for the task.
+        """
+        scripts = {Reach: _reach, Lift: _lift}
+        if type(env.task) not in scripts:
+            raise unknown("scripted expert for task", env.settings.task, (task.__name__ for task in scripts))
+        self._env = env
+        self._script = scripts[type(env.task)]
+        self._noise = noise
+        self._random = np.random.default_rng(seed)
+        self._controller = CartesianVelocity()
+
+    def reset(self) -> None:
+        """Begins an episode; the environment has been reset."""
+        self._commands: Iterator[Command] = self._script(self._env)
+        self._disturbance = np.zeros(3)
+
+    def act(self) -> NDArray[np.float32]:
+        """The next action, in the environment's own action space, float32 [A]."""
+        command = next(self._commands)
+        fresh = self._random.normal(scale=self._noise, size=3)
+        self._disturbance = _NOISE_MEMORY * self._disturbance + np.sqrt(1 - _NOISE_MEMORY**2) * fresh
+        command[:3] += self._disturbance
+        command = np.clip(command, -1.0, 1.0)
+        if self._env.settings.action_space is ActionSpace.JOINT:
+            robot = self._env.task.robot
+            command = self._controller.command(robot, command) / robot.max_velocity
+        return command.astype(np.float32)
+
+
+def _reach(env: Environment) -> Iterator[Command]:
+    """Goes to the ball and stays."""
+    while True:
+        yield _towards(env, env.task.target(env.physics), grip=0.0)
+
+
+def _lift(env: Environment) -> Iterator[Command]:
+    """Goes above the block, down, grasps, and holds it up; begins again when it has missed."""
+    while True:
+        while (offset := _target(env) - _tool(env))[2] > -0.5 and np.linalg.norm(offset[:2]) > _ALIGNED:
+            yield _towards(env, _above(_target(env), _HOVER_HEIGHT), _OPEN)
+        while np.linalg.norm((offset := _above(_target(env), _GRASP_HEIGHT) - _tool(env))) > _ARRIVED:
+            if np.linalg.norm(offset[:2]) > 3 * _ALIGNED:
+                break  # pushed aside
+            yield _towards(env, _above(_target(env), _GRASP_HEIGHT), _OPEN)
+        else:
+            grasp = _tool(env).copy()
+            for _ in range(_CLOSING_STEPS):
+                yield _towards(env, grasp, _CLOSE)
+            while np.linalg.norm(_target(env) - _tool(env)) < 0.05:
+                yield _towards(env, _above(grasp, _CARRY_HEIGHT), _CLOSE)
+        for _ in range(8):  # let go, up and away
+            yield _towards(env, _above(_tool(env), _HOVER_HEIGHT), _OPEN)
+
+
+def _target(env: Environment) -> Any:
+    return env.task.target(env.physics)
+
+
+def _tool(env: Environment) -> NDArray[np.float64]:
+    return env.task.robot.tool_position
+
+
+def _above(position: NDArray[np.float64], height: float) -> NDArray[np.float64]:
+    return np.array([position[0], position[1], height])
+
+
+def _towards(env: Environment, goal: NDArray[np.float64], grip: float) -> Command:
+    """The command that closes in on a goal, [x, y, z, grip]."""
+    velocity = _APPROACH * (goal - _tool(env)) / CONTROL_TIMESTEP / MAX_TOOL_SPEED
+    return np.append(np.clip(velocity, -1.0, 1.0), grip)

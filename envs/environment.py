@@ -1,0 +1,82 @@
+"""The environment: a task made into a `dm_env.Environment` whose model is compiled once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dm_env
+import numpy as np
+from dm_control import composer
+from numpy.typing import NDArray
+
+from trailkit.envs.errors import unknown
+from trailkit.envs.rendering import Quality, Renderer
+from trailkit.envs.settings import EnvSettings
+from trailkit.envs.tasks import TASKS
+
+
+class Environment(composer.Environment):
+    """A manipulation task.
+
+    An episode ends at its time limit only, with a discount of 1: a truncation, not a termination.
+    """
+
+    def __init__(self, settings: EnvSettings, seed: int | None = None) -> None:
+        """Compiles the task's model, which takes a second or so.
+
+        Raises:
+            UserError: If there is no such task.
+        """
+        if settings.task not in TASKS:
+            raise unknown("task", settings.task, TASKS)
+        self.settings = settings
+        task = TASKS[settings.task](settings)
+        self._renderers: dict[tuple[int, int, Quality], Renderer] = {}
+        super().__init__(
+            task,
+            # Composer compares times after the step, so half a step below the limit makes for whole steps.
+            time_limit=(settings.episode_steps - 0.5) * task.control_timestep,
+            random_state=seed,
+            strip_singleton_obs_buffer_dim=True,
+            recompile_mjcf_every_episode=False,
+            max_reset_attempts=10,
+        )
+
+    def seed(self, seed: int) -> None:
+        """Makes the episodes from the next `reset` on those of this seed."""
+        self._random_state.seed(seed)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the task is solved in the current state."""
+        return bool(self.task.solved(self.physics))
+
+    def step(self, action: Any) -> dm_env.TimeStep:
+        """Takes a control step of 50 ms; see `dm_env.Environment`."""
+        return _plain(super().step(action))
+
+    def reset(self) -> dm_env.TimeStep:
+        """Begins an episode; see `dm_env.Environment`."""
+        return _plain(super().reset())
+
+    def render(
+        self, camera: str = "front", height: int = 480, width: int = 640, quality: Quality = Quality.FULL
+    ) -> NDArray[np.uint8]:
+        """Draws the current state for people to look at, uint8 [height, width, 3]."""
+        key = height, width, quality
+        if key not in self._renderers:
+            self._renderers[key] = Renderer(self.physics.model.ptr, *key)
+        return self._renderers[key].render(self.physics.data.ptr, self.task.camera_id(camera))
+
+    def close(self) -> None:
+        """Frees the renderers and the simulation."""
+        self.task.close()
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+        super().close()
+
+
+def _plain(timestep: dm_env.TimeStep) -> dm_env.TimeStep:
+    """Gives observations as a plain dict of arrays of their own, which later steps do not overwrite."""
+    observation: Mapping[str, Any] = timestep.observation
+    return timestep._replace(observation={key: np.array(value) for key, value in observation.items()})

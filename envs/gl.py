@@ -1,0 +1,79 @@
+"""Chooses how pictures are made without a screen, before anything imports OpenGL.
+
+MuJoCo, dm_control and PyOpenGL each read an environment variable once, when they are first imported.
+`trailkit.envs` calls `choose` first of all, so that importing any environment settles the matter.
+"""
+
+import ctypes
+import ctypes.util
+import os
+
+from trailkit.envs.errors import UserError
+
+BACKENDS = ("egl", "osmesa")
+_EGL_EXTENSION_PLATFORM_DEVICE = 0x313F
+PACKAGES = "libegl1 libgl1-mesa-dri libosmesa6"
+
+
+def choose() -> str:
+    """Settles the backend in `MUJOCO_GL` and `PYOPENGL_PLATFORM`, and returns its name.
+
+    A backend that the user named in `MUJOCO_GL` is kept. Otherwise EGL where a device answers, else OSMesa,
+    else "disabled": environments still run, and asking for a picture raises the error of `require`.
+    """
+    backend = os.environ.get("MUJOCO_GL", "").lower()
+    if not backend:
+        backend = "egl" if _egl_works() else "osmesa" if _osmesa_works() else "disabled"
+        os.environ["MUJOCO_GL"] = backend
+    if backend in BACKENDS:
+        os.environ.setdefault("PYOPENGL_PLATFORM", backend)
+    # Software rasterisers start a thread per core in each process; small pictures gain nothing from them and
+    # several actors on one machine lose.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
+    return backend
+
+
+def require() -> str:
+    """Returns the backend in force.
+
+    Raises:
+        UserError: If no headless OpenGL is to be had; names the packages that give it.
+    """
+    backend = os.environ.get("MUJOCO_GL", "").lower()
+    if backend in BACKENDS:
+        return backend
+    if backend == "disabled":
+        raise UserError(
+            "no headless OpenGL: neither EGL nor OSMesa can be loaded, so no camera can be rendered; "
+            f"install one, on Debian or Ubuntu with: apt-get install {PACKAGES}"
+        )
+    raise UserError(f"MUJOCO_GL={backend} cannot render without a screen: unset it, or set it to egl or osmesa")
+
+
+def _egl_works() -> bool:
+    """Whether some EGL device gives a display (a driver may be absent though the library is there)."""
+    try:
+        egl = ctypes.CDLL("libEGL.so.1")
+        egl.eglGetProcAddress.restype = ctypes.c_void_p
+        query_address = egl.eglGetProcAddress(b"eglQueryDevicesEXT")
+        display_address = egl.eglGetProcAddress(b"eglGetPlatformDisplayEXT")
+    except (OSError, AttributeError):
+        return False
+    if not query_address or not display_address:
+        return False
+    query = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(query_address)
+    get_display = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p)(display_address)
+    egl.eglInitialize.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    devices, count = (ctypes.c_void_p * 16)(), ctypes.c_int(0)
+    if not query(16, devices, ctypes.byref(count)):
+        return False
+    for device in devices[: count.value]:
+        display = get_display(_EGL_EXTENSION_PLATFORM_DEVICE, device, None)
+        # Left initialised: MuJoCo asks for the same display again, and terminates it at exit.
+        if display and egl.eglInitialize(display, None, None):
+            return True
+    return False
+
+
+def _osmesa_works() -> bool:
+    return ctypes.util.find_library("OSMesa") is not None
