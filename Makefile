@@ -8,7 +8,9 @@ BENCH ?= render env learner replay
 
 BIN := $(VENV)/bin
 FOLDERS := agents configs demos discriminators envs replay
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock
+# On 3.13 uv installs: pip cannot leave out labmaze, see [tool.uv] in pyproject.toml.
+IS_313 = $(shell $(BIN)/python -c 'import sys; sys.version_info < (3, 13) or print("yes")')
+INSTALL = $(if $(IS_313),$(BIN)/uv pip install --python $(BIN)/python,$(BIN)/pip install) -qq --constraint requirements.lock
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check types format setup lock bench clean
@@ -59,7 +61,7 @@ $(BIN)/pip:
 		python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
 	@echo "creating $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/pip install -qq --constraint requirements.lock --upgrade pip uv
 
 $(VENV)/.base: $(BIN)/pip pyproject.toml requirements.lock
 	@echo "installing trailkit and what it needs (a few minutes the first time)"

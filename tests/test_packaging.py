@@ -81,7 +81,7 @@ def test_the_changelog_begins_with_the_declared_version(pyproject: dict[str, Any
 
 
 def test_the_lock_names_packages_only() -> None:
-    pin = re.compile(r"[a-z0-9-]+==[\w.]+( ; [\w .<>='()]+)?")
+    pin = re.compile(r"[a-z0-9-]+==[\w.]+( ; [\w .<>=!'()]+)?")
     assert [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not pin.fullmatch(line)] == []
 
 
