@@ -1,7 +1,7 @@
 """The vocabulary of agents: what acts, what learns, and what travels between the two."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,29 @@ Metrics = Mapping[str, float]
 Parameters = Mapping[str, Mapping[str, torch.Tensor]]
 
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
+Tree = TypeVar("Tree")
+
+
+def as_tensors(tree: Tree, device: torch.device | str = "cpu") -> Tree:
+    """Turns the NumPy arrays of nested tuples and mappings into tensors: the one crossing from data to learning.
+
+    On the CPU a writeable array is not copied: the tensor shares its memory. Named tuples keep their types, and
+    `None` and numbers stay what they are.
+    """
+    return cast(Tree, _as_tensors(tree, torch.device(device)))
+
+
+def _as_tensors(node: Any, device: torch.device) -> Any:
+    match node:
+        case np.ndarray():
+            return torch.from_numpy(node if node.flags.writeable else node.copy()).to(device, non_blocking=True)
+        case Mapping():
+            return {name: _as_tensors(value, device) for name, value in node.items()}
+        case tuple():
+            parts = [_as_tensors(part, device) for part in node]
+            return type(node)(*parts) if type(node) is not tuple else tuple(parts)
+        case _:
+            return node
 
 
 @runtime_checkable

@@ -1,0 +1,82 @@
+"""Policies: with exploration noise, without, and at random."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from trailkit.agents.base import Action, Parameters, as_tensors
+from trailkit.agents.networks.averaging import follower
+from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.replay.transition import Observation
+
+
+class GreedyPolicy:
+    """Does what the network says: for evaluation."""
+
+    def __init__(self, network: PolicyNetwork) -> None:
+        """Copies the network."""
+        self._network = follower(network)
+
+    def reset(self) -> None:
+        """Begins an episode: nothing to do."""
+
+    def act(self, observation: Observation) -> Action:
+        """Returns the network's action."""
+        batch = {name: np.asarray(value)[None] for name, value in observation.items()}
+        with torch.inference_mode():
+            action: Action = self._network(as_tensors(batch))[0].numpy()
+        return action
+
+    def load(self, parameters: Parameters) -> None:
+        """Takes over the weights of the policy."""
+        self._network.load_state_dict(parameters["policy"])
+
+
+class ExplorationPolicy:
+    """Adds Gaussian noise, of a deviation drawn for each episode, to what the network says."""
+
+    def __init__(self, network: PolicyNetwork, deviations: Sequence[float] = (0.15, 0.3), seed: int = 0) -> None:
+        """Copies the network.
+
+        Args:
+            network: encoder and head.
+            deviations: what each episode's standard deviation is drawn from; the paper gives none, acme has 0.3.
+            seed: of the noise.
+        """
+        self._greedy = GreedyPolicy(network)
+        self._deviations = tuple(deviations)
+        self._generator = np.random.default_rng(seed)
+        self.reset()
+
+    def reset(self) -> None:
+        """Draws the episode's deviation."""
+        self._deviation = float(self._generator.choice(self._deviations))
+
+    def act(self, observation: Observation) -> Action:
+        """Returns the network's action with noise, clipped to [-1, 1]."""
+        action = self._greedy.act(observation)
+        noise = self._generator.normal(0.0, self._deviation, action.shape)
+        return np.clip(action + noise, -1.0, 1.0).astype(np.float32)
+
+    def load(self, parameters: Parameters) -> None:
+        """Takes over the weights of the policy."""
+        self._greedy.load(parameters)
+
+
+class RandomPolicy:
+    """Draws each action uniformly, whatever it sees: to fill a replay, and for constraining sets."""
+
+    def __init__(self, action_size: int, seed: int = 0) -> None:
+        self._action_size = action_size
+        self._generator = np.random.default_rng(seed)
+
+    def reset(self) -> None:
+        """Begins an episode: nothing to do."""
+
+    def act(self, observation: Observation) -> Action:
+        """Returns an action in [-1, 1]."""
+        return self._generator.uniform(-1.0, 1.0, self._action_size).astype(np.float32)
+
+    def load(self, parameters: Parameters) -> None:
+        """Needs no weights."""

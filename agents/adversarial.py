@@ -1,0 +1,93 @@
+"""Imitation by a learned reward: GAIL, DAC and TRAIL, by what is put in."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from trailkit.agents.base import Metrics, Parameters
+from trailkit.discriminators.base import RewardModel
+from trailkit.replay.transition import ImitationBatch, Transition
+
+
+@runtime_checkable
+class ReinforcementLearner(Protocol):
+    """A `Learner` of transitions that is told which rows are the expert's."""
+
+    def step(self, batch: Transition, expert_rows: int = 0) -> Metrics:
+        """Makes one update; the last `expert_rows` rows of the batch are the expert's."""
+
+    def parameters(self) -> Parameters:
+        """The weights that actors need."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a checkpoint needs to go on exactly."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+
+
+class Adversarial:
+    """Updates a reward model, then a reinforcement learner on transitions that the model has just rewarded."""
+
+    def __init__(self, reward_model: RewardModel, rl: ReinforcementLearner, demos_in_replay: bool = True) -> None:
+        """Joins the two.
+
+        Args:
+            reward_model: gives the rewards.
+            rl: learns from them.
+            demos_in_replay: whether the expert's transitions are learned from too, beside the agent's, as in the
+                paper (TRAIL, Alg. 2). Without them no action of the expert is used.
+        """
+        self._reward_model = reward_model
+        self._rl = rl
+        self._demos_in_replay = demos_in_replay
+
+    def step(self, batch: ImitationBatch) -> Metrics:
+        """Makes one update of each."""
+        metrics = self._reward_model.update(batch)
+        agent, expert = batch.train
+        if self._demos_in_replay:
+            learned = self._rl.step(self._rewarded(concatenate(agent, expert)), len(expert.steps))
+        else:
+            learned = self._rl.step(self._rewarded(agent))
+        return {**metrics, **learned}
+
+    def parameters(self) -> Parameters:
+        """The policy, and the discriminator by which actors stop early."""
+        weights = self._reward_model.weights()
+        return {**self._rl.parameters(), **({"discriminator": weights} if weights else {})}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of both."""
+        return {"reward_model": self._reward_model.state_dict(), "rl": self._rl.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+        self._reward_model.load_state_dict(state["reward_model"])
+        self._rl.load_state_dict(state["rl"])
+
+    def _rewarded(self, transition: Transition) -> Transition:
+        reward = self._reward_model.reward(transition)
+        real = torch.arange(reward.shape[1], device=reward.device) < transition.steps[:, None]
+        return transition._replace(reward=torch.where(real, reward, 0.0))
+
+
+def concatenate(first: Transition, second: Transition) -> Transition:
+    """Returns the rows of the first batch, then those of the second."""
+    return Transition(
+        observation={
+            name: torch.cat([first.observation[name], second.observation[name]]) for name in first.observation
+        },
+        action=torch.cat([first.action, second.action]),
+        reward=torch.cat([first.reward, second.reward]),
+        discount=torch.cat([first.discount, second.discount]),
+        next_observation={
+            name: torch.cat([first.next_observation[name], second.next_observation[name]])
+            for name in first.next_observation
+        },
+        steps=torch.cat([first.steps, second.steps]),
+        age=torch.cat([first.age, second.age]),
+        key=torch.cat([first.key, second.key]),
+        probability=torch.cat([first.probability, second.probability]),
+    )

@@ -1,0 +1,79 @@
+"""Behaviour cloning on the networks that D4PG uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from trailkit.agents import losses
+from trailkit.agents.base import Parameters
+from trailkit.agents.networks.augment import RandomShift
+from trailkit.agents.networks.averaging import follow, follower
+from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.replay.transition import Transition
+
+
+@dataclass(frozen=True)
+class BCSettings:
+    """Hyperparameters."""
+
+    learning_rate: float = 3e-4  # Adam's
+    average_tau: float = 0.01  # how fast the averaged policy follows
+    max_gradient_norm: float = 40.0
+    random_shift: int = 3  # pixels, at most
+
+
+class BC:
+    """Regresses the expert's actions from its observations.
+
+    Differences from the paper: TRAIL compares with BC without a recipe, so all is chosen here: the mean squared error,
+    D4PG's encoder and policy head, random shifts, and an averaged policy that acts.
+    """
+
+    def __init__(self, policy: PolicyNetwork, settings: BCSettings | None = None, seed: int = 0) -> None:
+        """Takes over the network, on the device where it is.
+
+        Args:
+            policy: encoder and head.
+            settings: the hyperparameters.
+            seed: of the random shifts.
+        """
+        self.settings = settings or BCSettings()
+        self._policy = policy
+        self._average = follower(policy)
+        self._optimizer = torch.optim.Adam(policy.parameters(), lr=self.settings.learning_rate, fused=True)
+        self._shift = RandomShift(self.settings.random_shift)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def step(self, batch: Transition) -> dict[str, float]:
+        """Makes one update on the expert's transitions."""
+        action = self._policy(self._shift(batch.observation, self._generator))
+        loss = losses.behaviour_cloning(action, batch.action).mean()
+        self._optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._policy.parameters(), self.settings.max_gradient_norm)
+        self._optimizer.step()
+        follow(self._average, self._policy, self.settings.average_tau)
+        return {"policy_loss": loss.item(), "policy_gradient_norm": norm.item()}
+
+    def parameters(self) -> Parameters:
+        """A copy of the averaged policy, encoder included."""
+        return {"policy": {name: weight.clone() for name, weight in self._average.state_dict().items()}}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Networks, optimiser and generator."""
+        return {
+            "policy": self._policy.state_dict(),
+            "average": self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+        self._policy.load_state_dict(state["policy"])
+        self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._generator.set_state(state["generator"])

@@ -1,0 +1,193 @@
+"""Encoders of camera images: one stack of convolutions a camera, then one embedding of them all.
+
+All are agnostic of who uses them: the actor-critic and the discriminator get encoders of the same class with
+weights of their own. Images come as uint8 [B, H, W, 3], or as floats in [0, 1]; their permutation to [B, 3, H, W] is
+already `channels_last`, the layout in which convolutions are fastest on a CPU, so the weights are kept in it too.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from trailkit.replay.transition import Observation
+
+# A camera's image size: height and width.
+ImageSizes = Mapping[str, tuple[int, int]]
+Images = Shaped[Tensor, "batch height width 3"]
+
+
+def _brightness_scale(images: Images) -> float:
+    return 1.0 if images.is_floating_point() else 1 / 255
+
+
+class Encoder(nn.Module):
+    """Embeds the cameras of an observation: [B, H, W, 3] each -> float32 [B, embedding] in (-1, 1).
+
+    The outputs of the cameras' stacks are concatenated and go through Linear, LayerNorm and tanh (TRAIL, Fig. 19).
+    The kinds below differ in the stack alone.
+    """
+
+    def __init__(self, stack: Callable[[], nn.Module], image_sizes: ImageSizes, embedding: int) -> None:
+        """Makes one stack for each camera.
+
+        Args:
+            stack: makes a module that maps images to [B, C, h, w].
+            image_sizes: height and width of every camera's images, at least 32 (less after a crop).
+            embedding: the width of the output.
+        """
+        super().__init__()
+        if not image_sizes:
+            raise ValueError("an encoder needs at least one camera: name one in image_sizes")
+        self.embedding = embedding
+        self.image_sizes = dict(image_sizes)
+        self.stacks = nn.ModuleDict({camera: stack() for camera in sorted(image_sizes)})
+        width = sum(self._features(camera, torch.zeros(1, *image_sizes[camera], 3)).shape[1] for camera in self.stacks)
+        self.project = nn.Linear(width, embedding)
+        self.normalise = nn.LayerNorm(embedding)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, observation: Observation) -> Float[Tensor, "batch embedding"]:
+        """Embeds a batch; entries of the observation that are no camera of this encoder are not looked at."""
+        features = [self._features(camera, observation[camera]) for camera in self.stacks]
+        return torch.tanh(self.normalise(self.project(torch.cat(features, 1))))
+
+    def _features(self, camera: str, images: Images) -> Float[Tensor, "batch features"]:
+        # Flattened in the order in which channels_last lies in memory: no copy.
+        output: Tensor = self.stacks[camera](images)
+        return output.permute(0, 2, 3, 1).flatten(1)
+
+
+class _Stem(nn.Module):
+    """A first convolution without padding, into which the scaling of the pixels to [-0.5, 0.5] is folded.
+
+    So the images are read once, where they are widened to float, instead of three times.
+    """
+
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, channels, kernel, stride)
+
+    def forward(self, images: Images) -> Float[Tensor, "batch channels h w"]:
+        weight, bias = self.convolution.weight, self.convolution.bias
+        assert bias is not None
+        scaled = weight * _brightness_scale(images)
+        shifted = bias - 0.5 * weight.sum((1, 2, 3))
+        return F.conv2d(images.permute(0, 3, 1, 2).float(), scaled, shifted, self.convolution.stride)
+
+
+class CompactStack(nn.Module):
+    """Three strided convolutions, 16-32-32 channels: Nature's with half the width, and no spatial loss in the last.
+
+    Chosen by measurement among strides, kernels and patch embeddings: see `trailkit bench learner`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _Stem(16, kernel=8, stride=4),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.ReLU(),
+        )
+
+    def forward(self, images: Images) -> Float[Tensor, "batch channels h w"]:
+        """Maps images to feature maps of about an eighth of their size."""
+        output: Tensor = self.layers(images)
+        return output
+
+
+class NatureStack(nn.Module):
+    """The three convolutions of DQN (Mnih et al. 2015), which most peers use."""
+
+    SMALLEST = 36  # smaller images leave nothing for the last convolution
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _Stem(32, kernel=8, stride=4),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 4, stride=2),
+            nn.ReLU(),
+            nn.Conv2d(64, 64, 3),
+            nn.ReLU(),
+        )
+
+    def forward(self, images: Images) -> Float[Tensor, "batch channels h w"]:
+        """Maps images to feature maps; small ones are padded with black to `SMALLEST`."""
+        height, width = images.shape[1:3]
+        missing = (0, 0, 0, max(0, self.SMALLEST - width), 0, max(0, self.SMALLEST - height))
+        output: Tensor = self.layers(F.pad(images, missing) if any(missing) else images)
+        return output
+
+
+class _ResidualBlock(nn.Module):
+    """Two pre-normalised convolutions beside a skip."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _instance_norm(channels),
+            nn.ELU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            _instance_norm(channels),
+            nn.ELU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, maps: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
+        output: Tensor = maps + self.layers(maps)
+        return output
+
+
+def _instance_norm(channels: int) -> nn.Module:
+    # One group a channel is instance normalisation; this kernel keeps channels_last, that of InstanceNorm2d does not.
+    return nn.GroupNorm(channels, channels)
+
+
+class ResidualStack(nn.Module):
+    """The paper's 15 convolutions in three stages of 16, 32 and 32 channels (TRAIL, app. H, Fig. 19).
+
+    Each stage is a convolution, a max-pool that halves the size, and two residual blocks: IMPALA's network with
+    instance normalisation and ELU. The figure draws the first skip from before the pool, where shapes do not
+    match; it starts after it here, as IMPALA's does. The text's "eight convolutional layers" contradicts the figure.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, channels in ((3, 16), (16, 32), (32, 32)):
+            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.MaxPool2d(3, stride=2, padding=1)]
+            layers += [_ResidualBlock(channels), _ResidualBlock(channels)]
+        self.layers = nn.Sequential(*layers, _instance_norm(32), nn.ELU())
+
+    def forward(self, images: Images) -> Float[Tensor, "batch channels h w"]:
+        """Maps images to feature maps of an eighth of their size, rounded up."""
+        pixels = images.permute(0, 3, 1, 2).float() * _brightness_scale(images) - 0.5
+        output: Tensor = self.layers(pixels)
+        return output
+
+
+class CompactEncoder(Encoder):
+    """The default: made for a CPU."""
+
+    def __init__(self, image_sizes: ImageSizes, embedding: int = 64) -> None:
+        super().__init__(CompactStack, image_sizes, embedding)
+
+
+class NatureEncoder(Encoder):
+    """The peers' baseline."""
+
+    def __init__(self, image_sizes: ImageSizes, embedding: int = 64) -> None:
+        super().__init__(NatureStack, image_sizes, embedding)
+
+
+class ResidualEncoder(Encoder):
+    """The paper's; it does not give the embedding's width."""
+
+    def __init__(self, image_sizes: ImageSizes, embedding: int = 256) -> None:
+        super().__init__(ResidualStack, image_sizes, embedding)

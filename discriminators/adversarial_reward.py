@@ -1,0 +1,113 @@
+"""The reward that is learned against the agent: GAIL's and TRAIL's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from trailkit.discriminators.augmentation import Augmentation
+from trailkit.discriminators.base import DiscriminatorLoss, Judgement, Logits, RewardFunction
+from trailkit.discriminators.diagnostics import diagnose
+from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.rewards import minus_log_one_minus_d
+from trailkit.replay.transition import ImitationBatch, Observation, Transition
+
+
+@dataclass(frozen=True)
+class AdversarialRewardSettings:
+    """How the discriminator is trained."""
+
+    learning_rate: float = 1e-4  # Adam's
+
+
+class AdversarialReward:
+    """Trains a discriminator, and pays the agent for frames that it takes for the expert's.
+
+    Differences from the paper (TRAIL, sec. 3-4, app. B and H): means instead of sums over the batch, so that the
+    batch size does not change the learning rate; rewards are computed anew at each sampling, which the paper leaves open.
+    """
+
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        augmentation: Augmentation,
+        loss: DiscriminatorLoss,
+        reward: RewardFunction = minus_log_one_minus_d,
+        settings: AdversarialRewardSettings | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Takes over the discriminator.
+
+        Args:
+            discriminator: what is trained.
+            augmentation: of the training frames; rewards come from centre crops without it.
+            loss: what is minimised, e.g. `with_accuracy_constraint(binary_cross_entropy)`.
+            reward: the reward as a function of the logit.
+            settings: of the optimiser.
+            seed: of all that is drawn.
+        """
+        self.discriminator = discriminator
+        self._augmentation = augmentation
+        self._loss = loss
+        self._reward = reward
+        self._generator = torch.Generator().manual_seed(seed)
+        learning_rate = (settings or AdversarialRewardSettings()).learning_rate
+        self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=learning_rate, fused=True)
+
+    def update(self, batch: ImitationBatch) -> dict[str, float]:
+        """Makes one update on the frames `observation` of all four sources, in one forward pass."""
+        judgement = self._judge(batch)
+        loss = self._loss(judgement)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        with torch.no_grad():
+            metrics = {"disc_loss": loss} | diagnose(judgement.train, judgement.constraint)
+            return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
+
+    @torch.no_grad()
+    def reward(self, transition: Transition) -> Float[Tensor, "batch n"]:
+        """Judges all next observations with the weights of now."""
+        cameras = self.discriminator.cameras
+        shape = transition.next_observation[cameras[0]].shape[:2]
+        frames = {camera: transition.next_observation[camera].flatten(0, 1) for camera in cameras}
+        return self._reward(self.discriminator(frames)).view(shape)
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the discriminator's weights."""
+        return {name: weight.detach().clone() for name, weight in self.discriminator.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Discriminator, optimiser and generator."""
+        return {
+            "discriminator": self.discriminator.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+        self.discriminator.load_state_dict(state["discriminator"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._generator.set_state(state["generator"])
+
+    def _judge(self, batch: ImitationBatch) -> Judgement:
+        pairs = [batch.train] if batch.constraint is None else [batch.train, batch.constraint]
+        sources: list[Observation] = [t.observation for pair in pairs for t in (pair.expert, pair.agent)]
+        cameras = self.discriminator.cameras
+        joined = {camera: torch.cat([source[camera] for source in sources]) for camera in cameras}
+        augmented = self._augmentation(joined, self._generator)
+        sizes = [len(source[cameras[0]]) for source in sources]
+        expert, agent, *constraint = self.discriminator(augmented).split(sizes)
+        frames = {camera: images.split(sizes) for camera, images in augmented.items()}
+        return Judgement(
+            train=Logits(expert, agent),
+            constraint=Logits(*constraint) if constraint else None,
+            expert_frames={camera: parts[0] for camera, parts in frames.items()},
+            agent_frames={camera: parts[1] for camera, parts in frames.items()},
+            discriminator=self.discriminator,
+            generator=self._generator,
+        )

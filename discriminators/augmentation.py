@@ -1,0 +1,178 @@
+"""Augmentation of the discriminator's training frames, made to cost less than the discriminator (TRAIL, app. B).
+
+Crop and rotation are one gather of pixels through precomputed index maps, brightness, contrast and saturation one
+batched matrix product, and the noise comes from a bank drawn once: a tenth of the time of the same operations one
+by one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Shaped, UInt8
+from torch import Tensor, nn
+
+from trailkit.discriminators.base import ImageSizes
+from trailkit.replay.transition import Observation
+
+LUMA = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness (ITU-R BT.601)
+TRANSFORMS = 512  # random crops with rotations in a bank
+NOISE = 1 << 22  # numbers in the noise bank, 16 MiB
+BLOCK = 8  # pixels that one row of the colour product takes at a time: 3 columns alone leave the CPU idle
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """Strengths; the paper gives none. Zero switches one off."""
+
+    brightness: float = 0.15  # largest shift, as a part of the full range
+    contrast: float = 0.3  # largest relative change, about mid grey
+    saturation: float = 0.3  # largest relative change of the distance from grey
+    rotation: float = 5.0  # largest angle, degrees
+    noise: float = 0.03  # standard deviation, as a part of the full range
+    camera_drop: float = 0.2  # probability that a camera is dropped, one always being kept
+
+
+def crop_sizes(image_sizes: ImageSizes, fraction: float = 0.875) -> dict[str, tuple[int, int]]:
+    """Returns what the discriminator sees of each camera: 56 of 64 pixels, 48 with the paper's fraction of 0.75."""
+    return {camera: (round(h * fraction), round(w * fraction)) for camera, (h, w) in image_sizes.items()}
+
+
+def centre_crop(images: Shaped[Tensor, "batch H W 3"], size: tuple[int, int]) -> Shaped[Tensor, "batch h w 3"]:
+    """Cuts out the centre, as a view."""
+    height, width = size
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width]
+
+
+def crop_maps(
+    size: tuple[int, int],
+    crop: tuple[int, int],
+    top: Float[Tensor, " maps"],
+    left: Float[Tensor, " maps"],
+    angle: Float[Tensor, " maps"],
+) -> Int[Tensor, "maps pixels"]:
+    """Returns where each pixel of a crop comes from: indices into the flattened image, by the nearest neighbour.
+
+    Args:
+        size: height and width of the images.
+        crop: height and width of the crops.
+        top: the crops' first rows; pixels beyond the image are its nearest ones.
+        left: the crops' first columns.
+        angle: the crops' rotations about their centres, radians.
+    """
+    (height, width), (rows, columns) = size, crop
+    y = (torch.arange(rows) - (rows - 1) / 2)[None, :, None]
+    x = (torch.arange(columns) - (columns - 1) / 2)[None, None, :]
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    row = cos * y - sin * x + (rows - 1) / 2 + top[:, None, None]
+    column = sin * y + cos * x + (columns - 1) / 2 + left[:, None, None]
+    flat = row.round().clamp(0, height - 1) * width + column.round().clamp(0, width - 1)
+    return flat.flatten(1).int()
+
+
+def gather_pixels(
+    images: Shaped[Tensor, "batch H W 3"], maps: Int[Tensor, "batch pixels"], size: tuple[int, int]
+) -> Shaped[Tensor, "batch h w 3"]:
+    """Makes each image anew from its own pixels: pixel p of the result is pixel maps[:, p] of the image."""
+    count, height, width, _ = images.shape
+    first = torch.arange(count, dtype=torch.int32, device=images.device)[:, None] * (height * width)
+    return images.reshape(-1, 3).index_select(0, (maps + first).view(-1)).view(count, *size, 3)
+
+
+class Augmentation(nn.Module):
+    """Turns training frames, uint8 [B, H, W, 3] each camera, into augmented crops, float32 [B, h, w, 3] around [0, 1].
+
+    Holds banks and no weights. What is drawn for a frame comes from the generator that each call is given.
+    """
+
+    def __init__(
+        self, image_sizes: ImageSizes, crops: ImageSizes, settings: AugmentationSettings | None = None, seed: int = 0
+    ) -> None:
+        """Draws the banks.
+
+        Args:
+            image_sizes: height and width of the cameras' images.
+            crops: height and width of the random crops.
+            settings: the strengths.
+            seed: of the banks.
+        """
+        super().__init__()
+        self.settings = settings or AugmentationSettings()
+        self.crops = dict(crops)
+        generator = torch.Generator().manual_seed(seed)
+        largest_angle = math.radians(self.settings.rotation)
+        for camera, crop in self.crops.items():
+            slack = [whole - part for whole, part in zip(image_sizes[camera], crop, strict=True)]
+            if min(slack) < 0:
+                raise ValueError(f"camera {camera!r}: a crop of {crop} does not fit in images of {image_sizes[camera]}")
+            top, left = (torch.randint(s + 1, (TRANSFORMS,), generator=generator).float() for s in slack)
+            angle = largest_angle * (2 * torch.rand(TRANSFORMS, generator=generator) - 1)
+            maps = crop_maps(image_sizes[camera], crop, top, left, angle)
+            self.register_buffer(f"maps_{camera}", maps, persistent=False)
+        self.register_buffer("noise", torch.randn(NOISE, generator=generator), persistent=False)
+
+    def forward(self, frames: Observation, generator: torch.Generator) -> dict[str, Tensor]:
+        """Augments each camera by draws of its own."""
+        augmented = {camera: self._augment(camera, frames[camera], generator) for camera in self.crops}
+        if len(augmented) == 1:
+            return augmented
+        count = len(next(iter(augmented.values())))
+        kept = draw_kept(count, len(augmented), self.settings.camera_drop, generator)
+        for column, images in zip(kept.unbind(1), augmented.values(), strict=True):
+            images.mul_(column.to(images.device)[:, None, None, None])
+        return augmented
+
+    def _augment(
+        self, camera: str, images: UInt8[Tensor, "batch H W 3"], generator: torch.Generator
+    ) -> Float[Tensor, "batch h w 3"]:
+        size, bank = self.crops[camera], self.get_buffer(f"maps_{camera}")
+        choice = torch.randint(len(bank), (len(images),), generator=generator).to(bank.device)
+        pixels = gather_pixels(images, bank[choice], size)
+        matrix, offset = (part.to(pixels.device) for part in self._draw_colours(len(images), generator))
+        count = pixels.numel()
+        if count > NOISE:
+            raise ValueError(f"{count} pixel values are more than the noise bank's {NOISE}: use smaller batches")
+        start = int(torch.randint(NOISE - count + 1, (), generator=generator))
+        noise = self.get_buffer("noise")[start : start + count].view(len(images), -1, 3)
+        return _recolour(pixels.view(len(images), -1, 3), matrix, offset, self.settings.noise, noise).view(
+            len(images), *size, 3
+        )
+
+    def _draw_colours(
+        self, count: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 1 3"]]:
+        """Draws the linear maps of colours: out = in @ matrix + offset, for brightness in [0, 1]."""
+        uniform = 2 * torch.rand(3, count, 1, 1, generator=generator) - 1
+        brightness = self.settings.brightness * uniform[0]
+        contrast = 1 + self.settings.contrast * uniform[1]
+        saturation = 1 + self.settings.saturation * uniform[2]
+        grey = torch.tensor(LUMA)[:, None].expand(3, 3)
+        matrix = contrast * (saturation * torch.eye(3) + (1 - saturation) * grey)
+        return matrix, (0.5 * (1 - contrast) + brightness).expand(count, 1, 3)
+
+
+def _recolour(
+    pixels: UInt8[Tensor, "batch pixels 3"],
+    matrix: Float[Tensor, "batch 3 3"],
+    offset: Float[Tensor, "batch 1 3"],
+    deviation: float,
+    noise: Float[Tensor, "batch pixels 3"],
+) -> Float[Tensor, "batch pixels 3"]:
+    """Applies each image's map of colours, and adds noise, in one product."""
+    count, number, _ = pixels.shape
+    block = math.gcd(number, BLOCK)
+    blocks = torch.zeros(count, block, 3, block, 3, device=pixels.device)
+    diagonal = torch.arange(block)
+    blocks[:, diagonal, :, diagonal, :] = matrix / 255
+    width = 3 * block
+    rows = pixels.reshape(count, -1, width).float()
+    added = torch.add(offset.repeat(1, 1, block), noise.reshape(count, -1, width), alpha=deviation)
+    return added.baddbmm_(rows, blocks.view(count, width, width)).view(count, number, 3)
+
+
+def draw_kept(count: int, cameras: int, drop: float, generator: torch.Generator) -> Float[Tensor, "batch cameras"]:
+    """Draws which cameras a frame keeps, 1 or 0: each is dropped with probability `drop`, but never the last one."""
+    uniform = torch.rand(count, cameras, generator=generator)
+    return torch.maximum((uniform >= drop).float(), F.one_hot(uniform.argmax(1), cameras).float())

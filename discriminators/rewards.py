@@ -1,0 +1,31 @@
+"""Rewards from a discriminator's logits, high = expert, D = sigmoid(logit): one function a formula."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from trailkit.discriminators.base import RewardFunction
+
+
+def minus_log_one_minus_d(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """-log(1 - D): GAIL's and TRAIL's; never negative, so that living on is never punished (TRAIL, sec. 3)."""
+    return F.softplus(logits)
+
+
+def log_d_minus_log_one_minus_d(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Log D - log(1 - D): AIRL's and DAC's (Fu et al. 2018, https://arxiv.org/abs/1710.11248)."""
+    return logits
+
+
+def log_d(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Log D; never positive, so that an early end is welcome."""
+    return F.logsigmoid(logits)
+
+
+def clipped(reward: RewardFunction, maximum: float) -> RewardFunction:
+    """Limits a reward from above, so that the critic's support can hold the returns (not in the paper)."""
+
+    def reward_clipped(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return reward(logits).clamp_max(maximum)
+
+    return reward_clipped
