@@ -95,10 +95,12 @@ class Snapshot(NamedTuple):
 class ParameterSource(Protocol):
     """Where actors get weights from."""
 
-    def latest(self) -> Snapshot: ...
+    def latest(self) -> Snapshot:
+        """Returns the newest weights."""
 
 
 class ParameterSink(Protocol):
     """Where learners publish weights to."""
 
-    def publish(self, snapshot: Snapshot) -> None: ...
+    def publish(self, snapshot: Snapshot) -> None:
+        """Makes these weights the newest."""

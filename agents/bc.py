@@ -52,7 +52,7 @@ class BC:
         action = self._policy(self._shift(batch.observation, self._generator))
         loss = losses.behaviour_cloning(action, batch.action).mean()
         self._optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._policy.parameters(), self.settings.max_gradient_norm)
         self._optimizer.step()
         follow(self._average, self._policy, self.settings.average_tau)

@@ -47,7 +47,7 @@ class D4PG:
     4. The images of the RL batch are shifted at random, as in DrQ-v2; the paper augments the discriminator's only.
     5. dQ/da is clipped to norm 1 and gradients to norm 40, as in acme, on which the authors built.
     6. The loss of the critic alone trains the encoder (acme's choice; the paper does not say).
-    7. The action takes a tanh, which Fig. 19 does not draw. `bc_weight` adds a term of DDPGfD's successors, default off.
+    7. The action takes a tanh, which Fig. 19 does not draw. `bc_weight` adds a term that the paper has not.
     """
 
     def __init__(

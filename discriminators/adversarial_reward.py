@@ -27,7 +27,8 @@ class AdversarialReward:
     """Trains a discriminator, and pays the agent for frames that it takes for the expert's.
 
     Differences from the paper (TRAIL, sec. 3-4, app. B and H): means instead of sums over the batch, so that the
-    batch size does not change the learning rate; rewards are computed anew at each sampling, which the paper leaves open.
+    batch size does not change the learning rate; rewards are computed anew at each sampling, which the paper leaves
+    open.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class AdversarialReward:
         discriminator: Discriminator,
         augmentation: Augmentation,
         loss: DiscriminatorLoss,
+        *,
         reward: RewardFunction = minus_log_one_minus_d,
         settings: AdversarialRewardSettings | None = None,
         seed: int = 0,

@@ -68,6 +68,7 @@ def with_gradient_penalty(loss: DiscriminatorLoss, weight: float = 10.0) -> Disc
             judgement.discriminator(between).sum(), list(between.values()), create_graph=True
         )
         norm = torch.cat([gradient.flatten(1) for gradient in gradients], 1).norm(dim=1)
-        return loss(judgement) + weight * (norm - 1).square().mean()
+        penalty: Tensor = (norm - 1).square().mean()
+        return loss(judgement) + weight * penalty
 
     return penalised
