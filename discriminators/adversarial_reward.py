@@ -31,12 +31,11 @@ class AdversarialReward:
     open.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts first, then what tunes them
         self,
         discriminator: Discriminator,
         augmentation: Augmentation,
         loss: DiscriminatorLoss,
-        *,
         reward: RewardFunction = minus_log_one_minus_d,
         settings: AdversarialRewardSettings | None = None,
         seed: int = 0,
