@@ -1,6 +1,7 @@
 """Policies: with exploration noise, without, and at random."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,6 +64,14 @@ class ExplorationPolicy:
         """Takes over the weights of the policy."""
         self._greedy.load(parameters)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the noise, so that a resumed actor goes on with the same."""
+        return {"generator": self._generator.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+        self._generator.bit_generator.state = state["generator"]
+
 
 class RandomPolicy:
     """Draws each action uniformly, whatever it sees: to fill a replay, and for constraining sets."""
@@ -80,3 +89,11 @@ class RandomPolicy:
 
     def load(self, parameters: Parameters) -> None:
         """Needs no weights."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the noise, so that a resumed actor goes on with the same."""
+        return {"generator": self._generator.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+        self._generator.bit_generator.state = state["generator"]

@@ -1,0 +1,281 @@
+"""The composition root: from configuration to the objects that run. The only place that knows all the parts."""
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy
+from trailkit.agents.adversarial import Adversarial
+from trailkit.agents.base import Learner, StopRule, as_tensors
+from trailkit.agents.bc import BC, BCSettings
+from trailkit.agents.d4pg import D4PG, D4PGSettings
+from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
+from trailkit.agents.networks.heads import PolicyHead, PolicyNetwork
+from trailkit.agents.stop import EarlyStop, Never
+from trailkit.configs.schema import (
+    Constraint,
+    EncoderConfig,
+    EncoderKind,
+    EnvConfig,
+    LearnerKind,
+    ReplayBackend,
+    RewardForm,
+    TrainConfig,
+)
+from trailkit.demos.store import DemoStore
+from trailkit.demos.stream import load_replay
+from trailkit.discriminators import rewards
+from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
+from trailkit.discriminators.augmentation import Augmentation, AugmentationSettings
+from trailkit.discriminators.base import DiscriminatorLoss, RewardFunction
+from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.losses import (
+    binary_cross_entropy,
+    with_accuracy_constraint,
+    with_gradient_penalty,
+)
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError
+from trailkit.envs.robot import PROPRIOCEPTION_SIZE
+from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.replay.base import Replay, Table
+from trailkit.replay.memory import MemoryReplay
+from trailkit.replay.mix import constrained_pairs, mix, pairs
+from trailkit.replay.transition import ImitationBatch, Transition
+
+_ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]] = {
+    EncoderKind.compact: CompactEncoder,
+    EncoderKind.nature: NatureEncoder,
+    EncoderKind.residual: ResidualEncoder,
+}
+_REWARDS: dict[RewardForm, RewardFunction] = {
+    RewardForm.gail: rewards.minus_log_one_minus_d,
+    RewardForm.airl: rewards.log_d_minus_log_one_minus_d,
+    RewardForm.log: rewards.log_d,
+}
+
+
+@dataclass(frozen=True)
+class Demos:
+    """The demonstrations, ready to sample."""
+
+    replay: MemoryReplay
+    holdout: Mapping[str, torch.Tensor] | None  # cameras of the frames kept back: uint8 [N, H, W, 3]
+    random: MemoryReplay | None  # a random policy in the expert's environment
+
+
+@dataclass(frozen=True)
+class Agent:
+    """What learns and what acts, made of one configuration."""
+
+    learner: Learner[Any]
+    explorer: ExplorationPolicy
+    evaluator: GreedyPolicy
+    stop: StopRule
+    reward_model: AdversarialReward | None
+
+
+def env_settings(config: EnvConfig) -> EnvSettings:
+    """The environment as a value."""
+    observation = ObservationSettings(tuple(config.cameras), config.height, config.width, config.proprioception)
+    return EnvSettings(config.task, ActionSpace(config.action_space.value), observation, config.episode_steps)
+
+
+def make_device(name: str) -> torch.device:
+    """Chooses where to learn: `auto` is CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda, but torch sees no CUDA device: use device=cpu")
+    return torch.device(name)
+
+
+def make_policy_network(encoder: EncoderConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:
+    """The encoder and the policy's head, freshly initialised."""
+    head = PolicyHead(encoder.embedding, _proprio_size(settings), action_size)
+    return PolicyNetwork(_make_encoder(encoder, image_sizes(settings.observation)), head)
+
+
+def make_agent(config: TrainConfig, env: Environment) -> Agent:
+    """Everything that learns and acts, seeded."""
+    torch.manual_seed(config.seed)
+    device = make_device(config.device)
+    action_size = env.action_spec().shape[0]
+    network = make_policy_network(config.encoder, env.settings, action_size)
+    reward_model = None
+    stop: StopRule = Never()
+    if config.learner is LearnerKind.bc:
+        learner: Learner[Any] = BC(
+            network.to(device),
+            BCSettings(
+                learning_rate=config.agent.learning_rate,
+                average_tau=config.agent.average_tau,
+                max_gradient_norm=config.agent.max_grad_norm,
+                random_shift=config.agent.random_shift,
+            ),
+            config.seed,
+        )
+    else:
+        learner = _make_d4pg(config, network.to(device), env.settings, action_size)
+        if config.learner is LearnerKind.adversarial:
+            reward_model = _make_reward_model(config, env.settings, device)
+            learner = Adversarial(reward_model, learner, config.demos_in_replay)
+            if config.actor.early_stop:
+                stop = EarlyStop(_make_discriminator(config, env.settings), config.actor.patience, config.actor.min_steps)
+    acting = make_policy_network(config.encoder, env.settings, action_size)
+    explorer = ExplorationPolicy(acting, config.actor.exploration, config.seed)
+    return Agent(learner, explorer, GreedyPolicy(acting), stop, reward_model)
+
+
+def make_replay(config: TrainConfig) -> Replay:
+    """The agent's replay, on the backend that is asked for or to be had."""
+    backend = config.replay.backend
+    if backend is ReplayBackend.auto:
+        backend = ReplayBackend.reverb if importlib.util.find_spec("reverb") else ReplayBackend.memory
+    arguments = config.replay.capacity, config.agent.n_step, config.discriminator.early_steps
+    if backend is ReplayBackend.memory:
+        return MemoryReplay(*arguments, seed=config.seed)
+    from trailkit.replay.reverb import ReverbReplay  # TensorFlow takes seconds and 400 MB: only who needs it pays
+
+    return ReverbReplay(*arguments)
+
+
+def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
+    """Reads the demonstrations.
+
+    Raises:
+        UserError: If they are of another environment, damaged or missing.
+    """
+    assert config.demos is not None
+    store = DemoStore.open(config.demos)
+    store.check(settings)
+    n_step, early = config.agent.n_step, config.discriminator.early_steps
+    replay, held_out = load_replay(
+        store, n_step, early, config.seed, holdout=config.holdout, limit=config.demo_limit
+    )
+    holdout = None
+    if held_out:
+        holdout = {
+            camera: torch.cat([torch.from_numpy(episode.observation[camera]) for episode in held_out])
+            for camera in settings.observation.cameras
+        }
+    random = None
+    if config.discriminator.constraint is Constraint.random:
+        assert config.random_demos is not None
+        random_store = DemoStore.open(config.random_demos)
+        random_store.check(settings)
+        random, _ = load_replay(random_store, n_step, early, config.seed)
+    return Demos(replay, holdout, random)
+
+
+def make_batches(
+    config: TrainConfig, demos: Demos, replay: Replay | None, random: Replay | None
+) -> Iterator[Transition] | Iterator[ImitationBatch]:
+    """What the method's learner consumes, as tensors on its device.
+
+    Args:
+        config: Names the method.
+        demos: The expert's transitions.
+        replay: The agent's; BC needs none.
+        random: Those that the agent's random policy made, for constraint=random.
+    """
+    device, size = make_device(config.device), config.agent.batch_size
+    expert = demos.replay.batches(Table.MAIN, size if config.learner is not LearnerKind.bc else 2 * size)
+    if config.learner is LearnerKind.bc:
+        return _on(device, expert)
+    assert replay is not None
+    agent = replay.batches(Table.MAIN, size)
+    if config.learner is LearnerKind.d4pg:
+        return _on(device, mix(agent, expert))
+    batches = pairs(agent, expert)
+    match config.discriminator.constraint:
+        case Constraint.early:
+            early = pairs(replay.batches(Table.EARLY, size), demos.replay.batches(Table.EARLY, size))
+            batches = constrained_pairs(batches, (batch.train for batch in early))
+        case Constraint.random:
+            assert random is not None and demos.random is not None
+            sets = pairs(random.batches(Table.MAIN, size), demos.random.batches(Table.MAIN, size))
+            batches = constrained_pairs(batches, (batch.train for batch in sets))
+    return _on(device, batches)
+
+
+def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
+    """Height and width of each camera's pictures."""
+    if not observation.cameras:
+        raise UserError("training needs pixels: env.cameras is empty")
+    return {camera: (observation.height, observation.width) for camera in observation.cameras}
+
+
+def _on(device: torch.device, batches: Iterator[Any]) -> Iterator[Any]:
+    return (as_tensors(batch, device) for batch in batches)
+
+
+def _make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> Encoder:
+    return _ENCODERS[config.kind](dict(sizes), config.embedding)
+
+
+def _proprio_size(settings: EnvSettings) -> int:
+    return PROPRIOCEPTION_SIZE if settings.observation.proprioception else 0
+
+
+def _make_d4pg(config: TrainConfig, network: PolicyNetwork, settings: EnvSettings, action_size: int) -> D4PG:
+    agent = config.agent
+    critic = CriticHead(config.encoder.embedding, _proprio_size(settings), action_size, agent.atoms)
+    return D4PG(
+        network,
+        critic.to(next(network.parameters()).device),
+        D4PGSettings(
+            gamma=agent.gamma,
+            smallest_return=agent.v_min,
+            largest_return=agent.v_max,
+            learning_rate_policy=agent.learning_rate,
+            learning_rate_critic=agent.learning_rate,
+            target_period=agent.target_period,
+            target_tau=agent.target_tau,
+            average_tau=agent.average_tau,
+            max_dqda_norm=agent.max_dqda_norm,
+            max_gradient_norm=agent.max_grad_norm,
+            random_shift=agent.random_shift,
+            bc_weight=agent.bc_weight,
+        ),
+        config.seed,
+    )
+
+
+def _make_discriminator(config: TrainConfig, settings: EnvSettings) -> Discriminator:
+    return Discriminator(_make_encoder(config.encoder, _crops(config, settings)))
+
+
+def _crops(config: TrainConfig, settings: EnvSettings) -> dict[str, tuple[int, int]]:
+    crop, sizes = config.discriminator.crop, image_sizes(settings.observation)
+    if any(crop > side for size in sizes.values() for side in size):
+        raise UserError(
+            f"discriminator.crop={crop} is larger than the pictures, {settings.observation.height}x"
+            f"{settings.observation.width}: choose a smaller crop"
+        )
+    return {camera: (crop, crop) for camera in sizes}
+
+
+def _make_reward_model(config: TrainConfig, settings: EnvSettings, device: torch.device) -> AdversarialReward:
+    discriminator = config.discriminator
+    loss: DiscriminatorLoss = binary_cross_entropy
+    if discriminator.constraint is not Constraint.none:
+        loss = with_accuracy_constraint(loss, discriminator.flip_labels)
+    if discriminator.gradient_penalty:
+        loss = with_gradient_penalty(loss, discriminator.gradient_penalty)
+    reward = _REWARDS[discriminator.reward]
+    if discriminator.max_reward is not None:
+        reward = rewards.clipped(reward, discriminator.max_reward)
+    strengths = AugmentationSettings() if discriminator.augment else AugmentationSettings(0, 0, 0, 0, 0, 0)
+    crops = _crops(config, settings)
+    return AdversarialReward(
+        _make_discriminator(config, settings).to(device),
+        Augmentation(image_sizes(settings.observation), crops, strengths, config.seed).to(device),
+        loss,
+        reward,
+        AdversarialRewardSettings(discriminator.learning_rate),
+        config.seed,
+    )

@@ -1,0 +1,134 @@
+"""The command: `trailkit VERB key=value ...`.
+
+A user's mistake ends in one line on standard error and exit code 2.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from trailkit.agents.run.configuration import configure, sweep
+from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig
+from trailkit.envs.errors import UserError, unknown
+
+_HELP = """trailkit: robot imitation learning from pixels
+
+usage: trailkit VERB [key=value ...]
+
+  record     record demonstrations       trailkit record env=lift device=scripted episodes=100 seed=0 out=demos_lift
+  train      train a policy              trailkit train method=trail env=lift demos=demos_lift
+             go on with an earlier run   trailkit train resume=runs/lift_trail_seed0
+             several runs, one by one    trailkit train -m method=trail,gail seed=1,2,3 demos=demos_lift
+  evaluate   measure a policy's success  trailkit evaluate run=runs/lift_trail_seed0 episodes=50 seed=0
+  render     make videos of a policy     trailkit render run=runs/lift_trail_seed0 episodes=3
+  demos      look at demonstrations      trailkit demos info|play DIR [out=VIDEO.mp4]
+  bench      measure this machine        trailkit bench render|env|learner|replay
+
+`trailkit VERB --help` lists the keys of a verb and what they are set to.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command, and exits with its code."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _dispatch(words)
+    except UserError as error:
+        print(f"trailkit: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_HELP, end="")
+        return
+    verb, *rest = words
+    if verb not in _VERBS:
+        raise unknown("verb", verb, _VERBS)
+    if any(word in ("-h", "--help") for word in rest):
+        _help(verb)
+    else:
+        _VERBS[verb](rest)
+
+
+def _help(verb: str) -> None:
+    from hydra import compose, initialize_config_module
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    from trailkit.configs.schema import store_schemas
+
+    lines = [line for line in _HELP.splitlines() if f"trailkit {verb}" in line]
+    print("\n".join(line.strip() for line in lines))
+    if verb not in ("record", "train", "evaluate", "render"):
+        return
+    store_schemas()
+    with initialize_config_module("trailkit.configs", version_base="1.3"):
+        config = compose(verb)
+        loader = GlobalHydra.instance().config_loader()
+        groups = {group: loader.get_group_options(group) for group in loader.list_groups("") if group in config}
+    if groups:
+        print("\nchoices:")
+        for group, options in groups.items():
+            print(f"  {group}={'|'.join(options)}")
+    print("\nkeys (a dot joins the levels, as in agent.batch_size=64) and what they are set to:\n")
+    print(OmegaConf.to_yaml(config), end="")
+
+
+def _record(words: list[str]) -> None:
+    from trailkit.agents.run.record import record
+
+    record(configure("record", RecordConfig, words))
+
+
+def _train(words: list[str]) -> None:
+    from trailkit.agents.run.train import resume, start
+
+    if words and words[0] in ("-m", "--multirun"):
+        for run in sweep(words[1:]):
+            print("trailkit train", *run)
+            start(run)
+        return
+    resumed = [word for word in words if word.startswith("resume=")]
+    if resumed:
+        resume(resumed[-1].removeprefix("resume="), [word for word in words if not word.startswith("resume=")])
+    else:
+        start(words)
+
+
+def _evaluate(words: list[str]) -> None:
+    from trailkit.agents.run.saved import evaluate_run
+
+    print(evaluate_run(configure("evaluate", EvaluateConfig, words)))
+
+
+def _render(words: list[str]) -> None:
+    from trailkit.agents.run.saved import render_run
+
+    for path in render_run(configure("render", RenderConfig, words)):
+        print(path)
+
+
+def _demos(words: list[str]) -> None:
+    from trailkit.agents.run.record import demos
+
+    demos(words)
+
+
+def _bench(words: list[str]) -> None:
+    from trailkit.agents.run.bench import main as bench
+
+    bench(words)
+
+
+_VERBS: dict[str, Callable[[list[str]], None]] = {
+    "record": _record,
+    "train": _train,
+    "evaluate": _evaluate,
+    "render": _render,
+    "demos": _demos,
+    "bench": _bench,
+}

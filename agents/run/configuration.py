@@ -1,0 +1,110 @@
+"""From `key=value` words to typed configuration.
+
+Hydra composes the YAML groups; mistakes come out as one-line errors that name what is nearest.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from hydra import compose, initialize_config_module
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from trailkit.configs.schema import store_schemas
+from trailkit.envs.errors import UserError, unknown
+
+Config = TypeVar("Config")
+
+_MODULE = "trailkit.configs"
+
+
+def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
+    """Composes a configuration and makes dataclasses of it.
+
+    Args:
+        name: Of the primary configuration file, e.g. "train".
+        schema: The dataclass it is.
+        words: Hydra overrides.
+
+    Raises:
+        UserError: For a key, a group choice or a value that does not exist or does not fit.
+    """
+    store_schemas()
+    with initialize_config_module(_MODULE, version_base="1.3"):
+        _check(name, words)
+        try:
+            return typed(compose(name, list(words)), schema)
+        except HydraException as error:
+            raise UserError(_one_line(error)) from error
+
+
+def typed(config: DictConfig, schema: type[Config]) -> Config:
+    """Makes dataclasses of a composed configuration.
+
+    Raises:
+        UserError: If a value is missing or does not fit.
+    """
+    try:
+        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), config))
+    except OmegaConfBaseException as error:
+        raise UserError(_one_line(error)) from error
+    assert isinstance(made, schema)
+    return made
+
+
+def sweep(words: Sequence[str]) -> Iterator[list[str]]:
+    """Yields the overrides of each run of a sweep: `seed=1,2 method=trail,gail` makes four."""
+    choices = []
+    for word, override in zip(words, _parse(words), strict=True):
+        swept = override.is_sweep_override()
+        choices.append([f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()] if swept else [word])
+    for run in itertools.product(*choices):
+        yield list(run)
+
+
+def _parse(words: Sequence[str]) -> list[Override]:
+    for word in words:
+        if "=" not in word:
+            raise UserError(f"{word!r} is not of the form key=value")
+    try:
+        return OverridesParser.create().parse_overrides(list(words))
+    except HydraException as error:
+        raise UserError(_one_line(error)) from error
+
+
+def _check(name: str, words: Sequence[str]) -> None:
+    """Finds keys and group choices that do not exist, to name the nearest that do."""
+    loader: ConfigLoader = GlobalHydra.instance().config_loader()
+    groups = set(loader.list_groups(""))
+    whole: Any = OmegaConf.to_container(compose(name), resolve=False)
+    groups &= set(whole)
+    for word, override in zip(words, _parse(words), strict=True):
+        key = override.key_or_group
+        if override.is_sweep_override():
+            raise UserError(f"{word!r} names several values: put -m before the first override to run them all")
+        if key in groups:
+            if override.value() not in (options := loader.get_group_options(key)):
+                raise unknown(key, str(override.value()), options)
+        elif key not in (keys := set(_keys(whole))):
+            raise unknown("key", key, keys)
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        yield prefix + key
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{key}.")
+
+
+def _one_line(error: Exception) -> str:
+    cause = error.__cause__ or error
+    if isinstance(cause, UserError):
+        return str(cause)
+    lines = [line.strip() for line in str(cause).splitlines()]
+    return " ".join(line.replace("full_key:", "in") for line in lines if line and "_type=" not in line)

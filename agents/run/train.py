@@ -1,0 +1,237 @@
+"""`trailkit train`: actor and learner take turns in one process, at a set ratio of samples to inserts.
+
+A run's folder holds `config.yaml`, `metrics.csv`, TensorBoard events, `checkpoints/`, `replay/` (every episode
+as it was played), `evaluations/<step>/eval_info.json`.
+"""
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+
+from trailkit.agents.acting import RandomPolicy
+from trailkit.agents.base import Metrics, Policy, Snapshot, StopRule
+from trailkit.agents.run import build
+from trailkit.agents.run.checkpoint import Checkpoints
+from trailkit.agents.run.configuration import configure, typed
+from trailkit.agents.run.evaluate import evaluate
+from trailkit.agents.run.loops import act, learn
+from trailkit.agents.run.metrics import MetricsLog
+from trailkit.agents.run.parameters import LocalParameters
+from trailkit.agents.run.progress import Progress
+from trailkit.agents.stop import Never
+from trailkit.configs.schema import Constraint, LearnerKind, TrainConfig
+from trailkit.discriminators.diagnostics import mean_score
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError
+from trailkit.replay.episode import Episode
+from trailkit.replay.memory import MemoryReplay
+from trailkit.replay.spill import Spill
+
+LOG_EVERY = 100  # learner steps between rows of metrics
+_HOLDOUT_FRAMES = 256
+
+
+def start(words: Sequence[str]) -> Path:
+    """Begins a run and trains to its end.
+
+    Args:
+        words: Overrides, `key=value`.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UserError: For a mistake in the configuration, demonstrations that do not fit, or a folder that exists.
+    """
+    config = configure("train", TrainConfig, words)
+    folder = Path(config.out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists: go on with it by resume={folder}, or choose another folder by out=…")
+    trainer = Trainer(config, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
+    trainer.run()
+    return folder
+
+
+def resume(folder: str, words: Sequence[str] = ()) -> Path:
+    """Goes on with a run from its newest valid checkpoint.
+
+    Args:
+        folder: The run's.
+        words: Plain keys to change, such as steps=40000.
+
+    Raises:
+        UserError: If there is no run to go on with.
+    """
+    trainer = Trainer(load_config(Path(folder), words), Path(folder))
+    trainer.restore()
+    trainer.run()
+    return Path(folder)
+
+
+def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
+    """Reads the configuration that a run was started with.
+
+    Raises:
+        UserError: If the folder holds no run.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{folder} holds no run: there is no {path.name} in it")
+    saved = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(path))
+    known = set(OmegaConf.to_container(saved, resolve=False))  # type: ignore[arg-type]
+    for word in words:
+        if word.split("=")[0].split(".")[0] not in known:
+            raise UserError(f"{word!r} changes no key of the run: give plain keys such as steps=40000")
+    merged = OmegaConf.merge(saved, OmegaConf.from_dotlist(list(words)))
+    return typed(merged, TrainConfig)  # type: ignore[arg-type]
+
+
+class Trainer:
+    """One run: everything that it is made of, and the turns that actor and learner take."""
+
+    def __init__(self, config: TrainConfig, folder: Path) -> None:
+        torch.set_num_threads(config.threads)
+        self.config, self.folder = config, folder
+        self.env = Environment(build.env_settings(config.env), config.seed)
+        self.demos = build.load_demos(config, self.env.settings)
+        self.agent = build.make_agent(config, self.env)
+        self.checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
+        self.parameters = LocalParameters(Snapshot(0, self.agent.learner.parameters()))
+        self.learner_steps = self.actor_steps = self.episodes = 0
+        self.seconds = 0.0  # of earlier sessions of this run
+        self._plays = config.learner is not LearnerKind.bc
+        self.replay = build.make_replay(config) if self._plays else None
+        self.spill = Spill(folder / "replay", config.replay.capacity)
+        early = config.discriminator.early_steps
+        self._random_replay = MemoryReplay(config.actor.random_steps + 1000, config.agent.n_step, early, config.seed)
+        self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
+        self._interrupted = False
+
+    def restore(self) -> None:
+        """Takes over the newest checkpoint, and refills the replay with the episodes played until the run died."""
+        found = self.checkpoints.latest()
+        if found is None:
+            raise UserError(f"{self.folder} holds no checkpoint to go on from: start anew with another out=…")
+        self.learner_steps, state = found
+        self.agent.learner.load_state_dict(state["learner"])
+        self.agent.explorer.load_state_dict(state["explorer"])
+        self._random_policy.load_state_dict(state["random_policy"])
+        self.seconds = state["seconds"]
+        self.demos.replay.load_state_dict(state["demos"])
+        if self.replay is not None:
+            for episode in self.spill.load():
+                self._insert(episode)
+            if isinstance(self.replay, MemoryReplay):
+                self.replay.load_state_dict(state["replay"])
+            self._random_replay.load_state_dict(state["random_replay"])
+
+    def run(self) -> None:
+        """Trains until the last step, the time limit or an interruption; leaves a checkpoint behind."""
+        with MetricsLog(self.folder) as log, Progress(self.config.steps) as progress, self._interruptible():
+            log.resume(self.learner_steps)
+            self._train(log, progress)
+        self.close()
+        print(f"trained for {self.learner_steps} steps; evaluate with: trailkit evaluate run={self.folder}")
+
+    def close(self) -> None:
+        """Frees the simulation and the replay."""
+        self.env.close()
+        if self.replay is not None:
+            self.replay.close()
+
+    def _train(self, log: MetricsLog, progress: Progress) -> None:
+        started, before = time.monotonic(), self.seconds
+        actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, self.config.seed, self.episodes)
+        learner = learn(self.agent.learner, self._batches())
+        acting = learning = 0.0  # seconds since the last row
+        logged = self.actor_steps
+        while self.learner_steps < self.config.steps and not self._interrupted:
+            turn = time.monotonic()
+            self.seconds = before + turn - started
+            if self.config.minutes is not None and self.seconds > 60 * self.config.minutes:
+                break
+            if self._actors_turn():
+                log.add(self._play(actor))
+                acting += time.monotonic() - turn
+                continue
+            log.add(next(learner))
+            self.learner_steps += 1
+            learning += time.monotonic() - turn
+            if self.learner_steps % LOG_EVERY == 0:
+                rates = {"learner_steps_per_second": LOG_EVERY / learning}
+                if acting:
+                    rates["actor_steps_per_second"] = (self.actor_steps - logged) / acting
+                log.add(rates | self._holdout_score())
+                log.write(self.learner_steps, self.actor_steps, self.seconds)
+                acting, learning, logged = 0.0, 0.0, self.actor_steps
+            progress.update(self.learner_steps, self.actor_steps, log.latest)
+            if self.learner_steps % self.config.evaluation.every == 0:
+                self._evaluate(log)
+            if self.learner_steps % self.config.checkpoint_every == 0:
+                self._checkpoint()
+        self.seconds = before + time.monotonic() - started
+        self._checkpoint()
+
+    def _actors_turn(self) -> bool:
+        """Whether the learner has had its samples of what was played, or there is too little to begin with."""
+        if not self._plays:
+            return False
+        played = self.actor_steps - self.config.actor.random_steps
+        due = played * self.config.replay.samples_per_insert / self.config.agent.batch_size
+        return self.learner_steps >= due
+
+    def _play(self, actor: Iterator[tuple[Episode, Metrics]]) -> Metrics:
+        self.parameters.publish(Snapshot(self.learner_steps, self.agent.learner.parameters()))
+        episode, metrics = next(actor)
+        self.spill.write(episode)
+        self._insert(episode)
+        return metrics
+
+    def _insert(self, episode: Episode) -> None:
+        assert self.replay is not None
+        self.replay.add(episode)
+        if episode.metadata["random"]:
+            self._random_replay.add(episode)
+        self.actor_steps += episode.length
+        self.episodes += 1
+
+    def _batches(self) -> Iterator[Any]:
+        return build.make_batches(self.config, self.demos, self.replay, self._random_replay)
+
+    def _holdout_score(self) -> Metrics:
+        """Mean D on demonstrations that were kept back (TRAIL, Fig. 10)."""
+        if self.agent.reward_model is None or self.demos.holdout is None:
+            return {}
+        frames = {camera: images[:: max(1, len(images) // _HOLDOUT_FRAMES)] for camera, images in self.demos.holdout.items()}
+        device = build.make_device(self.config.device)
+        on_device = {camera: images.to(device) for camera, images in frames.items()}
+        return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, on_device)}
+
+    def _evaluate(self, log: MetricsLog) -> None:
+        evaluator, settings = self.agent.evaluator, self.config.evaluation
+        evaluator.load(self.agent.learner.parameters())
+        result = evaluate(self.env, evaluator, settings.episodes, settings.seed)
+        result.write(self.folder / "evaluations" / f"{self.learner_steps:09d}" / "eval_info.json")
+        log.add({"eval_success": result.success, "eval_return": result.average_return})
+        log.write(self.learner_steps, self.actor_steps, self.seconds)
+
+    def _checkpoint(self) -> None:
+        state = {
+            "learner": self.agent.learner.state_dict(),
+            "explorer": self.agent.explorer.state_dict(),
+            "random_policy": self._random_policy.state_dict(),
+            "seconds": self.seconds,
+            "demos": self.demos.replay.state_dict(),
+            "replay": self.replay.state_dict() if isinstance(self.replay, MemoryReplay) else {},
+            "random_replay": self._random_replay.state_dict(),
+        }
+        self.checkpoints.save(self.learner_steps, state)

@@ -1,0 +1,241 @@
+"""The shape of every configuration: one dataclass a component, checked when a command starts.
+
+The YAML groups beside this file give the values; a key that no dataclass has is refused.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from trailkit.envs.errors import UserError
+
+
+class ActionSpaceName(Enum):
+    """What an action means; see `trailkit.envs.settings.ActionSpace`."""
+
+    cartesian = "cartesian"
+    joint = "joint"
+
+
+class EncoderKind(Enum):
+    """Which convolutions see the pixels."""
+
+    compact = "compact"
+    nature = "nature"
+    residual = "residual"
+
+
+class LearnerKind(Enum):
+    """Who learns, and from which batches."""
+
+    adversarial = "adversarial"  # a discriminator's reward, on agent and expert transitions
+    d4pg = "d4pg"  # the environment's reward, on agent and expert transitions
+    bc = "bc"  # the expert's actions
+
+
+class Constraint(Enum):
+    """Where TRAIL's constraining sets come from."""
+
+    none = "none"
+    early = "early"  # the first frames of every episode
+    random = "random"  # a random policy in the expert's and in the agent's environment
+
+
+class RewardForm(Enum):
+    """The reward as a function of the discriminator D."""
+
+    gail = "gail"  # -log(1 - D), the paper's
+    airl = "airl"  # log D - log(1 - D)
+    log = "log"  # log D
+
+
+class ReplayBackend(Enum):
+    """Where the agent's experience is kept."""
+
+    auto = "auto"  # Reverb where it is installed, else memory
+    reverb = "reverb"
+    memory = "memory"
+
+
+class Device(Enum):
+    """Who commands the robot while demonstrations are recorded."""
+
+    scripted = "scripted"
+    random = "random"
+
+
+@dataclass
+class EnvConfig:
+    """The environment; see `trailkit.envs.settings.EnvSettings`."""
+
+    task: str = MISSING
+    action_space: ActionSpaceName = ActionSpaceName.cartesian
+    cameras: list[str] = field(default_factory=lambda: ["front"])
+    height: int = 64
+    width: int = 64
+    proprioception: bool = True
+    episode_steps: int = 200
+
+
+@dataclass
+class EncoderConfig:
+    """The convolutions that agent and discriminator each have a copy of."""
+
+    kind: EncoderKind = EncoderKind.compact
+    embedding: int = 64
+
+
+@dataclass
+class AgentConfig:
+    """D4PG, and of it what BC uses too."""
+
+    learning_rate: float = 1e-4
+    batch_size: int = 32  # of the agent's transitions; as many of the expert's join them
+    gamma: float = 0.99
+    n_step: int = 3
+    v_min: float = -50.0
+    v_max: float = 150.0
+    atoms: int = 21
+    target_period: int = 1  # learner steps between target updates
+    target_tau: float = 0.01  # 1 copies the networks outright
+    average_tau: float = 0.01  # of the averaged policy that acts and is evaluated; 1 for none
+    max_grad_norm: float = 40.0
+    max_dqda_norm: float = 1.0
+    random_shift: int = 3  # pixels
+    bc_weight: float = 0.0  # of the expert's actions in the policy's loss
+
+
+@dataclass
+class DiscriminatorConfig:
+    """The discriminator and the reward that it gives."""
+
+    learning_rate: float = 1e-4
+    crop: int = 56  # pixels, of the larger picture that is kept
+    constraint: Constraint = Constraint.none
+    flip_labels: bool = False
+    early_steps: int = 10
+    gradient_penalty: float = 0.0
+    reward: RewardForm = RewardForm.gail
+    max_reward: float | None = None
+    augment: bool = True
+
+
+@dataclass
+class ActorConfig:
+    """How the agent explores, and when it gives an episode up."""
+
+    exploration: list[float] = field(default_factory=lambda: [0.15, 0.3])  # one is drawn for each episode
+    early_stop: bool = False
+    patience: int = 10
+    min_steps: int = 0
+    random_steps: int = 2000  # of a uniformly random policy, before learning begins
+
+
+@dataclass
+class ReplayConfig:
+    """The agent's experience."""
+
+    backend: ReplayBackend = ReplayBackend.auto
+    capacity: int = 1_000_000  # transitions
+    samples_per_insert: float = 8.0  # agent transitions learned from for each one that is played
+
+
+@dataclass
+class EvaluationConfig:
+    """Evaluations during training."""
+
+    every: int = 2000  # learner steps
+    episodes: int = 20
+    seed: int = 1_000_000  # evaluation episodes start alike in every run
+
+
+@dataclass
+class TrainConfig:
+    """`trailkit train`."""
+
+    env: EnvConfig = field(default_factory=EnvConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    actor: ActorConfig = field(default_factory=ActorConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    method: str = MISSING
+    preset: str = MISSING
+    learner: LearnerKind = MISSING
+    demos: str | None = None  # the folder that `trailkit record` wrote
+    demo_limit: int | None = None  # how many of its episodes to learn from; all by default
+    holdout: int = 0  # episodes, the last ones, kept back to see whether the discriminator memorises
+    random_demos: str | None = None  # a random policy in the expert's environment, for constraint=random
+    demos_in_replay: bool = True  # whether the critic and the policy learn from the expert's transitions too
+    out: str = MISSING  # the run's folder
+    seed: int = 0
+    steps: int = 20_000  # learner steps
+    minutes: float | None = None  # stop earlier, after this long
+    checkpoint_every: int = 1000  # learner steps
+    keep_checkpoints: int = 3
+    threads: int = 2  # of torch
+    device: str = "auto"  # cpu, cuda or auto
+
+    def __post_init__(self) -> None:
+        if self.demos is None:
+            raise UserError(f"method={self.method} learns from demonstrations: give demos=DIR, see trailkit record")
+        if self.discriminator.constraint is Constraint.random and self.random_demos is None:
+            raise UserError(
+                "discriminator.constraint=random needs random_demos=DIR: a random policy in the demonstrations' own "
+                "environment, see trailkit record device=random"
+            )
+
+
+@dataclass
+class RecordConfig:
+    """`trailkit record`."""
+
+    env: EnvConfig = field(default_factory=EnvConfig)
+    device: Device = Device.scripted
+    noise: float = 0.2  # of the scripted expert's commands, in units of full speed
+    episodes: int = 100
+    seed: int = 0
+    keep_failures: bool = False
+    out: str = MISSING
+
+
+@dataclass
+class EvaluateConfig:
+    """`trailkit evaluate`."""
+
+    run: str = MISSING
+    checkpoint: str = "last"  # or a learner step, or "untrained"
+    episodes: int = 50
+    seed: int = 0
+    video: bool = False
+    threads: int = 2
+
+
+@dataclass
+class RenderConfig:
+    """`trailkit render`."""
+
+    run: str = MISSING
+    checkpoint: str = "last"
+    episodes: int = 3
+    seed: int = 0
+    cameras: list[str] = field(default_factory=lambda: ["front"])
+    height: int = 480
+    width: int = 640
+    out: str | None = None  # the run's videos folder by default
+    threads: int = 2
+
+
+def store_schemas() -> None:
+    """Registers the dataclasses under the names that the YAML files' defaults lists use."""
+    store = ConfigStore.instance()
+    for name, schema in (
+        ("train_schema", TrainConfig),
+        ("record_schema", RecordConfig),
+        ("evaluate_schema", EvaluateConfig),
+        ("render_schema", RenderConfig),
+    ):
+        store.store(name=name, node=schema)
