@@ -1,5 +1,8 @@
-"""Environments: tasks, cameras and the headless renderer, adapters from and to Gymnasium."""
+"""Environments: tasks, cameras and the headless renderer, adapters from and to Gymnasium.
 
-from trailkit.envs import gl as _gl
+Importing this package gives Gymnasium the tasks' ids and imports no simulator; `trailkit.envs.simulator` does.
+"""
 
-_gl.choose()  # before anything below imports MuJoCo, dm_control or OpenGL
+from trailkit.envs import registration
+
+registration.register()

@@ -35,14 +35,13 @@ class CartesianVelocity:
     def command(self, robot: Jaco, action: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Controller`."""
         position = robot.tool_position
-        target = np.clip(
-            position + action[:3] * MAX_TOOL_SPEED * CONTROL_TIMESTEP, WORKSPACE.lower, WORKSPACE.upper
-        )
+        target = np.clip(position + action[:3] * MAX_TOOL_SPEED * CONTROL_TIMESTEP, WORKSPACE.lower, WORKSPACE.upper)
         linear = (target - position) / CONTROL_TIMESTEP
         angular = _ALIGNMENT_GAIN * robot.kinematics.orientation_error(robot.data, DOWN)
         arm = robot.kinematics.joint_velocities(robot.data, np.concatenate([linear, angular]))
         fingers = action[3] * robot.max_velocity[6:]
-        return np.clip(np.concatenate([arm, fingers]), -robot.max_velocity, robot.max_velocity)
+        velocity: NDArray[np.float64] = np.concatenate([arm, fingers])
+        return velocity.clip(-robot.max_velocity, robot.max_velocity)
 
 
 class JointVelocity:
@@ -52,7 +51,8 @@ class JointVelocity:
 
     def command(self, robot: Jaco, action: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Controller`."""
-        return action * robot.max_velocity
+        velocity: NDArray[np.float64] = action * robot.max_velocity
+        return velocity
 
 
 def make_controller(space: ActionSpace) -> Controller:
@@ -66,4 +66,4 @@ def make_controller(space: ActionSpace) -> Controller:
 
 def action_spec(controller: Controller) -> specs.BoundedArray:
     """The dm_env spec of a controller's actions."""
-    return specs.BoundedArray((controller.size,), np.float32, minimum=-1.0, maximum=1.0, name="action")
+    return specs.BoundedArray((controller.size,), np.float32, minimum=-1.0, maximum=1.0, name="action")  # type: ignore[no-untyped-call]

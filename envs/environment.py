@@ -5,16 +5,16 @@ from typing import Any
 
 import dm_env
 import numpy as np
-from dm_control import composer
 from numpy.typing import NDArray
 
 from trailkit.envs.errors import unknown
 from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.settings import EnvSettings
+from trailkit.envs.simulator import composer
 from trailkit.envs.tasks import TASKS
 
 
-class Environment(composer.Environment):
+class Environment(composer.Environment):  # type: ignore[misc]  # dm_control has no types
     """A manipulation task.
 
     An episode ends at its time limit only, with a discount of 1: a truncation, not a termination.
@@ -40,6 +40,8 @@ class Environment(composer.Environment):
             recompile_mjcf_every_episode=False,
             max_reset_attempts=10,
         )
+        # Composer means to compile once more at the first reset, for tasks that change their model at each.
+        self._mjcf_never_compiled = False
 
     def seed(self, seed: int) -> None:
         """Makes the episodes from the next `reset` on those of this seed."""
@@ -61,14 +63,20 @@ class Environment(composer.Environment):
     def render(
         self, camera: str = "front", height: int = 480, width: int = 640, quality: Quality = Quality.FULL
     ) -> NDArray[np.uint8]:
-        """Draws the current state for people to look at, uint8 [height, width, 3]."""
+        """Draws the current state for people to look at, uint8 [height, width, 3].
+
+        Raises:
+            UserError: If there is no such camera, or no headless OpenGL.
+        """
         key = height, width, quality
         if key not in self._renderers:
             self._renderers[key] = Renderer(self.physics.model.ptr, *key)
         return self._renderers[key].render(self.physics.data.ptr, self.task.camera_id(camera))
 
     def close(self) -> None:
-        """Frees the renderers and the simulation."""
+        """Frees the renderers and the simulation. A second call does nothing."""
+        if self._physics is None:
+            return
         self.task.close()
         for renderer in self._renderers.values():
             renderer.close()

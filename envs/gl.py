@@ -1,7 +1,7 @@
 """Chooses how pictures are made without a screen, before anything imports OpenGL.
 
 MuJoCo, dm_control and PyOpenGL each read an environment variable once, when they are first imported.
-`trailkit.envs` calls `choose` first of all, so that importing any environment settles the matter.
+`trailkit.envs.simulator` calls `choose` before it imports any of them.
 """
 
 import ctypes
@@ -21,15 +21,15 @@ def choose() -> str:
     A backend that the user named in `MUJOCO_GL` is kept. Otherwise EGL where a device answers, else OSMesa,
     else "disabled": environments still run, and asking for a picture raises the error of `require`.
     """
+    # Software rasterisers start a thread per core in each process; small pictures gain nothing from them and
+    # several actors on one machine lose. Read when a driver is loaded, which looking for one does.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     backend = os.environ.get("MUJOCO_GL", "").lower()
     if not backend:
         backend = "egl" if _egl_works() else "osmesa" if _osmesa_works() else "disabled"
         os.environ["MUJOCO_GL"] = backend
     if backend in BACKENDS:
         os.environ.setdefault("PYOPENGL_PLATFORM", backend)
-    # Software rasterisers start a thread per core in each process; small pictures gain nothing from them and
-    # several actors on one machine lose.
-    os.environ.setdefault("LP_NUM_THREADS", "0")
     return backend
 
 

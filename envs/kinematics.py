@@ -1,8 +1,9 @@
 """Inverse kinematics by damped least squares (Buss, 2004), for one site of an arm."""
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
+
+from trailkit.envs.simulator import mujoco
 
 _DAMPING = 1e-3  # added to the diagonal of J J^T: keeps joint speeds bounded near singular poses
 
@@ -40,7 +41,11 @@ class SiteKinematics:
         return vector
 
     def move_to(
-        self, data: mujoco.MjData, qpos: NDArray[np.intp], position: NDArray[np.float64], quaternion: NDArray[np.float64]
+        self,
+        data: mujoco.MjData,
+        qpos: NDArray[np.intp],
+        position: NDArray[np.float64],
+        quaternion: NDArray[np.float64],
     ) -> bool:
         """Changes the joints' positions until the site is at a pose.
 

@@ -9,11 +9,11 @@ import weakref
 from enum import StrEnum
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from trailkit.envs import gl
+from trailkit.envs.simulator import mujoco
 
 _MAX_GEOMS = 1000
 _COSTLY_EFFECTS = (

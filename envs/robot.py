@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import mujoco
 import numpy as np
-from dm_control import composer
-from dm_control.entities.manipulators import kinova
 from numpy.typing import NDArray
 
 from trailkit.envs.kinematics import SiteKinematics
+from trailkit.envs.simulator import composer, kinova, mujoco
 from trailkit.envs.workspace import WORKSPACE
 
 _BASE_POSITION = (0.0, 0.4, 0.0)  # m: behind the workspace, as seen from the front camera
@@ -82,7 +80,7 @@ class Jaco:
         The tool centre point in units of the workspace ([-1, 1] inside it), joint angles in rad and speeds in
         rad/s of the six arm joints, then of the three fingers.
         """
-        return np.concatenate(
+        parts: NDArray[np.float64] = np.concatenate(
             [
                 WORKSPACE.normalise(self.tool_position),
                 self.data.qpos[self.arm_qpos] - _HOME,
@@ -90,7 +88,8 @@ class Jaco:
                 self.data.qpos[self.finger_qpos],
                 self.data.qvel[self.finger_dofs],
             ]
-        ).astype(np.float32)
+        )
+        return parts.astype(np.float32)
 
 
 PROPRIOCEPTION_SIZE = 21

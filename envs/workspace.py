@@ -14,11 +14,12 @@ class Box(NamedTuple):
 
     def sample(self, random: np.random.RandomState) -> NDArray[np.float64]:
         """Draws a position [3] uniformly."""
-        return random.uniform(self.lower, self.upper)
+        position: NDArray[np.float64] = random.uniform(self.lower, self.upper)
+        return position
 
     def normalise(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """Maps the box onto [-1, 1]^3."""
-        return 2 * (position - self.lower) / (self.upper - self.lower) - 1
+        return 2.0 * (position - self.lower) / (self.upper - self.lower) - 1.0
 
 
 # 20 x 20 cm, as in the paper (TRAIL, appendix A); the table's top is at height 0.

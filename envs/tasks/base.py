@@ -6,24 +6,23 @@ A task adds its props in `__init__`, places them in `place_props` and says in `s
 from abc import abstractmethod
 from typing import Any
 
-import mujoco
 import numpy as np
-from dm_control import composer
-from dm_control.composer.observation import observable
 from dm_env import specs
 from numpy.typing import NDArray
 
 from trailkit.envs.actions import action_spec, make_controller
+from trailkit.envs.errors import unknown
 from trailkit.envs.rendering import Renderer
 from trailkit.envs.robot import Jaco
 from trailkit.envs.settings import CONTROL_TIMESTEP, CameraName, EnvSettings
+from trailkit.envs.simulator import composer, mujoco, observable
 from trailkit.envs.workspace import TOOL_START
 
 PHYSICS_TIMESTEP = 0.0025  # seconds
 _MAX_PLACEMENTS = 100
 
 
-class TableTop(composer.Arena):
+class TableTop(composer.Arena):  # type: ignore[misc]  # dm_control has no types
     """A table in an empty room, with a light and the fixed cameras."""
 
     def _build(self, name: str | None = None) -> None:
@@ -48,7 +47,7 @@ class TableTop(composer.Arena):
         _add_camera(world, CameraName.RIGHT, position=(0.42, -0.1, 0.3), target=(0, 0.02, 0.06), fovy=42)
 
 
-class ManipulationTask(composer.Task):
+class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has no types
     """A task of the Jaco arm over a table, with a sparse reward of 1 for each step that finds it solved."""
 
     def __init__(self, settings: EnvSettings) -> None:
@@ -121,7 +120,13 @@ class ManipulationTask(composer.Task):
         return self._renderer.render(self.robot.data, self._cameras[camera])
 
     def camera_id(self, camera: str) -> int:
-        """The id of a camera in the compiled model."""
+        """The id of a camera in the compiled model.
+
+        Raises:
+            UserError: If there is no such camera.
+        """
+        if camera not in self._cameras:
+            raise unknown("camera", camera, self._cameras)
         return self._cameras[camera]
 
     def close(self) -> None:
@@ -133,7 +138,8 @@ class ManipulationTask(composer.Task):
     def _make_observables(self) -> dict[str, observable.Observable]:
         settings = self._settings.observation
         observables: dict[str, observable.Observable] = {
-            camera: observable.Generic(lambda physics, camera=camera: self.render(camera)) for camera in settings.cameras
+            camera: observable.Generic(lambda physics, camera=camera: self.render(camera))
+            for camera in settings.cameras
         }
         if settings.proprioception:
             observables["proprio"] = observable.Generic(lambda physics: self.robot.proprioception())

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from dm_control import composer, mjcf
 from numpy.typing import NDArray
 
+from trailkit.envs.simulator import composer, mjcf
 from trailkit.envs.workspace import WORKSPACE
 
 RED, GREEN, BLUE = (0.85, 0.1, 0.1, 1.0), (0.1, 0.65, 0.2, 1.0), (0.1, 0.25, 0.85, 1.0)
@@ -15,7 +15,7 @@ _BLOCK_YAW = (np.pi / 4 - 0.3, np.pi / 4 + 0.3)  # rad: corners towards the fing
 _MAX_DRAWS = 1000
 
 
-class Block(composer.Entity):
+class Block(composer.Entity):  # type: ignore[misc]  # dm_control has no types
     """A cube of 5 cm that moves freely."""
 
     def _build(self, name: str, rgba: tuple[float, float, float, float]) -> None:
@@ -37,9 +37,7 @@ class Block(composer.Entity):
         return self._root
 
 
-def lay_out(
-    physics: Any, blocks: list[Block], random: np.random.RandomState, spacing: float
-) -> None:
+def lay_out(physics: Any, blocks: list[Block], random: np.random.RandomState, spacing: float) -> None:
     """Lays blocks on the table, the centres uniformly over the workspace but no two closer than `spacing` metres."""
     placed: list[NDArray[np.float64]] = []
     for block in blocks:

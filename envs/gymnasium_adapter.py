@@ -1,0 +1,125 @@
+"""Environments as Gymnasium knows them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from dm_env import StepType, specs
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace, EnvSettings, ObservationSettings
+
+_RENDER_MODES = ("rgb_array",)
+_METADATA = {"render_modes": list(_RENDER_MODES), "render_fps": round(1 / CONTROL_TIMESTEP)}
+
+
+class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
+    """An `Environment` with Gymnasium's interface.
+
+    Observations are the environment's: a uint8 picture a camera, and "proprio", float32 and without bounds, since joint
+    speeds have none. The time limit truncates; only a discount of 0 terminates, which none of the tasks gives.
+    `info["success"]`, and "is_success" for the libraries that look for that, tell whether the task is solved.
+    """
+
+    metadata: dict[str, Any] = _METADATA
+
+    def __init__(self, env: Environment, render_mode: str | None = None) -> None:
+        """Takes over the environment, and closes it in `close`.
+
+        Raises:
+            UserError: If there is no such render mode.
+        """
+        if render_mode is not None and render_mode not in _RENDER_MODES:
+            raise unknown("render mode", render_mode, _RENDER_MODES)
+        self.render_mode = render_mode
+        self.env = env
+        self.observation_space = spaces.Dict({name: _space(spec) for name, spec in env.observation_spec().items()})
+        self.action_space = _space(env.action_spec())
+        self._playing = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begins an episode; with a seed, the first one of `Environment.seed`. There are no options."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self.env.seed(seed)
+        self._playing = True
+        return self.env.reset().observation, self._info()
+
+    def step(self, action: NDArray[Any]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Takes a control step.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode is under way.
+        """
+        if not self._playing:
+            raise gymnasium.error.ResetNeeded("no episode is under way: call reset() before step()")
+        timestep = self.env.step(action)
+        last = timestep.step_type is StepType.LAST
+        terminated = last and timestep.discount == 0.0
+        self._playing = not last
+        return timestep.observation, float(timestep.reward), terminated, last and not terminated, self._info()
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Draws the front camera as people want to see it, uint8 [480, 640, 3]; None without a render mode."""
+        return None if self.render_mode is None else self.env.render()
+
+    def close(self) -> None:
+        """Frees the environment. A second call does nothing."""
+        self.env.close()
+
+    def _info(self) -> dict[str, Any]:
+        solved = self.env.solved
+        return {"success": solved, "is_success": solved}
+
+
+def make(
+    task: str,
+    *,
+    action_space: str = ActionSpace.CARTESIAN,
+    cameras: Sequence[str] = ("front",),
+    image_size: int = 64,
+    proprioception: bool = True,
+    episode_steps: int = 200,
+    render_mode: str | None = None,
+) -> GymnasiumAdapter:
+    """Makes a task's environment, for `gymnasium.make`.
+
+    Args:
+        task: The task's name; the registered ids set it.
+        action_space: "cartesian" or "joint"; see `ActionSpace`.
+        cameras: Which cameras are observed; see `CameraName`.
+        image_size: Height and width of their pictures, in pixels.
+        proprioception: Whether the robot's own state is observed.
+        episode_steps: Control steps until the time limit.
+        render_mode: "rgb_array", or None if `render` is not going to be called.
+
+    Raises:
+        UserError: If a value makes no sense.
+    """
+    if action_space not in list(ActionSpace):
+        raise unknown("action space", action_space, list(ActionSpace))
+    if isinstance(cameras, str):
+        raise UserError(f"cameras={cameras!r} is a string: give a list of names, such as [{cameras!r}]")
+    observation = ObservationSettings(tuple(cameras), image_size, image_size, proprioception)
+    settings = EnvSettings(task, ActionSpace(action_space), observation, episode_steps)
+    return GymnasiumAdapter(Environment(settings), render_mode)
+
+
+make.metadata = _METADATA  # type: ignore[attr-defined]  # where gymnasium.make looks for the render modes
+
+
+def _space(spec: specs.Array) -> spaces.Box:
+    """The space of a spec: within its bounds, or those of its type, or none."""
+    if isinstance(spec, specs.BoundedArray):
+        low, high = spec.minimum, spec.maximum
+    elif np.issubdtype(spec.dtype, np.integer):
+        low, high = np.iinfo(spec.dtype).min, np.iinfo(spec.dtype).max
+    else:
+        low, high = -np.inf, np.inf
+    return spaces.Box(np.broadcast_to(low, spec.shape), np.broadcast_to(high, spec.shape), spec.shape, spec.dtype)

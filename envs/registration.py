@@ -1,0 +1,23 @@
+"""The tasks' names in Gymnasium's registry.
+
+`import trailkit.envs` registers them, or `gymnasium.make("trailkit.envs:trailkit/Lift-v0")`, which imports that first:
+since its version 1.0 Gymnasium looks for no plugins of its own accord.
+"""
+
+from gymnasium.envs import registration
+
+IDS = {
+    "reach": "trailkit/Reach-v0",
+    "lift": "trailkit/Lift-v0",
+    "lift_distracted": "trailkit/LiftDistracted-v0",
+}
+
+
+def register() -> None:
+    """Registers every task; a second call does nothing.
+
+    The time limit is the environment's own (`episode_steps`), so that changing it does not leave Gymnasium's in force.
+    """
+    for task, name in IDS.items():
+        if name not in registration.registry:
+            registration.register(name, entry_point="trailkit.envs.gymnasium_adapter:make", kwargs={"task": task})
