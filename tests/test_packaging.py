@@ -22,9 +22,9 @@ def pyproject() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
-    """The names of the files in a wheel built from the files that git would commit."""
+    """The names of the files in a wheel built from a copy, since a build leaves its own folder behind."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in _committed():
+    for name in [*_sources(), "pyproject.toml", "README.md", "LICENSE"]:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes((ROOT / name).read_bytes())
     # The environment's own setuptools builds it, so that the test needs no network.
@@ -35,11 +35,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     return frozenset(zipfile.ZipFile(path).namelist())
 
 
-def _committed() -> list[str]:
-    """Files of the package that are there and that git does not ignore, relative to the root."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *FOLDERS]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [name for name in [*listed, "pyproject.toml", "README.md", "LICENSE"] if (ROOT / name).is_file()]
+def _sources() -> list[str]:
+    """The files that make the package, relative to the root."""
+    files = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file())
+    return [str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts]
 
 
 def test_every_package_folder_is_listed(pyproject: dict[str, Any]) -> None:
@@ -56,7 +55,7 @@ def test_mypy_and_import_linter_read_every_folder(pyproject: dict[str, Any]) -> 
 
 
 def test_the_wheel_holds_every_file_of_the_package(wheel: frozenset[str]) -> None:
-    expected = {f"trailkit/{name}" for name in _committed() if name.startswith(FOLDERS)}
+    expected = {f"trailkit/{name}" for name in _sources()}
     assert {name for name in wheel if ".dist-info/" not in name} == expected
 
 
