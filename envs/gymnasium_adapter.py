@@ -20,9 +20,9 @@ _METADATA = {"render_modes": list(_RENDER_MODES), "render_fps": round(1 / CONTRO
 class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
     """An `Environment` with Gymnasium's interface.
 
-    Observations are the environment's: a uint8 picture a camera, and "proprio", float32 and without bounds, since joint
-    speeds have none. The time limit truncates; only a discount of 0 terminates, which none of the tasks gives.
-    `info["success"]`, and "is_success" for the libraries that look for that, tell whether the task is solved.
+    Observations are the environment's: a uint8 picture a camera, and "proprio", float32, whose bounds are those of its
+    type, since joints turn without limit. The time limit truncates; only a discount of 0 terminates, which none
+    gives. `info["success"]`, and "is_success" for the libraries that look for that, tell whether the task is solved.
     """
 
     metadata: dict[str, Any] = _METADATA
@@ -115,11 +115,10 @@ make.metadata = _METADATA  # type: ignore[attr-defined]  # where gymnasium.make 
 
 
 def _space(spec: specs.Array) -> spaces.Box:
-    """The space of a spec: within its bounds, or those of its type, or none."""
+    """The space of a spec, within its bounds or else those of its type (Gymnasium's checker warns of infinite ones)."""
     if isinstance(spec, specs.BoundedArray):
         low, high = spec.minimum, spec.maximum
-    elif np.issubdtype(spec.dtype, np.integer):
-        low, high = np.iinfo(spec.dtype).min, np.iinfo(spec.dtype).max
     else:
-        low, high = -np.inf, np.inf
-    return spaces.Box(np.broadcast_to(low, spec.shape), np.broadcast_to(high, spec.shape), spec.shape, spec.dtype)
+        limits = np.iinfo(spec.dtype) if np.issubdtype(spec.dtype, np.integer) else np.finfo(spec.dtype)
+        low, high = limits.min, limits.max
+    return spaces.Box(np.full(spec.shape, low, spec.dtype), np.full(spec.shape, high, spec.dtype), dtype=spec.dtype)

@@ -27,7 +27,12 @@ class SiteKinematics:
         """
         mujoco.mj_jacSite(self._model, data, self._translation, self._rotation, self._site)
         jacobian = np.concatenate([self._translation[:, self._dofs], self._rotation[:, self._dofs]])
-        solved: NDArray[np.float64] = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + self._damping, velocity)
+        # MuJoCo's Cholesky, not NumPy's solve: that goes to BLAS, whose threads cost 1 ms here on busy cores.
+        factor = jacobian @ jacobian.T + self._damping
+        mujoco.mju_cholFactor(factor, 0.0)
+        solution = np.empty(6)
+        mujoco.mju_cholSolve(solution, factor, velocity)
+        solved: NDArray[np.float64] = jacobian.T @ solution
         return solved
 
     def orientation_error(self, data: mujoco.MjData, quaternion: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from dm_env import specs
 from numpy.typing import NDArray
 
 from trailkit.envs.actions import action_spec, make_controller
-from trailkit.envs.errors import unknown
+from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.rendering import Renderer
 from trailkit.envs.robot import Jaco
 from trailkit.envs.settings import CONTROL_TIMESTEP, CameraName, EnvSettings
@@ -104,8 +104,17 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
         self.place_props(physics, random_state)
 
     def before_step(self, physics: Any, action: NDArray[np.float64], random_state: np.random.RandomState) -> None:
-        """Commands the motors; actions beyond [-1, 1] are clipped."""
-        clipped = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+        """Commands the motors; actions beyond [-1, 1] are clipped.
+
+        Raises:
+            UserError: If the action has another shape than the action space, or holds NaN.
+        """
+        clipped = np.asarray(action, np.float64).clip(-1.0, 1.0)
+        if clipped.shape != (self._controller.size,):
+            space, size = self._settings.action_space, self._controller.size
+            raise UserError(f"an action of shape {clipped.shape}: the {space} action space takes shape ({size},)")
+        if np.isnan(clipped).any():
+            raise UserError(f"an action that is not a number: {clipped.tolist()}; look for what diverged")
         self.robot.data.ctrl[self.robot.motors] = self._controller.command(self.robot, clipped)
 
     def get_reward(self, physics: Any) -> float:
