@@ -1,0 +1,185 @@
+"""Checkpoints that outlive being killed, a full disk and damage.
+
+    checkpoints/000012000/manifest.json        the step, and the SHA-256 of each file
+                          state.json           the state, but for its tensors
+                          state.safetensors    its tensors
+    checkpoints/last -> 000012000
+
+A checkpoint is built aside, forced to disk and renamed: under its name it is whole from the start.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from trailkit.agents.run.atomic import sync, writing
+from trailkit.agents.run.serialization import pack, unpack
+from trailkit.envs.errors import UserError
+
+State = dict[str, Any]
+
+_FORMAT = 1
+_FILES = {"state.json", "state.safetensors"}
+_NAME = re.compile(r"(\d{9})(\.replaced)?")
+
+_log = logging.getLogger(__name__)
+
+
+class DamagedCheckpoint(UserError):
+    """A checkpoint that is not as it was written."""
+
+
+class Checkpoints:
+    """A folder of checkpoints, written by one process, read by any.
+
+    Saving a step discards the checkpoints of later steps: they belong to a course that the run has left.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3) -> None:
+        """Opens a folder, which need not exist.
+
+        Args:
+            folder: Of the checkpoints alone.
+            keep: How many to keep, at least one.
+
+        Raises:
+            UserError: If none would be kept.
+        """
+        if keep < 1:
+            raise UserError(f"keep is {keep}: at least one checkpoint must be kept")
+        self._folder = Path(folder)
+        self._keep = keep
+
+    def save(self, step: int, state: Mapping[str, Any]) -> Path:
+        """Writes a checkpoint, makes it the last, then removes those beyond the ones to keep.
+
+        Args:
+            step: Of the learner.
+            state: Nested mappings, lists and tuples of tensors, arrays, numbers, strings, bools and None.
+
+        Returns:
+            The checkpoint's folder.
+
+        Raises:
+            UserError: If it cannot be written, as on a full disk; earlier checkpoints are unharmed.
+            TypeError: If there is something in the state that a checkpoint cannot hold.
+        """
+        contents = _contents(step, state)
+        path = self.path_of(step)
+        aside = self._folder / f".{path.name}.{os.getpid()}.partial"
+        with writing(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            try:
+                _write(aside, contents)
+                _move(aside, path)
+                self._point_last_to(path)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+            self._prune(path)
+        return path
+
+    def latest(self) -> tuple[int, State] | None:
+        """The step and the state of the newest valid checkpoint, if there is one; warns of damaged ones."""
+        for path in reversed(self._paths()):
+            try:
+                return self.load(path)
+            except DamagedCheckpoint as damage:
+                _log.warning("%s; trying the one before", damage)
+        return None
+
+    def path_of(self, step: int) -> Path:
+        """The folder of the checkpoint of a step, whether it exists or not."""
+        return self._folder / f"{step:09d}"
+
+    @staticmethod
+    def load(path: Path) -> tuple[int, State]:
+        """The step and the state of one checkpoint, such as `checkpoints/last`.
+
+        Raises:
+            DamagedCheckpoint: If it is missing or not as it was written.
+        """
+        try:
+            manifest = json.loads((path / "manifest.json").read_bytes())
+            if manifest["format"] != _FORMAT:
+                raise DamagedCheckpoint(
+                    f"checkpoint {path} has format {manifest['format']}: this version reads {_FORMAT}"
+                )
+            contents = {name: (path / name).read_bytes() for name in _FILES}
+            for name, content in contents.items():
+                if manifest["sha256"][name] != hashlib.sha256(content).hexdigest():
+                    raise DamagedCheckpoint(f"checkpoint {path} is damaged: {name} has changed since it was written")
+            tensors = safetensors.torch.load(contents["state.safetensors"])
+            return int(manifest["step"]), unpack(json.loads(contents["state.json"]), tensors)
+        except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
+            raise DamagedCheckpoint(f"checkpoint {path} is damaged or missing: {error!r}") from error
+
+    def _paths(self) -> list[Path]:
+        """The checkpoints, oldest first; one that is just being replaced counts until the new one is in place."""
+        if not self._folder.is_dir():
+            return []
+        found = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, key=lambda path: (path.name[:9], "." not in path.name))
+
+    def _point_last_to(self, path: Path) -> None:
+        link = self._folder / f".last.{os.getpid()}.partial"
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.name)
+        link.replace(self._folder / "last")
+        sync(self._folder)
+
+    def _prune(self, newest: Path) -> None:
+        paths = self._paths()
+        kept = paths[: paths.index(newest) + 1][-self._keep :]
+        for path in paths:
+            if path not in kept:
+                shutil.rmtree(path)
+
+    def _sweep(self) -> None:
+        """Removes what a process that was killed left aside."""
+        for path in self._folder.glob(".*.partial"):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _contents(step: int, state: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a checkpoint, the manifest last."""
+    document, tensors = pack(state)
+    contents = {
+        "state.json": json.dumps(document, allow_nan=False).encode(),
+        "state.safetensors": safetensors.torch.save(tensors),
+    }
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    manifest = {"format": _FORMAT, "step": step, "sha256": sums}
+    return {**contents, "manifest.json": json.dumps(manifest, indent=2).encode()}
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, content in contents.items():
+        with (folder / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    sync(folder)
+
+
+def _move(aside: Path, path: Path) -> None:
+    """Renames a folder; one that has the name already steps aside and is removed afterwards."""
+    replaced = path.with_name(f"{path.name}.replaced")
+    if path.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        path.rename(replaced)
+    aside.rename(path)
+    sync(path.parent)

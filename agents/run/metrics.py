@@ -1,0 +1,125 @@
+"""What happens in a training, as `metrics.csv` and as TensorBoard events, across interruptions."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from trailkit.agents.base import Metrics
+from trailkit.agents.run.atomic import writing, written_aside
+from trailkit.agents.run.events import EventFile
+from trailkit.envs.errors import UserError
+
+_CLOCKS = ["step", "actor_steps", "seconds"]
+
+
+class MetricsLog:
+    """Averages metrics and writes the averages, a row an interval.
+
+    A metric that did not occur in an interval leaves its cell empty; NaN and infinity are written as they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the log of a run's folder, to go on after its last row.
+
+        Raises:
+            UserError: If it cannot be written, or holds something else.
+        """
+        self._path = Path(folder) / "metrics.csv"
+        self._columns = _columns(self._path)
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+        self._latest: dict[str, float] = {}
+        self._file = self._rewrite(_rows(self._path))
+        with writing(self._path):
+            self._events = EventFile(self._path.parent)
+
+    @property
+    def latest(self) -> Mapping[str, float]:
+        """The newest written value of each metric."""
+        return self._latest
+
+    def add(self, metrics: Metrics) -> None:
+        """Takes metrics into the averages of this interval."""
+        for name, value in metrics.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def write(self, step: int, actor_steps: int, seconds: float, values: Metrics | None = None) -> None:
+        """Writes a row and begins a new interval.
+
+        Args:
+            step: Of the learner.
+            actor_steps: The steps that actors took in all.
+            seconds: The time that training took in all.
+            values: Metrics that are no averages, such as an evaluation's.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        metrics = {name: total / self._counts[name] for name, total in self._sums.items()}
+        metrics |= {name: float(value) for name, value in (values or {}).items()}
+        self._sums.clear()
+        self._counts.clear()
+        self._latest |= metrics
+        new = sorted(metrics.keys() - set(self._columns))
+        if new:
+            self._file.close()
+            self._columns += new
+            self._file = self._rewrite(_rows(self._path))
+        with writing(self._path):
+            csv.DictWriter(self._file, self._columns, lineterminator="\n").writerow(
+                {"step": step, "actor_steps": actor_steps, "seconds": round(seconds, 3), **metrics}
+            )
+            self._file.flush()
+            self._events.scalars(step, {"actor_steps": actor_steps, "seconds": seconds, **metrics})
+
+    def resume(self, step: int) -> None:
+        """Goes on from a checkpoint: the rows after its step are cut off, since they will come again.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        self._file.close()
+        self._file = self._rewrite(row for row in _rows(self._path) if int(row["step"]) <= step)
+        with writing(self._path):
+            self._events.restart(step + 1)
+
+    def close(self) -> None:
+        """Closes the files. A second call does nothing."""
+        self._file.close()
+        self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _rewrite(self, rows: Iterator[Mapping[str, str]]) -> IO[str]:
+        """Replaces the file by one with the current columns and these rows; returns it, open at its end."""
+        with written_aside(self._path) as aside, aside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        return self._path.open("a", newline="")
+
+
+def _columns(path: Path) -> list[str]:
+    if not path.exists():
+        return list(_CLOCKS)
+    with path.open(newline="") as file:
+        columns: Sequence[str] = next(csv.reader(file), [])
+    if list(columns[: len(_CLOCKS)]) != _CLOCKS:
+        raise UserError(f"{path} is no metrics log: its first columns must be {', '.join(_CLOCKS)}; move it away")
+    return list(columns)
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """The whole rows of the file; a last one that was cut short in writing is left out."""
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        lines = (line for line in file if line.endswith("\n"))
+        yield from csv.DictReader(lines)

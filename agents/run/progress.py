@@ -1,0 +1,107 @@
+"""How far a training is: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from trailkit.agents.base import Metrics
+
+_WINDOW = 30.0  # seconds over which rates are taken
+_REFRESH = 0.2  # seconds between changes of what is shown: updates are far more frequent
+_SHOWN = {
+    "samples_per_insert": "{:.1f} samples/insert",
+    "episode_success": "playing {:.0%}",
+    "eval_success": "evaluated {:.0%}",
+}
+
+
+class Progress:
+    """Shows steps, rates, the time left and, from the metrics, samples per insert and success. A context manager."""
+
+    def __init__(
+        self,
+        total: int,
+        console: Console | None = None,
+        every: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepares the display.
+
+        Args:
+            total: Learner steps of the whole training.
+            console: Where to show it; the standard error stream by default.
+            every: Seconds between lines, where the console is no terminal.
+            clock: Seconds.
+        """
+        self._console = console or Console(stderr=True)
+        self._total = total
+        self._every = every
+        self._clock = clock
+        self._marks: deque[tuple[float, int, int]] = deque()  # time, learner steps, actor steps
+        self._shown = clock()
+        self._line = ""
+        self._bar = Bar(
+            TextColumn("train"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=self._console,
+            refresh_per_second=4,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("train", total=total, status="")
+
+    def update(self, step: int, actor_steps: int, metrics: Metrics) -> None:
+        """Takes note of where the training is.
+
+        Args:
+            step: Of the learner.
+            actor_steps: The steps that actors took in all.
+            metrics: The latest; those that `_SHOWN` names are shown.
+        """
+        now = self._clock()
+        if self._marks and now - self._marks[-1][0] < _REFRESH and step < self._total:
+            return
+        self._marks.append((now, step, actor_steps))
+        while self._marks[0][0] < now - _WINDOW and len(self._marks) > 2:
+            self._marks.popleft()
+        status = self._status(step, metrics)
+        self._bar.update(self._task, completed=step, status=status)
+        self._line = f"train {step}/{self._total} ({step / max(self._total, 1):.0%}), {status}"
+        if not self._console.is_terminal and (now - self._shown >= self._every):
+            self._print_line(now)
+
+    def note(self, text: str) -> None:
+        """Prints a line that stays, such as an evaluation's result."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+        if not self._console.is_terminal and self._line:
+            self._print_line(self._clock())
+
+    def _print_line(self, now: float) -> None:
+        self.note(self._line)
+        self._shown, self._line = now, ""
+
+    def _status(self, step: int, metrics: Metrics) -> str:
+        (begin, first, first_actor), (end, last, last_actor) = self._marks[0], self._marks[-1]
+        parts = []
+        if end > begin:
+            rate = (last - first) / (end - begin)
+            parts.append(f"{rate:.1f} steps/s")
+            if rate > 0:
+                parts.append(f"{timedelta(seconds=round((self._total - step) / rate))} left")
+            parts.append(f"actor {(last_actor - first_actor) / (end - begin):.1f} steps/s")
+        return ", ".join(parts + [text.format(metrics[name]) for name, text in _SHOWN.items() if name in metrics])
