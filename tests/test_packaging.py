@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes((ROOT / name).read_bytes())
     # The environment's own setuptools builds it, so that the test needs no network.
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, source]
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     (path,) = out.glob("trailkit-*-py3-none-any.whl")
