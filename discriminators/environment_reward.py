@@ -1,0 +1,33 @@
+"""The environment's own reward, where a learned one is expected."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from trailkit.replay.transition import ImitationBatch, Transition
+
+
+class EnvironmentReward:
+    """Passes on the rewards as they were stored and learns nothing: DPGfD instead of adversarial imitation."""
+
+    def update(self, batch: ImitationBatch) -> dict[str, float]:
+        """Has nothing to update."""
+        return {}
+
+    def reward(self, transition: Transition) -> Float[Tensor, "batch n"]:
+        """Returns the stored rewards."""
+        reward: Tensor = transition.reward
+        return reward
+
+    def weights(self) -> dict[str, Tensor]:
+        """Has no weights."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Has no state."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Has no state."""

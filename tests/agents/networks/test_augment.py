@@ -1,0 +1,36 @@
+"""Random shifts."""
+
+import torch
+
+from trailkit.agents.networks.augment import RandomShift
+
+
+def test_a_shift_moves_whole_images_by_at_most_its_reach() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.arange(12 * 10, dtype=torch.uint8).view(1, 12, 10, 1).expand(200, 12, 10, 3).contiguous()
+    shifted = RandomShift(2)({"front": images}, generator)["front"]
+    padded = torch.nn.functional.pad(
+        images[0].permute(2, 0, 1).float()[None], (2, 2, 2, 2), mode="replicate"
+    )[0].permute(1, 2, 0)
+    seen = set()
+    for image in shifted:
+        found = [
+            (dy, dx)
+            for dy in range(5)
+            for dx in range(5)
+            if torch.equal(image.float(), padded[dy : dy + 12, dx : dx + 10])
+        ]
+        assert len(found) == 1
+        seen.update(found)
+    assert len(seen) == 25
+
+
+def test_what_is_no_image_is_left_alone() -> None:
+    observation = {"front": torch.zeros(2, 8, 8, 3, dtype=torch.uint8), "proprio": torch.randn(2, 3)}
+    shifted = RandomShift(2)(observation, torch.Generator())
+    assert shifted["proprio"] is observation["proprio"]
+
+
+def test_no_reach_is_no_shift() -> None:
+    observation = {"front": torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)}
+    assert RandomShift(0)(observation, torch.Generator())["front"] is observation["front"]

@@ -1,0 +1,67 @@
+"""Policies: ranges, seeds, and weights taken over."""
+
+import numpy as np
+import pytest
+import torch
+from transitions import ACTION_SIZE, random_transition, small_networks
+
+from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy, RandomPolicy
+from trailkit.agents.base import Policy
+
+
+def observation() -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    return {name: value[0].numpy() for name, value in random_transition(0).observation.items()}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        GreedyPolicy(small_networks()[0]),
+        ExplorationPolicy(small_networks()[0], deviations=(2.0,)),
+        RandomPolicy(ACTION_SIZE),
+    ],
+    ids=lambda policy: type(policy).__name__,
+)
+def test_actions_are_float32_within_bounds(policy: Policy) -> None:
+    assert isinstance(policy, Policy)
+    for _ in range(20):
+        policy.reset()
+        action = policy.act(observation())
+        assert action.dtype == np.float32
+        assert action.shape == (ACTION_SIZE,)
+        assert np.abs(action).max() <= 1
+
+
+def test_greedy_does_what_the_loaded_network_says() -> None:
+    acting, learned = small_networks()[0], small_networks()[0]
+    torch.nn.init.normal_(learned.head.joint[2].weight)  # type: ignore[arg-type]
+    policy = GreedyPolicy(acting)
+    before = policy.act(observation())
+    policy.load({"policy": learned.state_dict()})
+    with torch.no_grad():
+        batch = {name: torch.from_numpy(value)[None] for name, value in observation().items()}
+        expected = learned(batch)[0].numpy()
+    np.testing.assert_array_equal(policy.act(observation()), expected)
+    assert not np.allclose(before, expected)
+
+
+def test_a_policy_keeps_its_weights_when_the_network_it_came_from_learns_on() -> None:
+    network = small_networks()[0]
+    policy = GreedyPolicy(network)
+    before = policy.act(observation())
+    torch.nn.init.normal_(network.head.joint[2].weight)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(policy.act(observation()), before)
+
+
+def test_exploration_is_reproducible_and_its_deviation_drawn_for_each_episode() -> None:
+    network = small_networks()[0]
+    policies = [ExplorationPolicy(network, deviations=(0.0, 0.3), seed=7) for _ in range(2)]
+    noisy = []
+    for _ in range(20):
+        for policy in policies:
+            policy.reset()
+        first, second = (policy.act(observation()) for policy in policies)
+        np.testing.assert_array_equal(first, second)
+        noisy.append(not np.array_equal(first, GreedyPolicy(network).act(observation())))
+    assert any(noisy)
+    assert not all(noisy)

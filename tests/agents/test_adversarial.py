@@ -1,0 +1,121 @@
+"""The adversarial learner: fresh rewards, masked, on the rows that it should learn from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transitions import IMAGE_SIZES, random_imitation_batch
+
+from trailkit.agents.adversarial import Adversarial, ReinforcementLearner
+from trailkit.agents.base import Parameters
+from trailkit.agents.networks.encoders import CompactEncoder
+from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
+from trailkit.discriminators.augmentation import Augmentation, crop_sizes
+from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.environment_reward import EnvironmentReward
+from trailkit.discriminators.losses import binary_cross_entropy
+from trailkit.replay.transition import Transition
+
+
+class Recorder:
+    """A learner that keeps what it was given."""
+
+    batch: Transition
+    expert_rows: int
+
+    def step(self, batch: Transition, expert_rows: int = 0) -> dict[str, float]:
+        self.batch, self.expert_rows = batch, expert_rows
+        return {"rows": float(len(batch.steps))}
+
+    def parameters(self) -> Parameters:
+        return {"policy": {}}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+def reward_model(learning_rate: float = 1e-2) -> AdversarialReward:
+    torch.manual_seed(0)
+    crops = crop_sizes(IMAGE_SIZES)
+    return AdversarialReward(
+        Discriminator(CompactEncoder(crops, embedding=16)),
+        Augmentation(IMAGE_SIZES, crops),
+        binary_cross_entropy,
+        settings=AdversarialRewardSettings(learning_rate),
+    )
+
+
+def real_steps(batch: Transition) -> Tensor:
+    return torch.arange(batch.reward.shape[1]) < batch.steps[:, None]
+
+
+def test_rewards_come_from_the_discriminator_that_was_just_updated() -> None:
+    model, rl = reward_model(), Recorder()
+    batch = random_imitation_batch(0)
+    stale = model.reward(batch.train.agent)
+    Adversarial(model, rl).step(batch)
+    fresh = model.reward(batch.train.agent)
+    real = real_steps(batch.train.agent)
+    assert torch.equal(rl.batch.reward[:4][real], fresh[real])
+    assert not torch.allclose(stale[real], fresh[real])
+
+
+def test_padding_earns_nothing() -> None:
+    rl = Recorder()
+    Adversarial(reward_model(), rl).step(random_imitation_batch(0))
+    padding = ~real_steps(rl.batch)
+    assert padding.any()
+    assert (rl.batch.reward[padding] == 0).all()
+    assert (rl.batch.reward[~padding] > 0).all()
+
+
+def test_the_agents_rows_come_first_and_the_experts_follow() -> None:
+    rl = Recorder()
+    batch = random_imitation_batch(0)
+    metrics = Adversarial(reward_model(), rl).step(batch)
+    assert isinstance(rl, ReinforcementLearner)
+    assert rl.expert_rows == 4
+    assert metrics["rows"] == 8
+    assert torch.equal(rl.batch.action, torch.cat([batch.train.agent.action, batch.train.expert.action]))
+
+
+def test_without_demos_in_replay_no_action_of_the_experts_is_used() -> None:
+    rl = Recorder()
+    batch = random_imitation_batch(0)
+    Adversarial(reward_model(), rl, demos_in_replay=False).step(batch)
+    assert rl.expert_rows == 0
+    assert torch.equal(rl.batch.action, batch.train.agent.action)
+
+
+def test_the_environments_reward_is_passed_on_as_it_was_stored() -> None:
+    rl = Recorder()
+    batch = random_imitation_batch(0)
+    learner = Adversarial(EnvironmentReward(), rl)
+    learner.step(batch)
+    assert torch.equal(rl.batch.reward, torch.cat([batch.train.agent.reward, batch.train.expert.reward]))
+    assert set(learner.parameters()) == {"policy"}
+
+
+def test_actors_get_the_policy_and_the_discriminator() -> None:
+    parameters = Adversarial(reward_model(), Recorder()).parameters()
+    assert set(parameters) == {"policy", "discriminator"}
+    Discriminator(CompactEncoder(crop_sizes(IMAGE_SIZES), embedding=16)).load_state_dict(
+        dict(parameters["discriminator"])
+    )
+
+
+def test_the_constraint_needs_its_frames() -> None:
+    from trailkit.discriminators.losses import with_accuracy_constraint
+
+    model = reward_model()
+    constrained = AdversarialReward(
+        model.discriminator,
+        Augmentation(IMAGE_SIZES, crop_sizes(IMAGE_SIZES)),
+        with_accuracy_constraint(binary_cross_entropy),
+    )
+    with pytest.raises(ValueError, match="needs constraining frames"):
+        constrained.update(random_imitation_batch(0)._replace(constraint=None))

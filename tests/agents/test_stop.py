@@ -1,0 +1,85 @@
+"""Actor early stopping: the table of scores, and the rule on a discriminator."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from transitions import IMAGE_SIZE, IMAGE_SIZES
+
+from trailkit.agents.base import StopRule
+from trailkit.agents.networks.encoders import CompactEncoder
+from trailkit.agents.stop import AboveMedian, EarlyStop, Never
+from trailkit.discriminators.discriminator import Discriminator
+
+STEPS = 200
+
+
+def stopping_step(scores: Sequence[float], patience: int = 10, min_steps: int = 0) -> int | None:
+    exceeded = AboveMedian(patience, min_steps)
+    return next((step for step, score in enumerate(scores, 1) if exceeded(float(score))), None)
+
+
+def test_a_constant_score_never_stops() -> None:
+    assert stopping_step([0.3] * STEPS) is None
+
+
+def test_a_rising_score_stops_at_step_11() -> None:
+    assert stopping_step(range(STEPS)) == 11
+
+
+def test_a_jump_at_step_60_stops_at_step_70() -> None:
+    assert stopping_step([0.0] * 60 + [1.0] * 140) == 70
+
+
+def test_min_steps_keeps_an_episode_going() -> None:
+    assert stopping_step(range(STEPS), min_steps=40) == 40
+
+
+def test_one_score_at_the_median_begins_the_count_anew() -> None:
+    assert stopping_step([*range(10), 0, *range(100, 120)]) == 21
+
+
+def test_independent_noise_stops_few_episodes() -> None:
+    rng = np.random.default_rng(0)
+    stops = [stopping_step(rng.normal(size=STEPS)) for _ in range(1000)]
+    assert np.mean([step is not None for step in stops]) == pytest.approx(0.08, abs=0.025)
+
+
+def test_slow_noise_stops_nearly_all_and_early() -> None:
+    rng = np.random.default_rng(0)
+    stops = []
+    for _ in range(1000):
+        scores = [rng.normal() / np.sqrt(1 - 0.9**2)]
+        for innovation in rng.normal(size=STEPS - 1):
+            scores.append(0.9 * scores[-1] + innovation)
+        stops.append(stopping_step(scores))
+    assert np.mean([step is not None for step in stops]) == pytest.approx(0.99, abs=0.012)
+    assert np.median([step or STEPS for step in stops]) == pytest.approx(39, abs=3)
+
+
+def brightness_discriminator() -> Discriminator:
+    """Scores a frame by one direction of an untrained encoder's output: some frames more than others."""
+    torch.manual_seed(0)
+    return Discriminator(CompactEncoder(IMAGE_SIZES, embedding=8), hidden=())
+
+
+def test_early_stop_takes_over_published_weights_and_forgets_at_reset() -> None:
+    discriminator = brightness_discriminator()
+    frames = [{"front": np.full((IMAGE_SIZE, IMAGE_SIZE, 3), level, np.uint8)} for level in range(0, 250, 20)]
+    stop = EarlyStop(discriminator, patience=3)
+    flat = {name: torch.zeros_like(weight) for name, weight in discriminator.state_dict().items()}
+    stop.load({"discriminator": flat})
+    assert not any(stop(frame) for frame in frames)  # a constant discriminator
+
+    stop.load({"discriminator": discriminator.state_dict()})
+    logits = [discriminator({"front": torch.from_numpy(frame["front"])[None]}).item() for frame in frames]
+    rising = [frames[i] for i in np.argsort(logits)]
+    for _ in range(2):
+        stop.reset()
+        assert [stop(frame) for frame in rising[:4]] == [False, False, False, True]
+
+
+def test_never_goes_on() -> None:
+    assert isinstance(Never(), StopRule)
+    assert not Never()({})
