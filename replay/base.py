@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from trailkit.envs.errors import UserError
 from trailkit.replay.episode import Episode
 from trailkit.replay.transition import Transition
 
@@ -15,7 +16,11 @@ class Table(StrEnum):
     """The tables that every replay holds."""
 
     MAIN = "main"
-    EARLY = "early"  # only transitions with age < early_steps: TRAIL's constraining sets
+    EARLY = "early"  # only transitions with age < early_steps, 1-step windows: TRAIL's constraining sets
+
+
+class ReplayTimeout(UserError):
+    """A replay had nothing to give, or did not answer, within its deadline."""
 
 
 @runtime_checkable
@@ -43,3 +48,30 @@ class Replay(Protocol):
 
     def close(self) -> None:
         """Frees what the replay holds. A second call does nothing."""
+
+
+def check_settings(capacity: int, n_step: int, early_steps: int, priority_exponent: float) -> None:
+    """Checks what every replay is built from.
+
+    Raises:
+      UserError: naming the setting that is out of its range.
+    """
+    for name, value in (("capacity", capacity), ("n_step", n_step), ("early_steps", early_steps)):
+        if value < 1:
+            raise UserError(f"replay.{name} is {value}: it must be at least 1")
+    if not 0 <= priority_exponent <= 1:
+        raise UserError(f"replay.priority_exponent is {priority_exponent}: it must lie in [0, 1]")
+
+
+def check_priorities(prioritized: bool, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
+    """Checks an update of priorities.
+
+    Raises:
+      UserError: the replay samples uniformly, the sizes differ or a priority is not positive and finite.
+    """
+    if not prioritized:
+        raise UserError("this replay samples uniformly and has no priorities: set replay.prioritized=true")
+    if keys.shape != priorities.shape or keys.ndim != 1:
+        raise UserError(f"got {keys.shape} keys and {priorities.shape} priorities: give one priority for each key")
+    if not (np.isfinite(priorities).all() and (priorities > 0).all()):
+        raise UserError(f"priorities must be positive and finite: the smallest is {priorities.min()}")

@@ -1,0 +1,274 @@
+"""Replay on dm-reverb: a server embedded in this process, reached without the network.
+
+TensorFlow, which Reverb is built on, is imported when the first `ReverbReplay` is made: it takes seconds and
+hundreds of megabytes that other processes need not pay for.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import queue
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.errors import UserError
+from trailkit.replay.base import ReplayTimeout, Table, check_priorities, check_settings
+from trailkit.replay.episode import Episode, check_episode
+from trailkit.replay.nstep import window_rows
+from trailkit.replay.rows import pack, row_dtype, unpack
+from trailkit.replay.transition import Transition
+
+_FLUSH_EVERY = 32  # items: Reverb warns of memory running out when many more are under way
+_GRACE_S = 5.0  # for an answer to arrive once Reverb's own deadline has passed
+
+
+class ReverbReplay:
+    """Stores transitions in Reverb tables: a main one, uniform or prioritised, and one of early transitions.
+
+    An item is n + 1 references to rows (see `rows`), so each frame is stored once however many items use it.
+    Selectors cannot be seeded. Up to three batches are sampled ahead. The tables forget transitions one by one,
+    oldest first; the early table holds no more than a sixteenth of `capacity` (or 64 episodes' worth), because
+    what it refers to is stored even when the main table has forgotten it. The rate limiters ask only for one item:
+    who samples keeps the ratio of samples to inserts.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        n_step: int,
+        early_steps: int,
+        prioritized: bool = False,
+        priority_exponent: float = 0.6,
+        timeout_s: float = 30.0,
+    ) -> None:
+        """Starts the server.
+
+        Args:
+          capacity: How many transitions the main table stores.
+          n_step: The length of the main table's windows. The early table's are of one step.
+          early_steps: The early table holds transitions with age < early_steps.
+          prioritized: Sample the main table in proportion to priority ** priority_exponent. New transitions have the
+            largest priority yet seen, at first 1.
+          priority_exponent: In [0, 1]; 0 is uniform (Schaul et al. 2016, eq. 1).
+          timeout_s: The deadline of every call, in seconds.
+
+        Raises:
+          UserError: a setting is out of range, or Reverb is not installed.
+        """
+        check_settings(capacity, n_step, early_steps, priority_exponent)
+        self._libraries = _import_reverb()
+        reverb = self._libraries.reverb
+        self._steps = {Table.MAIN: n_step, Table.EARLY: 1}
+        self._early_steps = early_steps
+        self._prioritized = prioritized
+        self._timeout_s = timeout_s
+        self._largest_priority = 1.0
+        self._dtype: np.dtype[np.void] | None = None
+        self._dtype_known = threading.Event()
+        early_size = min(capacity, max(64 * early_steps, capacity // 16))
+        uniform = reverb.selectors.Uniform()
+        selector = reverb.selectors.Prioritized(priority_exponent) if prioritized else uniform
+        self._tables = {
+            Table.MAIN: _table(reverb, Table.MAIN, selector, capacity),
+            Table.EARLY: _table(reverb, Table.EARLY, uniform, early_size),
+        }
+        with _without_native_log():
+            server = reverb.Server(list(self._tables.values()))
+            self._address = f"localhost:{server.port}"
+            self._client = reverb.Client(self._address)
+        # The finalizer alone holds the server: it must go before the interpreter takes its modules apart.
+        self._stop = weakref.finalize(self, _stop, server)
+
+    def add(self, episode: Episode) -> None:
+        """Inserts a finished episode; the tables forget their oldest transitions beyond the capacity.
+
+        Raises:
+          UserError: the episode is malformed or unlike those before it.
+          ReplayTimeout: the server did not take it in time. Part of the episode may be in the tables.
+        """
+        self._check_open()
+        check_episode(episode)
+        if self._dtype is None:
+            self._dtype = row_dtype(episode)
+            self._dtype_known.set()
+        rows = pack(episode, self._dtype)
+        self._within_deadline(lambda: self._write(rows.view(np.uint8).reshape(len(rows), -1)), "inserting")
+
+    def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
+        """Yields batches without end, drawn with replacement.
+
+        Raises:
+          ReplayTimeout: the table stayed empty until the deadline.
+        """
+        self._check_open()
+        if not self._dtype_known.wait(self._timeout_s):
+            raise self._empty(table)
+        samples = self._dataset(table, batch_size)
+        while True:
+            sample = self._within_deadline(lambda: next(samples, None), "sampling")
+            if sample is None:
+                raise self._empty(table)
+            rows = np.empty((batch_size, self._steps[table] + 1), self._dtype)
+            for step, column in enumerate(sample.data):
+                rows[:, step] = column.view(self._dtype)[:, 0]
+            yield unpack(rows, sample.info.key.astype(np.int64), sample.info.probability.copy())
+
+    def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
+        """Sets the priorities of items of the main table; keys of evicted items are ignored.
+
+        Raises:
+          UserError: the replay is not prioritised, or a priority is not positive.
+          ReplayTimeout: the server did not answer in time.
+        """
+        self._check_open()
+        check_priorities(self._prioritized, keys, priorities)
+        self._largest_priority = max(self._largest_priority, float(priorities.max(initial=0.0)))
+        updates = dict(zip(keys.astype(np.uint64).tolist(), priorities.tolist(), strict=True))
+        self._within_deadline(lambda: self._client.mutate_priorities(Table.MAIN.value, updates), "updating priorities")
+
+    def size(self, table: Table) -> int:
+        """How many transitions the table holds."""
+        self._check_open()
+        return int(self._tables[table].info.current_size)
+
+    def close(self) -> None:
+        """Stops the server and frees what it stores. A second call does nothing."""
+        self._tables.clear()
+        self._stop()
+
+    def _write(self, rows: NDArray[np.uint8]) -> None:
+        """Sends rows and the items that refer to them; a writer for each episode, as a failed one stays broken."""
+        length = len(rows) - 1
+        timeout_ms = int(1000 * self._timeout_s)
+        column = self._libraries.reverb.TrajectoryColumn
+        writer = self._client.trajectory_writer(len(rows), validate_items=False)
+        try:
+            writer.configure(("row",), num_keep_alive_refs=len(rows), max_chunk_length=1)
+            for row in rows:
+                writer.append({"row": row})
+            references = list(writer.history["row"][:])
+            for table, count in ((Table.MAIN, length), (Table.EARLY, min(length, self._early_steps))):
+                windows = window_rows(np.arange(count), np.full(count, length), self._steps[table]).tolist()
+                for start, window in enumerate(windows):
+                    # A column for each row: within one column Reverb refuses the repeated row that pads a window.
+                    trajectory = [column([references[row]], squeeze=True) for row in window]
+                    writer.create_item(table.value, self._largest_priority, trajectory)
+                    if start % _FLUSH_EVERY == _FLUSH_EVERY - 1:
+                        writer.flush(timeout_ms=timeout_ms)
+            writer.end_episode(timeout_ms=timeout_ms)
+        except self._libraries.reverb.DeadlineExceededError as error:
+            raise ReplayTimeout(f"Reverb did not take an episode within {self._timeout_s:g} s") from error
+        finally:
+            writer.close()
+
+    def _dataset(self, table: Table, batch_size: int) -> Iterator[Any]:
+        """Opens a stream of batches: per item one row of bytes for each of its n + 1 references."""
+        assert self._dtype is not None
+        reverb, tf = self._libraries
+        columns = self._steps[table] + 1
+        dataset = reverb.TrajectoryDataset(
+            server_address=self._address,
+            table=table.value,
+            dtypes=(tf.uint8,) * columns,
+            shapes=(tf.TensorShape([self._dtype.itemsize]),) * columns,
+            max_in_flight_samples_per_worker=2 * batch_size,
+            num_workers_per_iterator=1,
+            rate_limiter_timeout_ms=int(1000 * self._timeout_s),
+        )
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        options.threading.private_threadpool_size = 1  # the learner needs the cores
+        dataset = dataset.batch(batch_size, drop_remainder=True).prefetch(1).with_options(options)
+        stream: Iterator[Any] = dataset.as_numpy_iterator()
+        return stream
+
+    def _within_deadline(self, call: Callable[[], Any], doing: str) -> Any:
+        """Runs a call that Reverb may never return from, in a thread that may be left behind."""
+        outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome.put((call(), None))
+            except BaseException as error:
+                outcome.put((None, error))
+
+        threading.Thread(target=run, name=f"replay-{doing.replace(' ', '-')}", daemon=True).start()
+        try:
+            value, error = outcome.get(timeout=self._timeout_s + _GRACE_S)
+        except queue.Empty:
+            raise ReplayTimeout(f"Reverb did not answer within {self._timeout_s:g} s when {doing}") from None
+        if error is not None:
+            raise error
+        return value
+
+    def _empty(self, table: Table) -> ReplayTimeout:
+        return ReplayTimeout(
+            f"the replay's {table} table stayed empty for {self._timeout_s:g} s: do the actors still run?"
+        )
+
+    def _check_open(self) -> None:
+        if not self._tables:
+            raise UserError("the replay was closed")
+
+
+class _Libraries(NamedTuple):
+    """The modules that are imported late."""
+
+    reverb: ModuleType
+    tensorflow: ModuleType
+
+
+def _import_reverb() -> _Libraries:
+    """Imports Reverb and TensorFlow, quietly and without a GPU.
+
+    Raises:
+      UserError: they are not installed, or do not load.
+    """
+    if importlib.util.find_spec("reverb") is None:
+        raise UserError(
+            "replay=reverb needs dm-reverb, which exists for Linux with Python 3.11 only and is not installed "
+            f"(this is Python {sys.version_info.major}.{sys.version_info.minor} on {sys.platform}): use replay=memory"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # their own dependencies' deprecations
+            reverb, tensorflow = importlib.import_module("reverb"), importlib.import_module("tensorflow")
+    except ImportError as error:
+        raise UserError(f"replay=reverb does not load ({error}): use replay=memory") from error
+    tensorflow.config.set_visible_devices([], "GPU")  # else TensorFlow takes all of its memory
+    return _Libraries(reverb, tensorflow)
+
+
+def _table(reverb: ModuleType, name: Table, selector: Any, size: int) -> Any:
+    """Makes a table that forgets its oldest items and can be sampled from its first item on."""
+    return reverb.Table(name.value, selector, reverb.selectors.Fifo(), size, reverb.rate_limiters.MinSize(1))
+
+
+def _stop(server: Any) -> None:
+    with _without_native_log():
+        server.stop()
+
+
+@contextlib.contextmanager
+def _without_native_log() -> Iterator[None]:
+    """Keeps what Reverb's C++ code prints when a server comes and goes out of the terminal; it has no setting."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(nowhere)
+        os.close(stderr)

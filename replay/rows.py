@@ -1,0 +1,89 @@
+"""How a time step lies in memory: one NumPy record a row, the same for every replay.
+
+A record keeps a row in one piece, so that a batch is gathered by copying whole rows, and the fields of the copy are
+the transition's arrays without a second copy of the pictures.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.errors import UserError
+from trailkit.replay.episode import Episode
+from trailkit.replay.transition import Transition
+
+Rows = NDArray[np.void]  # records of a dtype that `row_dtype` made
+
+
+def row_dtype(episode: Episode) -> np.dtype[np.void]:
+    """Returns the record of one row (see `nstep`) of episodes shaped like this one."""
+    observation = [(name, values.dtype, values.shape[1:]) for name, values in episode.observation.items()]
+    return np.dtype(
+        [
+            ("age", np.int32),
+            ("left", np.int32),  # T - t: the steps from here to the end of the episode
+            ("reward", np.float32),
+            ("discount", np.float32),
+            ("action", np.float32, episode.action.shape[1:]),
+            # Floats first: aligned fields then cost no padding, and torch takes the arrays as they are.
+            ("observation", np.dtype(sorted(observation, key=lambda field: -field[1].itemsize), align=True)),
+        ],
+        align=True,
+    )
+
+
+def pack(episode: Episode, dtype: np.dtype[np.void]) -> Rows:
+    """Lays out an episode of T steps as T + 1 rows.
+
+    Raises:
+      UserError: the episode's observations or actions differ from those that `dtype` was made for.
+    """
+    found = row_dtype(episode)
+    if found != dtype:
+        raise UserError(
+            f"the episode holds {_describe(found)}, the replay holds {_describe(dtype)}: one replay takes episodes of "
+            "one environment with one set of cameras"
+        )
+    length = episode.length
+    rows = np.zeros(length + 1, dtype)
+    rows["age"] = np.arange(length + 1)
+    rows["left"] = np.arange(length, -1, -1)
+    rows["discount"] = 1.0
+    for name, values in (("action", episode.action), ("reward", episode.reward), ("discount", episode.discount)):
+        rows[name][:length] = values
+    for name, values in episode.observation.items():
+        rows["observation"][name] = values
+    return rows
+
+
+def unpack(rows: Rows, keys: NDArray[np.int64], probability: NDArray[np.float64]) -> Transition:
+    """Reads windows of rows as a batch of transitions.
+
+    Args:
+      rows: Records [B, n + 1], as `nstep.window_rows` orders them. The pictures returned are views of it.
+      keys: The items' keys, int64 [B].
+      probability: The probabilities with which they were sampled, float64 [B].
+    """
+    n = rows.shape[1] - 1
+    first = rows[:, 0]
+    observation = rows["observation"]
+    names = observation.dtype.names or ()
+    return Transition(
+        observation={name: observation[name][:, 0] for name in names},
+        action=np.ascontiguousarray(first["action"]),
+        reward=np.ascontiguousarray(rows["reward"][:, :n]),
+        discount=np.ascontiguousarray(rows["discount"][:, :n]),
+        next_observation={name: observation[name][:, 1:] for name in names},
+        steps=np.minimum(n, first["left"]).astype(np.int64),
+        age=first["age"].astype(np.int64),
+        key=keys,
+        probability=probability,
+    )
+
+
+def _describe(dtype: np.dtype[np.void]) -> str:
+    """Names the observations and their sizes, for an error."""
+    fields: dict[str, Any] = dict(dtype["observation"].fields or {})
+    sizes = [f"{name} {list(field[0].shape)}" for name, field in sorted(fields.items())]
+    return f"{', '.join(sizes)} and actions {list(dtype['action'].shape)}"

@@ -1,0 +1,85 @@
+"""The spill: the agent's episodes on disk, from which replay is filled again after a restart."""
+
+import logging
+import re
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from trailkit.envs.errors import UserError
+from trailkit.replay.base import Replay
+from trailkit.replay.episode import Episode, read_episode, read_length, write_episode
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Spill:
+    """The newest episodes, one file each, as many as hold `max_steps` steps."""
+
+    def __init__(self, folder: Path, max_steps: int) -> None:
+        """Opens the folder, or makes it; what an interrupted write left there is removed.
+
+        Raises:
+          UserError: `max_steps` is not positive.
+        """
+        if max_steps < 1:
+            raise UserError(f"the spill's max_steps is {max_steps}: it must be at least 1")
+        folder.mkdir(parents=True, exist_ok=True)
+        for aside in folder.glob(".episode_*.tmp"):
+            aside.unlink()
+        self._folder = folder
+        self._max_steps = max_steps
+        self._files: deque[tuple[Path, int]] = deque()
+        self.count = 0  # how many episodes were ever written: the next one's index
+        self.steps = 0  # how many steps the files hold
+        for path in sorted(folder.glob("episode_*.hdf5")):
+            self._take_stock(path)
+
+    def write(self, episode: Episode) -> Path:
+        """Writes an episode and deletes the oldest files beyond `max_steps` (never the new one).
+
+        Raises:
+          UserError: the disk is full; the spill is then as it was before.
+        """
+        path = self._folder / f"episode_{self.count:08d}.hdf5"
+        write_episode(path, episode)
+        self.count += 1
+        self._files.append((path, episode.length))
+        self.steps += episode.length
+        while self.steps > self._max_steps and len(self._files) > 1:
+            oldest, length = self._files.popleft()
+            oldest.unlink(missing_ok=True)
+            self.steps -= length
+        return path
+
+    def load(self) -> Iterator[Episode]:
+        """Reads the episodes, oldest first; a damaged file is skipped with a warning."""
+        for path, _ in tuple(self._files):
+            try:
+                episode = read_episode(path)
+            except UserError as error:
+                _LOGGER.warning("skipped an episode of the agent's: %s", error)
+                continue
+            yield episode
+
+    def refill(self, replay: Replay) -> int:
+        """Adds every episode to a replay, oldest first, and returns how many there were."""
+        added = 0
+        for episode in self.load():
+            replay.add(episode)
+            added += 1
+        return added
+
+    def _take_stock(self, path: Path) -> None:
+        """Counts in a file that an earlier process wrote."""
+        index = re.fullmatch(r"episode_(\d+)", path.stem)
+        if index is None:
+            return
+        self.count = max(self.count, int(index[1]) + 1)
+        try:
+            length = read_length(path)
+        except UserError as error:
+            _LOGGER.warning("skipped an episode of the agent's: %s", error)
+            return
+        self._files.append((path, length))
+        self.steps += length
