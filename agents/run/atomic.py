@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trailkit.envs.errors import UserError
@@ -26,7 +26,8 @@ def written_aside(path: Path) -> Iterator[Path]:
             aside.replace(path)
             sync(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 @contextmanager

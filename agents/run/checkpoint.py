@@ -1,7 +1,7 @@
 """Checkpoints that outlive being killed, a full disk and damage.
 
-    checkpoints/000012000/manifest.json        the step, and the SHA-256 of each file
-                          state.json           the state, but for its tensors
+    checkpoints/000012000/manifest.json        the SHA-256 of the other files
+                          state.json           the step and the state, but for its tensors
                           state.safetensors    its tensors
     checkpoints/last -> 000012000
 
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError
 
 from trailkit.agents.run.atomic import sync, writing
 from trailkit.agents.run.serialization import pack, unpack
@@ -28,7 +27,7 @@ from trailkit.envs.errors import UserError
 State = dict[str, Any]
 
 _FORMAT = 1
-_FILES = {"state.json", "state.safetensors"}
+_FILES = ("state.json", "state.safetensors")
 _NAME = re.compile(r"(\d{9})(\.replaced)?")
 
 _log = logging.getLogger(__name__)
@@ -109,19 +108,20 @@ class Checkpoints:
             DamagedCheckpoint: If it is missing or not as it was written.
         """
         try:
+            contents = {name: (path / name).read_bytes() for name in _FILES}
             manifest = json.loads((path / "manifest.json").read_bytes())
             if manifest["format"] != _FORMAT:
-                raise DamagedCheckpoint(
-                    f"checkpoint {path} has format {manifest['format']}: this version reads {_FORMAT}"
-                )
-            contents = {name: (path / name).read_bytes() for name in _FILES}
+                raise DamagedCheckpoint(f"{path} has format {manifest['format']}: this version reads {_FORMAT}")
             for name, content in contents.items():
                 if manifest["sha256"][name] != hashlib.sha256(content).hexdigest():
-                    raise DamagedCheckpoint(f"checkpoint {path} is damaged: {name} has changed since it was written")
+                    raise DamagedCheckpoint(f"{path} is damaged: {name} is not as it was written")
+            document = json.loads(contents["state.json"])
             tensors = safetensors.torch.load(contents["state.safetensors"])
-            return int(manifest["step"]), unpack(json.loads(contents["state.json"]), tensors)
-        except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
-            raise DamagedCheckpoint(f"checkpoint {path} is damaged or missing: {error!r}") from error
+        except FileNotFoundError as error:
+            raise DamagedCheckpoint(f"{path} is no checkpoint: {Path(error.filename).name} is missing") from error
+        except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DamagedCheckpoint(f"{path} is damaged: {error!r}") from error
+        return document["step"], unpack(document["state"], tensors)
 
     def _paths(self) -> list[Path]:
         """The checkpoints, oldest first; one that is just being replaced counts until the new one is in place."""
@@ -139,10 +139,11 @@ class Checkpoints:
 
     def _prune(self, newest: Path) -> None:
         paths = self._paths()
-        kept = paths[: paths.index(newest) + 1][-self._keep :]
+        kept = [path for path in paths if path.name <= newest.name and "." not in path.name][-self._keep :]
         for path in paths:
             if path not in kept:
-                shutil.rmtree(path)
+                gone = path.rename(self._folder / f".{path.name}.removed.partial")  # never half of one under its name
+                shutil.rmtree(gone)
 
     def _sweep(self) -> None:
         """Removes what a process that was killed left aside."""
@@ -157,12 +158,11 @@ def _contents(step: int, state: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of a checkpoint, the manifest last."""
     document, tensors = pack(state)
     contents = {
-        "state.json": json.dumps(document, allow_nan=False).encode(),
+        "state.json": json.dumps({"step": step, "state": document}, allow_nan=False).encode(),
         "state.safetensors": safetensors.torch.save(tensors),
     }
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    manifest = {"format": _FORMAT, "step": step, "sha256": sums}
-    return {**contents, "manifest.json": json.dumps(manifest, indent=2).encode()}
+    return {**contents, "manifest.json": json.dumps({"format": _FORMAT, "sha256": sums}, indent=2).encode()}
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -88,8 +88,9 @@ class MetricsLog:
 
     def close(self) -> None:
         """Closes the files. A second call does nothing."""
-        self._file.close()
-        self._events.close()
+        with writing(self._path):
+            self._file.close()
+            self._events.close()
 
     def __enter__(self) -> Self:
         return self

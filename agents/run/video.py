@@ -64,7 +64,10 @@ def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
         raise ValueError(f"{path}: a video needs at least one frame")
     with written_aside(path) as aside:
         command = _command(_even(first), fps, aside)
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as encoder:
+        # A session of its own: an interrupt from the keyboard is this process's to handle.
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        ) as encoder:
             try:
                 for frame in chain([first], frames):
                     if frame.shape != first.shape or frame.dtype != np.uint8:

@@ -1,0 +1,73 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from trailkit.agents.run.progress import Progress
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def console(terminal):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=200, color_system=None)
+
+
+def test_a_log_file_gets_a_line_now_and_then(clock):
+    log = console(terminal=False)
+    with Progress(1000, log, every=10, clock=clock) as progress:
+        for second in range(26):
+            clock.now = 100.0 + second
+            progress.update(20 * second, 50 * second, {})
+        assert log.file.getvalue().count("\n") == 2
+    lines = log.file.getvalue().splitlines()
+    assert lines[0] == "train 200/1000 (20%), 20.0 steps/s, 0:00:40 left, actor 50.0 steps/s"
+    assert lines[-1].startswith("train 500/1000 (50%)")
+    assert len(lines) == 3
+
+
+def test_metrics_that_people_wait_for_are_shown(clock):
+    log = console(terminal=False)
+    with Progress(10, log, clock=clock) as progress:
+        progress.update(1, 5, {"samples_per_insert": 16.04, "eval_success": 0.96, "critic_loss": 3.0})
+    assert log.file.getvalue() == "train 1/10 (10%), 16.0 samples/insert, evaluated 96%\n"
+
+
+def test_a_terminal_gets_a_bar(clock):
+    screen = console(terminal=True)
+    with Progress(1000, screen, clock=clock) as progress:
+        progress.update(0, 0, {})
+        clock.now += 10
+        progress.update(250, 1000, {"episode_success": 0.5})
+    shown = screen.file.getvalue()
+    assert "250/1000" in shown
+    assert "25.0 steps/s, 0:00:30 left, actor 100.0 steps/s, playing 50%" in shown
+    assert "━" in shown
+
+
+def test_rates_are_of_the_last_half_minute(clock):
+    log = console(terminal=False)
+    with Progress(10_000, log, every=1000, clock=clock) as progress:
+        for second in range(101):
+            clock.now = 100.0 + second
+            progress.update(second if second < 50 else 50 + 10 * (second - 50), 0, {})
+    assert "10.0 steps/s" in log.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_notes_stay_as_they_are_written(clock, terminal):
+    screen = console(terminal)
+    with Progress(10, screen, clock=clock) as progress:
+        progress.note("48/50 = 96% [87, 99] solved")
+    assert "48/50 = 96% [87, 99] solved\n" in screen.file.getvalue()
