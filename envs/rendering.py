@@ -5,6 +5,9 @@ software costs some 60 ms whatever the size of the picture. Without them a 64x64
 it for triangles; so what lies outside the camera's view is not sent to be drawn.
 """
 
+import atexit
+import contextlib
+import functools
 import importlib
 import weakref
 from enum import StrEnum
@@ -64,8 +67,9 @@ class Renderer:
         self._gl.make_current()
         self._context = _make_context(model, height, width, quality)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        # Runs at interpreter exit too, before the GL libraries take down their display.
         self.close = weakref.finalize(self, _free, self._gl, self._context)
+        self.close.atexit = False
+        _open_renderers().add(self)
 
     def render(self, data: mujoco.MjData, camera: int) -> NDArray[np.uint8]:
         """Draws one camera.
@@ -119,6 +123,19 @@ def _make_context(model: mujoco.MjModel, height: int, width: int, quality: Quali
 
 
 def _free(gl_context: Any, context: mujoco.MjrContext) -> None:
-    gl_context.make_current()
-    context.free()
+    with contextlib.suppress(Exception):  # current in another thread, which takes what it holds along when it ends
+        gl_context.make_current()
+        context.free()
     gl_context.free()
+
+
+@functools.cache
+def _open_renderers() -> weakref.WeakSet[Renderer]:
+    """The renderers to close at exit, before MuJoCo takes down the display, which it does at exit too.
+
+    Exit handlers run in reverse order, and this one is registered after MuJoCo's, which comes with the first context.
+    Finalizers have one place in that order for the whole process, often an early one.
+    """
+    renderers: weakref.WeakSet[Renderer] = weakref.WeakSet()
+    atexit.register(lambda: [renderer.close() for renderer in list(renderers)])
+    return renderers

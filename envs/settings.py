@@ -1,7 +1,9 @@
 """What an environment is, as values: they are written beside demonstrations and checked before training."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any, Self
 
 from trailkit.envs.errors import UserError, unknown
 
@@ -57,3 +59,44 @@ class EnvSettings:
     def __post_init__(self) -> None:
         if self.episode_steps < 1:
             raise UserError(f"episode_steps is {self.episode_steps}: an episode has at least one step")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        observation = {**asdict(self.observation), "cameras": list(map(str, self.observation.cameras))}
+        return {**asdict(self), "action_space": self.action_space.value, "observation": observation}
+
+    @classmethod
+    def from_dict(cls, values: object) -> Self:
+        """The settings that `to_dict` gave.
+
+        Raises:
+            UserError: If a key is missing or unknown, or a value is not of its type.
+        """
+        template = cls().to_dict()
+        checked = _check_types(values, template, "environment settings")
+        observation = _check_types(checked["observation"], template["observation"], "observation settings")
+        if not all(isinstance(camera, str) for camera in observation["cameras"]):
+            raise UserError(f"cameras are {observation['cameras']!r}: expected names")
+        if checked["action_space"] not in list(ActionSpace):
+            raise unknown("action space", checked["action_space"], list(ActionSpace))
+        return cls(
+            task=checked["task"],
+            action_space=ActionSpace(checked["action_space"]),
+            observation=ObservationSettings(**{**observation, "cameras": tuple(observation["cameras"])}),
+            episode_steps=checked["episode_steps"],
+        )
+
+
+def _check_types(values: object, template: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Checks that values have the keys of a template, and each the type that it has there."""
+    if not isinstance(values, dict):
+        raise UserError(f"{what} are {values!r}: expected a mapping of {', '.join(template)}")
+    for key in values:
+        if key not in template:
+            raise unknown(f"key in the {what}", key, template)
+    for key, example in template.items():
+        if key not in values:
+            raise UserError(f"{what} lack the key {key!r}")
+        if type(values[key]) is not type(example):
+            raise UserError(f"{key} in the {what} is {values[key]!r}: expected a {type(example).__name__}")
+    return values
