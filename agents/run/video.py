@@ -80,7 +80,8 @@ def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
                 raise
             _, complaint = encoder.communicate()
         if encoder.returncode != 0:
-            raise UserError(f"cannot write {path}: {' '.join(complaint.decode(errors='replace').split())}")
+            reason, *_ = complaint.decode(errors="replace").splitlines() or ["the encoder failed"]
+            raise UserError(f"cannot write {path}: {reason}")
 
 
 def _command(frame: Frame, fps: float, path: Path) -> list[str]:

@@ -1,4 +1,3 @@
-import pytest
 import torch
 
 from trailkit.agents.base import ParameterSink, ParameterSource, Snapshot
@@ -24,9 +23,3 @@ def test_published_weights_do_not_follow_the_learners():
     published = parameters.latest().parameters["policy"]["weight"]
     assert torch.equal(published, before)
     assert not published.requires_grad
-
-
-def test_published_weights_cannot_be_taken_for_another_version():
-    parameters = LocalParameters(Snapshot(3, {}))
-    with pytest.raises(AttributeError, match="can't set"):
-        parameters.latest().version = 4
