@@ -16,5 +16,6 @@ install_import_hook(
         "trailkit.agents.networks",
         "trailkit.discriminators",
     ],
-    "beartype.beartype",
+    # An int is a good float, as PEP 484 has it.
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )

@@ -46,10 +46,8 @@ def random_imitation_batch(seed: int) -> ImitationBatch:
     return ImitationBatch(Pair(agent, expert), Pair(early_agent, early_expert))
 
 
-def small_networks(proprio_size: int = PROPRIO_SIZE, atoms: int = 21) -> tuple[PolicyNetwork, CriticHead]:
+def small_networks(hidden: tuple[int, int] = (32, 32)) -> tuple[PolicyNetwork, CriticHead]:
     """Returns networks for these transitions."""
     encoder = CompactEncoder(IMAGE_SIZES, embedding=32)
-    head = PolicyHead(encoder.embedding, proprio_size, ACTION_SIZE, hidden=(32, 32))
-    return PolicyNetwork(encoder, head), CriticHead(
-        encoder.embedding, proprio_size, ACTION_SIZE, atoms=atoms, hidden=(32, 32)
-    )
+    sizes = encoder.embedding, PROPRIO_SIZE, ACTION_SIZE
+    return PolicyNetwork(encoder, PolicyHead(*sizes, hidden=hidden)), CriticHead(*sizes, hidden=hidden)

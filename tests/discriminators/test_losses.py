@@ -1,0 +1,120 @@
+"""Discriminator losses: TRAIL's golden numbers, the constraint's switch and gradient, the penalty."""
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+from torch import Tensor
+
+from trailkit.discriminators.base import DiscriminatorLoss, Judgement, Logits
+from trailkit.discriminators.losses import (
+    balanced_accuracy,
+    binary_cross_entropy,
+    cross_entropy,
+    with_accuracy_constraint,
+    with_gradient_penalty,
+)
+from trailkit.replay.transition import Observation
+
+TRAIL = with_accuracy_constraint(binary_cross_entropy)
+TRAIN = ([2, 0.5, -1, 3], [-1, 0.2, -2, 0])
+GAIL_OBJECTIVE = -0.973582
+
+
+def sum_of_pixels(observation: Observation) -> Tensor:
+    pixels: Tensor = observation["front"]
+    return pixels.flatten(1).sum(1)
+
+
+def judgement(
+    train: tuple[list[float], list[float]], constraint: tuple[list[float], list[float]] | None = None
+) -> Judgement:
+    def logits(pair: tuple[list[float], list[float]]) -> Logits:
+        return Logits(*(torch.tensor(part, dtype=torch.float32, requires_grad=True) for part in pair))
+
+    return Judgement(
+        train=logits(train),
+        constraint=logits(constraint) if constraint else None,
+        expert_frames={"front": torch.zeros(len(train[0]), 2, 2, 3)},
+        agent_frames={"front": torch.ones(len(train[1]), 2, 2, 3)},
+        discriminator=sum_of_pixels,
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def test_gail_objective() -> None:
+    given = judgement(TRAIN)
+    assert -binary_cross_entropy(given).item() == pytest.approx(GAIL_OBJECTIVE, abs=1e-6)
+    assert -4 * binary_cross_entropy(given).item() == pytest.approx(-3.894330, abs=1e-5)
+    assert balanced_accuracy(*given.train).item() == 0.625
+
+
+@pytest.mark.parametrize(
+    ("constraint", "accuracy", "constraint_objective", "objective"),
+    [
+        (([1, 1, -1, 2], [-1, -0.5, -3, 0.5]), 0.75, -0.969179, -0.004403),
+        (([1, 1, -1, -2], [-1, 0.5, 3, -0.5]), 0.5, -2.219179, 1.245597),
+        (([1, -1, -1, -2], [-1, 0.5, 3, -0.5]), 0.375, None, GAIL_OBJECTIVE),
+        (([0, 0, 0, 0], [0, 0, 0, 0]), 0.5, -1.386294, 0.412712),
+    ],
+    ids=["A: on", "B: on at exactly half", "C: off", "D: a constant discriminator is on"],
+)
+def test_trail_objective(
+    constraint: tuple[list[float], list[float]], accuracy: float, constraint_objective: float | None, objective: float
+) -> None:
+    given = judgement(TRAIN, constraint)
+    assert given.constraint is not None
+    assert balanced_accuracy(*given.constraint).item() == accuracy
+    if constraint_objective is not None:
+        assert -cross_entropy(*given.constraint).item() == pytest.approx(constraint_objective, abs=1e-6)
+    assert -TRAIL(given).item() == pytest.approx(objective, abs=2e-6)
+
+
+@pytest.mark.parametrize("level", [-3.0, 0.0, 3.0])
+def test_any_constant_discriminator_fires_the_constraint(level: float) -> None:
+    given = judgement(TRAIN, ([level] * 4, [level] * 4))
+    assert TRAIL(given).item() < binary_cross_entropy(given).item() - 1
+
+
+def test_below_half_the_loss_and_its_gradient_are_gails() -> None:
+    given = judgement(TRAIN, ([-1.0, -1, -1, 1], [1.0, 1, 1, -1]))
+    assert given.constraint is not None
+    loss = TRAIL(given)
+    assert loss.item() == binary_cross_entropy(given).item()
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert given.constraint.expert.grad is not None
+    assert not given.constraint.expert.grad.any()
+
+
+def constraint_gradient(loss: DiscriminatorLoss, logits: tuple[list[float], list[float]]) -> Tensor:
+    given = judgement(TRAIN, logits)
+    assert given.constraint is not None
+    return torch.cat(torch.autograd.grad(loss(given), list(given.constraint)))
+
+
+def test_the_constraints_gradient_is_the_negated_gail_gradient() -> None:
+    logits: tuple[list[float], list[float]] = ([1, 1, -1, 2], [-1, -0.5, -3, 0.5])
+    given = judgement(logits)
+    gail = torch.cat(torch.autograd.grad(binary_cross_entropy(given), list(given.train)))
+    torch.testing.assert_close(constraint_gradient(TRAIL, logits), -gail)
+
+
+def test_flipping_labels_differs_most_where_the_discriminator_is_sure() -> None:
+    flipped = with_accuracy_constraint(binary_cross_entropy, flip_labels=True)
+    sure: tuple[list[float], list[float]] = ([8.0], [-8.0])
+    torch.testing.assert_close(
+        constraint_gradient(TRAIL, sure), torch.sigmoid(torch.tensor([-8.0, -8.0])) * torch.tensor([1, -1])
+    )
+    torch.testing.assert_close(
+        constraint_gradient(flipped, sure), torch.sigmoid(torch.tensor([8.0, 8.0])) * torch.tensor([1, -1])
+    )
+
+
+def test_gradient_penalty_wants_a_norm_of_one() -> None:
+    given = judgement(TRAIN)
+    penalty = with_gradient_penalty(binary_cross_entropy, 10.0)(given) - binary_cross_entropy(given)
+    assert penalty.item() == pytest.approx(10 * (12**0.5 - 1) ** 2, rel=1e-5)
+
+
+def test_logits_as_a_column_are_refused() -> None:
+    with pytest.raises(TypeCheckError, match=r"f32\[4,1\]"):
+        cross_entropy(torch.zeros(4), torch.zeros(4, 1))
