@@ -1,0 +1,116 @@
+"""What a folder of demonstrations holds, as numbers and as a table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from trailkit.demos.manifest import Manifest
+from trailkit.demos.store import DemoStore
+from trailkit.envs.settings import ActionSpace
+from trailkit.replay.episode import Episode
+
+_BINS = 20  # of the histogram of actions
+_BARS = " ▁▂▃▄▅▆▇█"
+_ACTION_NAMES = {
+    ActionSpace.CARTESIAN: ("x", "y", "z", "grip"),
+    ActionSpace.JOINT: (*(f"arm {i}" for i in range(1, 7)), *(f"finger {i}" for i in range(1, 4))),
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the demonstrations in a folder have in common."""
+
+    path: Path
+    manifest: Manifest
+    lengths: NDArray[np.int64]  # [N], steps
+    successes: NDArray[np.bool_]  # [N], whether the task was ever solved
+    returns: NDArray[np.float64]  # [N]
+    first_success: NDArray[np.int64]  # of each solved episode, the number of steps it took
+    actions: NDArray[np.int64]  # [A, 20], how often each action was in each twentieth of [-1, 1]
+    size: int  # bytes on the disk
+
+    @property
+    def episodes(self) -> int:
+        """How many there are."""
+        return len(self.lengths)
+
+    @property
+    def steps(self) -> int:
+        """How many there are in all episodes."""
+        return int(self.lengths.sum())
+
+    def __rich__(self) -> Table:
+        """The summary as `rich` prints it."""
+        return _table(self)
+
+
+def summary(store: DemoStore) -> Summary:
+    """Reads every episode of a store and sums them up.
+
+    Raises:
+        UserError: If a file is damaged; names it.
+    """
+    rows = store.manifest.episodes
+    first, actions = [], []
+    for episode in store.episodes():
+        first.append(np.flatnonzero(episode.success)[:1] + 1)
+        actions.append(_histogram(episode))
+    return Summary(
+        path=store.path,
+        manifest=store.manifest,
+        lengths=np.array([row.length for row in rows]),
+        successes=np.array([row.success for row in rows]),
+        returns=np.array([row.episode_return for row in rows]),
+        first_success=np.concatenate(first),
+        actions=np.sum(actions, axis=0),
+        size=sum(row.size for row in rows),
+    )
+
+
+def _table(summary: Summary) -> Table:
+    settings, manifest = summary.manifest.settings, summary.manifest
+    observation = settings.observation
+    seen = [f"{camera} {observation.height}x{observation.width}" for camera in observation.cameras]
+    lines = Table(title=f"demonstrations in {summary.path}", show_header=False)
+    lines.add_row("task", settings.task)
+    lines.add_row("episodes", f"{summary.episodes}, {summary.size / 1e6:.1f} MB")
+    lines.add_row(
+        "steps", f"{summary.steps}, {_range(summary.lengths)} an episode, of {settings.episode_steps} at most"
+    )
+    lines.add_row("success", f"{summary.successes.mean():.1%}")
+    lines.add_row("return", f"{summary.returns.mean():.1f} on average, {_range(summary.returns)}")
+    if len(summary.first_success):
+        median = np.median(summary.first_success)
+        lines.add_row("first solved", f"after {median:g} steps (median), {_range(summary.first_success)}")
+    lines.add_row("observation", ", ".join(seen + ["proprioception"] * observation.proprioception))
+    lines.add_row("actions", f"{settings.action_space}, {1 / manifest.control_timestep:g} Hz; from -1 to 1:")
+    for name, counts in zip(_ACTION_NAMES[settings.action_space], summary.actions, strict=True):
+        lines.add_row(f"  {name}", _sparkline(counts))
+    lines.add_row("source", _pairs(manifest.source))
+    lines.add_row("recorded", manifest.created)
+    lines.add_row("versions", _pairs(manifest.versions))
+    return lines
+
+
+def _histogram(episode: Episode) -> NDArray[np.int64]:
+    counts = [np.histogram(column, bins=_BINS, range=(-1.0, 1.0))[0] for column in episode.action.T]
+    return np.array(counts, np.int64)
+
+
+def _sparkline(counts: NDArray[np.int64]) -> str:
+    """A bar a bin; a bin with anything in it shows a bar."""
+    heights = np.ceil(counts / max(1, counts.max()) * (len(_BARS) - 1)).astype(int)
+    return "".join(_BARS[height] for height in heights)
+
+
+def _range(values: NDArray[np.int64] | NDArray[np.float64]) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _pairs(values: dict[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())

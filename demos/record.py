@@ -1,0 +1,97 @@
+"""Recording: a device commands the robot, and each episode is stored the moment it ends."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.demos.store import DemoStore
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError
+from trailkit.replay.episode import Episode, EpisodeBuilder
+
+_MAX_FAILURES = 50  # in a row: a device that fails so often will go on failing
+
+
+class Device(Protocol):
+    """What commands the robot: a script, chance, or a person."""
+
+    def reset(self) -> None:
+        """Begins an episode; the environment has been reset.
+
+        A device that draws at random does so from a generator that it seeds here from the environment's
+        `random_state`, so that an episode follows from its seed alone.
+        """
+
+    def act(self) -> NDArray[np.float32]:
+        """Returns the next action, float32 [A] in [-1, 1]."""
+
+
+class Attempt(NamedTuple):
+    """An episode that ended, kept or not."""
+
+    kept: bool
+    length: int
+    success: bool
+    episode_return: float
+
+
+def record(
+    env: Environment, device: Device, store: DemoStore, episodes: int, seed: int, keep_failures: bool = False
+) -> Iterator[Attempt]:
+    """Adds episodes to a store, and yields what came of each attempt.
+
+    Attempt `index` begins from `SeedSequence([seed, index])`. Indices go on where the store's episodes of the
+    same seed end, so that an interrupted recording, gone on with, is the recording that was not interrupted.
+
+    Args:
+        env: Whose episodes are recorded.
+        device: What commands the robot.
+        store: Where the episodes go; each is on the disk when its attempt is yielded.
+        episodes: How many to add.
+        seed: Of the episodes.
+        keep_failures: Whether to store episodes in which the task was never solved, too.
+
+    Raises:
+        UserError: If the store is of another environment or cannot be written, or if the device keeps failing.
+    """
+    store.check(env.settings)
+    failures = 0
+    kept = 0
+    for index in count(_next_index(store, seed)):
+        if kept == episodes:
+            return
+        episode = _play(env, device, seed, index, store)
+        success = bool(episode.success.any())
+        failures = 0 if success else failures + 1
+        keep = success or keep_failures
+        if keep:
+            store.append(episode)
+            kept += 1
+        elif failures == _MAX_FAILURES:
+            raise UserError(
+                f"the device failed at {env.settings.task} {failures} times in a row, {kept} episodes were kept: "
+                "lower its noise, give it more episode_steps, or set keep_failures=true"
+            )
+        yield Attempt(keep, episode.length, success, float(episode.reward.sum()))
+
+
+def _next_index(store: DemoStore, seed: int) -> int:
+    """The first index, of those that a seed gives, beyond the store's episodes."""
+    found = (row.metadata for row in store.manifest.episodes)
+    return 1 + max((each["index"] for each in found if each.get("recording_seed") == seed), default=-1)
+
+
+def _play(env: Environment, device: Device, seed: int, index: int, store: DemoStore) -> Episode:
+    env.seed(int(np.random.SeedSequence([seed, index]).generate_state(1)[0]))
+    builder = EpisodeBuilder({**store.source, "recording_seed": seed, "index": index})
+    timestep = env.reset()
+    device.reset()
+    episode = builder.add(timestep, None, success=False)
+    while episode is None:
+        action = device.act()
+        timestep = env.step(action)
+        episode = builder.add(timestep, action, success=env.solved)
+    return episode

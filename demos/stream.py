@@ -1,0 +1,39 @@
+"""Demonstrations as replay, so that what samples the agent's experience samples the expert's."""
+
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
+from trailkit.replay.episode import Episode
+from trailkit.replay.memory import MemoryReplay
+
+
+def load_replay(
+    store: DemoStore, n_step: int, early_steps: int, seed: int, holdout: int = 0, limit: int | None = None
+) -> tuple[MemoryReplay, list[Episode]]:
+    """Reads demonstrations into memory.
+
+    Args:
+        store: The demonstrations.
+        n_step: Of the transitions; see `MemoryReplay`.
+        early_steps: As there.
+        seed: Of the sampling.
+        holdout: How many episodes, the last ones, to keep back.
+        limit: How many episodes, the first ones, to learn from; by default all but those kept back.
+
+    Returns:
+        The replay, and the episodes that were kept back.
+
+    Raises:
+        UserError: If there are too few demonstrations, or one is damaged.
+    """
+    available = len(store) - holdout
+    wanted = available if limit is None else limit
+    if holdout < 0 or not 1 <= wanted <= available:
+        raise UserError(
+            f"{store.path} holds {len(store)} demonstrations: with {holdout} kept back, "
+            f"{'none is left' if available < 1 else f'one to {available} can be learned from, not {wanted}'}; "
+            "record more, or keep back or ask for fewer"
+        )
+    replay = MemoryReplay(sum(row.length for row in store.manifest.episodes[:wanted]), n_step, early_steps, seed)
+    for episode in store.episodes(0, wanted):
+        replay.add(episode)
+    return replay, list(store.episodes(available))
