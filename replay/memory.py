@@ -182,7 +182,7 @@ class _RowStore:
         """Stores rows and returns their slots."""
         reused = self._free.take(len(rows))
         fresh = np.arange(self._used, self._used + len(rows) - len(reused))
-        slots = np.concatenate([reused, fresh])
+        slots: NDArray[np.int64] = np.concatenate([reused, fresh])
         self._used += len(fresh)
         if self._rows is None:
             self._rows = np.empty(self._used, rows.dtype)
@@ -233,4 +233,5 @@ class _Priorities:
         """Returns the keys at these fractions of the total, and their probabilities."""
         place = self._tree.sample(uniform)
         keys = oldest + (place - oldest) % self._tree.size
-        return keys, self._tree[place] / self._tree.total
+        probability: NDArray[np.float64] = self._tree[place] / self._tree.total
+        return keys, probability

@@ -9,17 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def window_steps(start: NDArray[np.int64], length: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """How many real steps the windows of n steps that begin at `start` have: min(n, T - t).
-
-    Args:
-      start: t of each window, int64 [B], 0 <= t < T.
-      length: T of each window's episode, int64 [B].
-      n: The longest window, in steps.
-    """
-    return np.minimum(n, length - start)
-
-
 def window_rows(start: NDArray[np.int64], length: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """The rows of each window: t, t + 1, …, t + n, none beyond T.
 

@@ -75,11 +75,11 @@ class ReverbReplay:
         self._dtype: np.dtype[np.void] | None = None
         self._dtype_known = threading.Event()
         early_size = min(capacity, max(64 * early_steps, capacity // 16))
-        uniform = reverb.selectors.Uniform()
-        selector = reverb.selectors.Prioritized(priority_exponent) if prioritized else uniform
+        # A selector belongs to one table: two that share one corrupt each other's memory.
+        selector = reverb.selectors.Prioritized(priority_exponent) if prioritized else reverb.selectors.Uniform()
         self._tables = {
             Table.MAIN: _table(reverb, Table.MAIN, selector, capacity),
-            Table.EARLY: _table(reverb, Table.EARLY, uniform, early_size),
+            Table.EARLY: _table(reverb, Table.EARLY, reverb.selectors.Uniform(), early_size),
         }
         with _without_native_log():
             server = reverb.Server(list(self._tables.values()))
@@ -188,7 +188,8 @@ class ReverbReplay:
         options.autotune.enabled = False
         options.threading.private_threadpool_size = 1  # the learner needs the cores
         dataset = dataset.batch(batch_size, drop_remainder=True).prefetch(1).with_options(options)
-        stream: Iterator[Any] = dataset.as_numpy_iterator()
+        with _without_native_log():
+            stream: Iterator[Any] = dataset.as_numpy_iterator()
         return stream
 
     def _within_deadline(self, call: Callable[[], Any], doing: str) -> Any:
@@ -261,7 +262,7 @@ def _stop(server: Any) -> None:
 
 @contextlib.contextmanager
 def _without_native_log() -> Iterator[None]:
-    """Keeps what Reverb's C++ code prints when a server comes and goes out of the terminal; it has no setting."""
+    """Keeps what Reverb's C++ code prints when a server comes or goes out of the terminal; it has no setting."""
     sys.stderr.flush()
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
