@@ -13,7 +13,7 @@ from trailkit.agents.base import Learner, StopRule, as_tensors
 from trailkit.agents.bc import BC, BCSettings
 from trailkit.agents.d4pg import D4PG, D4PGSettings
 from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
-from trailkit.agents.networks.heads import PolicyHead, PolicyNetwork
+from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
 from trailkit.agents.stop import EarlyStop, Never
 from trailkit.configs.schema import (
     Constraint,
@@ -32,6 +32,7 @@ from trailkit.discriminators.adversarial_reward import AdversarialReward, Advers
 from trailkit.discriminators.augmentation import Augmentation, AugmentationSettings
 from trailkit.discriminators.base import DiscriminatorLoss, RewardFunction
 from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.environment_reward import EnvironmentReward
 from trailkit.discriminators.losses import (
     binary_cross_entropy,
     with_accuracy_constraint,
@@ -43,8 +44,8 @@ from trailkit.envs.robot import PROPRIOCEPTION_SIZE
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.replay.base import Replay, Table
 from trailkit.replay.memory import MemoryReplay
-from trailkit.replay.mix import constrained_pairs, mix, pairs
-from trailkit.replay.transition import ImitationBatch, Transition
+from trailkit.replay.mix import constrained_pairs, pairs
+from trailkit.replay.reverb import ReverbReplay
 
 _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]] = {
     EncoderKind.compact: CompactEncoder,
@@ -105,8 +106,9 @@ def make_agent(config: TrainConfig, env: Environment) -> Agent:
     device = make_device(config.device)
     action_size = env.action_spec().shape[0]
     network = make_policy_network(config.encoder, env.settings, action_size)
-    reward_model = None
+    reward_model: AdversarialReward | None = None
     stop: StopRule = Never()
+    actor = config.actor
     if config.learner is LearnerKind.bc:
         learner: Learner[Any] = BC(
             network.to(device),
@@ -119,14 +121,14 @@ def make_agent(config: TrainConfig, env: Environment) -> Agent:
             config.seed,
         )
     else:
-        learner = _make_d4pg(config, network.to(device), env.settings, action_size)
         if config.learner is LearnerKind.adversarial:
             reward_model = _make_reward_model(config, env.settings, device)
-            learner = Adversarial(reward_model, learner, config.demos_in_replay)
-            if config.actor.early_stop:
-                stop = EarlyStop(_make_discriminator(config, env.settings), config.actor.patience, config.actor.min_steps)
+            if actor.early_stop:
+                stop = EarlyStop(_make_discriminator(config, env.settings), actor.patience, actor.min_steps)
+        d4pg = _make_d4pg(config, network.to(device), env.settings, action_size)
+        learner = Adversarial(reward_model or EnvironmentReward(), d4pg, config.demos_in_replay)
     acting = make_policy_network(config.encoder, env.settings, action_size)
-    explorer = ExplorationPolicy(acting, config.actor.exploration, config.seed)
+    explorer = ExplorationPolicy(acting, actor.exploration, config.seed)
     return Agent(learner, explorer, GreedyPolicy(acting), stop, reward_model)
 
 
@@ -138,9 +140,15 @@ def make_replay(config: TrainConfig) -> Replay:
     arguments = config.replay.capacity, config.agent.n_step, config.discriminator.early_steps
     if backend is ReplayBackend.memory:
         return MemoryReplay(*arguments, seed=config.seed)
-    from trailkit.replay.reverb import ReverbReplay  # TensorFlow takes seconds and 400 MB: only who needs it pays
-
     return ReverbReplay(*arguments)
+
+
+def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
+    """Where the agent's random policy goes that begins a run, if it is a constraining set."""
+    if config.discriminator.constraint is not Constraint.random:
+        return None
+    capacity = config.actor.random_steps + config.env.episode_steps
+    return MemoryReplay(capacity, config.agent.n_step, config.discriminator.early_steps, config.seed)
 
 
 def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
@@ -153,9 +161,7 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     store = DemoStore.open(config.demos)
     store.check(settings)
     n_step, early = config.agent.n_step, config.discriminator.early_steps
-    replay, held_out = load_replay(
-        store, n_step, early, config.seed, holdout=config.holdout, limit=config.demo_limit
-    )
+    replay, held_out = load_replay(store, n_step, early, config.seed, holdout=config.holdout, limit=config.demo_limit)
     holdout = None
     if held_out:
         holdout = {
@@ -171,10 +177,8 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     return Demos(replay, holdout, random)
 
 
-def make_batches(
-    config: TrainConfig, demos: Demos, replay: Replay | None, random: Replay | None
-) -> Iterator[Transition] | Iterator[ImitationBatch]:
-    """What the method's learner consumes, as tensors on its device.
+def make_batches(config: TrainConfig, demos: Demos, replay: Replay | None, random: Replay | None) -> Iterator[Any]:
+    """What the method's learner consumes, as tensors on its device: `Transition` for BC, else `ImitationBatch`.
 
     Args:
         config: Names the method.
@@ -187,10 +191,7 @@ def make_batches(
     if config.learner is LearnerKind.bc:
         return _on(device, expert)
     assert replay is not None
-    agent = replay.batches(Table.MAIN, size)
-    if config.learner is LearnerKind.d4pg:
-        return _on(device, mix(agent, expert))
-    batches = pairs(agent, expert)
+    batches = pairs(replay.batches(Table.MAIN, size), expert)
     match config.discriminator.constraint:
         case Constraint.early:
             early = pairs(replay.batches(Table.EARLY, size), demos.replay.batches(Table.EARLY, size))

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from trailkit.agents.run.configuration import configure, sweep
+from trailkit.agents.run.configuration import configure, describe, sweep
 from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig
 from trailkit.envs.errors import UserError, unknown
 
@@ -55,33 +55,20 @@ def _dispatch(words: list[str]) -> None:
 
 
 def _help(verb: str) -> None:
-    from hydra import compose, initialize_config_module
-    from hydra.core.global_hydra import GlobalHydra
-    from omegaconf import OmegaConf
-
-    from trailkit.configs.schema import store_schemas
-
     lines = [line for line in _HELP.splitlines() if f"trailkit {verb}" in line]
     print("\n".join(line.strip() for line in lines))
-    if verb not in ("record", "train", "evaluate", "render"):
-        return
-    store_schemas()
-    with initialize_config_module("trailkit.configs", version_base="1.3"):
-        config = compose(verb)
-        loader = GlobalHydra.instance().config_loader()
-        groups = {group: loader.get_group_options(group) for group in loader.list_groups("") if group in config}
-    if groups:
-        print("\nchoices:")
-        for group, options in groups.items():
-            print(f"  {group}={'|'.join(options)}")
-    print("\nkeys (a dot joins the levels, as in agent.batch_size=64) and what they are set to:\n")
-    print(OmegaConf.to_yaml(config), end="")
+    if verb in ("record", "train", "evaluate", "render"):
+        print(describe(verb), end="")
+
+
+# Each verb imports what it needs when it is called: torch, MuJoCo and TensorFlow take seconds, and `--help` none.
+# ruff: noqa: PLC0415
 
 
 def _record(words: list[str]) -> None:
-    from trailkit.agents.run.record import record
+    from trailkit.agents.run.record import record_demos
 
-    record(configure("record", RecordConfig, words))
+    record_demos(configure("record", RecordConfig, words))
 
 
 def _train(words: list[str]) -> None:

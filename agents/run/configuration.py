@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_module
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -44,6 +44,19 @@ def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
             raise UserError(_one_line(error)) from error
 
 
+def describe(name: str) -> str:
+    """Lists the groups with their choices, and the keys with their values, of a primary configuration."""
+    store_schemas()
+    with initialize_config_module(_MODULE, version_base="1.3"):
+        config = compose(name)
+        loader = GlobalHydra.instance().config_loader()
+        groups = [group for group in loader.list_groups("") if group in config]
+        choices = [f"  {group}={'|'.join(loader.get_group_options(group))}" for group in groups]
+    text = "\nchoices:\n" + "\n".join(choices) + "\n" if choices else ""
+    keys = "\nkeys (a dot joins the levels, as in env.height=64) and what they are set to:\n\n"
+    return text + keys + OmegaConf.to_yaml(config)
+
+
 def typed(config: DictConfig, schema: type[Config]) -> Config:
     """Makes dataclasses of a composed configuration.
 
@@ -62,8 +75,9 @@ def sweep(words: Sequence[str]) -> Iterator[list[str]]:
     """Yields the overrides of each run of a sweep: `seed=1,2 method=trail,gail` makes four."""
     choices = []
     for word, override in zip(words, _parse(words), strict=True):
+        key = override.get_key_element()
         swept = override.is_sweep_override()
-        choices.append([f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()] if swept else [word])
+        choices.append([f"{key}={value}" for value in override.sweep_string_iterator()] if swept else [word])
     for run in itertools.product(*choices):
         yield list(run)
 

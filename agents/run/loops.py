@@ -12,13 +12,13 @@ from trailkit.replay.episode import Episode, EpisodeBuilder
 
 
 def episode_seeds(seed: int, first: int) -> Iterator[int]:
-    """Yields the seeds of a run's episodes, from the first on: each has its own, so that a resumed run goes on alike."""
+    """Yields the seeds of a run's episodes, from the first on, so that a resumed run goes on alike."""
     for index in itertools.count(first):
         yield int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
 def act(
-    env: Environment, policy: Policy, stop: StopRule, source: ParameterSource, seeds: Iterator[int], label: str
+    env: Environment, policy: Policy, stop: StopRule, source: ParameterSource, seeds: Iterator[int], *, label: str
 ) -> Iterator[tuple[Episode, Metrics]]:
     """Plays one episode for each `next`, with the newest weights.
 

@@ -7,26 +7,26 @@ as it was played), `evaluations/<step>/eval_info.json`.
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import OmegaConf
 
 from trailkit.agents.acting import RandomPolicy
-from trailkit.agents.base import Metrics, Policy, Snapshot, StopRule
+from trailkit.agents.base import Metrics, Snapshot
 from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.configuration import configure, typed
 from trailkit.agents.run.evaluate import evaluate
-from trailkit.agents.run.loops import act, learn
+from trailkit.agents.run.loops import act, episode_seeds, learn
 from trailkit.agents.run.metrics import MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import Constraint, LearnerKind, TrainConfig
+from trailkit.configs.schema import LearnerKind, TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
@@ -36,6 +36,7 @@ from trailkit.replay.spill import Spill
 
 LOG_EVERY = 100  # learner steps between rows of metrics
 _HOLDOUT_FRAMES = 256
+_RANDOM = "random"  # the label of episodes of the random policy that begins every run
 
 
 def start(words: Sequence[str]) -> Path:
@@ -111,8 +112,7 @@ class Trainer:
         self._plays = config.learner is not LearnerKind.bc
         self.replay = build.make_replay(config) if self._plays else None
         self.spill = Spill(folder / "replay", config.replay.capacity)
-        early = config.discriminator.early_steps
-        self._random_replay = MemoryReplay(config.actor.random_steps + 1000, config.agent.n_step, early, config.seed)
+        self._random_replay = build.make_random_replay(config)
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
         self._interrupted = False
 
@@ -132,7 +132,8 @@ class Trainer:
                 self._insert(episode)
             if isinstance(self.replay, MemoryReplay):
                 self.replay.load_state_dict(state["replay"])
-            self._random_replay.load_state_dict(state["random_replay"])
+            if self._random_replay is not None:
+                self._random_replay.load_state_dict(state["random_replay"])
 
     def run(self) -> None:
         """Trains until the last step, the time limit or an interruption; leaves a checkpoint behind."""
@@ -148,9 +149,25 @@ class Trainer:
         if self.replay is not None:
             self.replay.close()
 
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Lets SIGINT and SIGTERM end the training after the current turn, with a checkpoint."""
+
+        def interrupt(_signal: int, _frame: FrameType | None) -> None:
+            self._interrupted = True
+
+        handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
     def _train(self, log: MetricsLog, progress: Progress) -> None:
         started, before = time.monotonic(), self.seconds
-        actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, self.config.seed, self.episodes)
+        seeds = episode_seeds(self.config.seed, self.episodes)
+        newcomer = act(self.env, self._random_policy, Never(), self.parameters, seeds, label=_RANDOM)
+        actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, seeds, label=self.config.method)
         learner = learn(self.agent.learner, self._batches())
         acting = learning = 0.0  # seconds since the last row
         logged = self.actor_steps
@@ -160,7 +177,7 @@ class Trainer:
             if self.config.minutes is not None and self.seconds > 60 * self.config.minutes:
                 break
             if self._actors_turn():
-                log.add(self._play(actor))
+                log.add(self._play(newcomer if self.actor_steps < self.config.actor.random_steps else actor))
                 acting += time.monotonic() - turn
                 continue
             log.add(next(learner))
@@ -170,12 +187,13 @@ class Trainer:
                 rates = {"learner_steps_per_second": LOG_EVERY / learning}
                 if acting:
                     rates["actor_steps_per_second"] = (self.actor_steps - logged) / acting
-                log.add(rates | self._holdout_score())
+                    rates["samples_per_insert"] = self.learner_steps * self.config.agent.batch_size / self._insertions
+                log.add({**rates, **self._holdout_score()})
                 log.write(self.learner_steps, self.actor_steps, self.seconds)
                 acting, learning, logged = 0.0, 0.0, self.actor_steps
             progress.update(self.learner_steps, self.actor_steps, log.latest)
             if self.learner_steps % self.config.evaluation.every == 0:
-                self._evaluate(log)
+                self._evaluate(log, progress)
             if self.learner_steps % self.config.checkpoint_every == 0:
                 self._checkpoint()
         self.seconds = before + time.monotonic() - started
@@ -185,9 +203,13 @@ class Trainer:
         """Whether the learner has had its samples of what was played, or there is too little to begin with."""
         if not self._plays:
             return False
-        played = self.actor_steps - self.config.actor.random_steps
-        due = played * self.config.replay.samples_per_insert / self.config.agent.batch_size
+        due = self._insertions * self.config.replay.samples_per_insert / self.config.agent.batch_size
         return self.learner_steps >= due
+
+    @property
+    def _insertions(self) -> int:
+        """Steps inserted since learning began."""
+        return self.actor_steps - self.config.actor.random_steps
 
     def _play(self, actor: Iterator[tuple[Episode, Metrics]]) -> Metrics:
         self.parameters.publish(Snapshot(self.learner_steps, self.agent.learner.parameters()))
@@ -199,7 +221,7 @@ class Trainer:
     def _insert(self, episode: Episode) -> None:
         assert self.replay is not None
         self.replay.add(episode)
-        if episode.metadata["random"]:
+        if self._random_replay is not None and episode.metadata["policy"] == _RANDOM:
             self._random_replay.add(episode)
         self.actor_steps += episode.length
         self.episodes += 1
@@ -211,18 +233,21 @@ class Trainer:
         """Mean D on demonstrations that were kept back (TRAIL, Fig. 10)."""
         if self.agent.reward_model is None or self.demos.holdout is None:
             return {}
-        frames = {camera: images[:: max(1, len(images) // _HOLDOUT_FRAMES)] for camera, images in self.demos.holdout.items()}
+        frames = {
+            camera: images[:: max(1, len(images) // _HOLDOUT_FRAMES)] for camera, images in self.demos.holdout.items()
+        }
         device = build.make_device(self.config.device)
         on_device = {camera: images.to(device) for camera, images in frames.items()}
         return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, on_device)}
 
-    def _evaluate(self, log: MetricsLog) -> None:
+    def _evaluate(self, log: MetricsLog, progress: Progress) -> None:
         evaluator, settings = self.agent.evaluator, self.config.evaluation
         evaluator.load(self.agent.learner.parameters())
         result = evaluate(self.env, evaluator, settings.episodes, settings.seed)
         result.write(self.folder / "evaluations" / f"{self.learner_steps:09d}" / "eval_info.json")
-        log.add({"eval_success": result.success, "eval_return": result.average_return})
-        log.write(self.learner_steps, self.actor_steps, self.seconds)
+        scores = {"eval_success": result.success, "eval_success_at_end": result.success_at_end}
+        log.write(self.learner_steps, self.actor_steps, self.seconds, scores | {"eval_return": result.average_return})
+        progress.note(f"step {self.learner_steps}: {result}")
 
     def _checkpoint(self) -> None:
         state = {
@@ -232,6 +257,6 @@ class Trainer:
             "seconds": self.seconds,
             "demos": self.demos.replay.state_dict(),
             "replay": self.replay.state_dict() if isinstance(self.replay, MemoryReplay) else {},
-            "random_replay": self._random_replay.state_dict(),
+            "random_replay": self._random_replay.state_dict() if self._random_replay is not None else {},
         }
         self.checkpoints.save(self.learner_steps, state)

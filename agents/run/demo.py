@@ -1,0 +1,41 @@
+"""`make demo`: the whole way from nothing to a policy that lifts a block, with the commands that a person would type."""
+
+from pathlib import Path
+
+from trailkit.agents.run.cli import main as trailkit
+from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.saved import UNTRAINED, evaluate_run, render_run
+from trailkit.agents.run.train import resume, start
+from trailkit.configs.schema import EvaluateConfig, RenderConfig
+
+_DEMOS = "demos_lift"
+_RUN = "runs/demo"
+_EPISODES = 50
+
+
+def main() -> None:
+    """Records, trains, evaluates and renders; goes on where an earlier try was interrupted."""
+    _say("record", f"trailkit record env=lift device=scripted episodes=100 seed=0 out={_DEMOS}")
+    trailkit(["record", "env=lift", "device=scripted", "episodes=100", "seed=0", f"out={_DEMOS}"])
+    words = ["method=trail", "env=lift", f"demos={_DEMOS}", "seed=1", "minutes=9", f"out={_RUN}"]
+    _say("train", "trailkit train " + " ".join(words))
+    if (Path(_RUN) / "checkpoints" / "last").exists():
+        resume(_RUN)
+    else:
+        start(words)
+    _say("evaluate", f"trailkit evaluate run={_RUN} episodes={_EPISODES} seed=0")
+    trained = evaluate_run(configure("evaluate", EvaluateConfig, [f"run={_RUN}", f"episodes={_EPISODES}"]))
+    untrained = evaluate_run(
+        configure("evaluate", EvaluateConfig, [f"run={_RUN}", f"episodes={_EPISODES}", f"checkpoint={UNTRAINED}"])
+    )
+    _say("render", f"trailkit render run={_RUN} episodes=1")
+    videos = render_run(configure("render", RenderConfig, [f"run={_RUN}", "episodes=1"]))
+    print(f"\nuntrained policy: {untrained}\ntrained policy:   {trained}\nvideo:            {videos[0]}")
+
+
+def _say(step: str, command: str) -> None:
+    print(f"\n== {step}: {command}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
