@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import importlib.util
 import os
-import queue
 import sys
 import threading
 import warnings
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import ReplayTimeout, Table, check_priorities, check_settings
+from trailkit.replay.deadline import DeadlineRunner
 from trailkit.replay.episode import Episode, check_episode
 from trailkit.replay.nstep import window_rows
 from trailkit.replay.rows import pack, row_dtype, unpack
@@ -72,6 +72,10 @@ class ReverbReplay:
         self._prioritized = prioritized
         self._timeout_s = timeout_s
         self._largest_priority = 1.0
+        self._run = DeadlineRunner(timeout_s + _GRACE_S)
+        self._column = reverb.TrajectoryColumn
+        self._writer: Any = None
+        self._writer_rows = 0
         self._dtype: np.dtype[np.void] | None = None
         self._dtype_known = threading.Event()
         early_size = min(capacity, max(64 * early_steps, capacity // 16))
@@ -142,33 +146,36 @@ class ReverbReplay:
 
     def close(self) -> None:
         """Stops the server and frees what it stores. A second call does nothing."""
+        self._writer = None
         self._tables.clear()
+        self._run.close()
         self._stop()
 
     def _write(self, rows: NDArray[np.uint8]) -> None:
-        """Sends rows and the items that refer to them; a writer for each episode, as a failed one stays broken."""
+        """Sends rows and the items that refer to them."""
         length = len(rows) - 1
         timeout_ms = int(1000 * self._timeout_s)
-        column = self._libraries.reverb.TrajectoryColumn
-        writer = self._client.trajectory_writer(len(rows), validate_items=False)
-        try:
-            writer.configure(("row",), num_keep_alive_refs=len(rows), max_chunk_length=1)
-            for row in rows:
-                writer.append({"row": row})
-            references = list(writer.history["row"][:])
-            for table, count in ((Table.MAIN, length), (Table.EARLY, min(length, self._early_steps))):
-                windows = window_rows(np.arange(count), np.full(count, length), self._steps[table]).tolist()
-                for start, window in enumerate(windows):
-                    # A column for each row: within one column Reverb refuses the repeated row that pads a window.
-                    trajectory = [column([references[row]], squeeze=True) for row in window]
-                    writer.create_item(table.value, self._largest_priority, trajectory)
-                    if start % _FLUSH_EVERY == _FLUSH_EVERY - 1:
-                        writer.flush(timeout_ms=timeout_ms)
-            writer.end_episode(timeout_ms=timeout_ms)
-        except self._libraries.reverb.DeadlineExceededError as error:
-            raise ReplayTimeout(f"Reverb did not take an episode within {self._timeout_s:g} s") from error
-        finally:
-            writer.close()
+        writer = self._writer_for(len(rows))
+        for row in rows:
+            writer.append({"row": row})
+        references = list(writer.history["row"][:])
+        for table, count in ((Table.MAIN, length), (Table.EARLY, min(length, self._early_steps))):
+            windows = window_rows(np.arange(count), np.full(count, length), self._steps[table]).tolist()
+            for start, window in enumerate(windows):
+                # A column for each row: within one column Reverb refuses the repeated row that pads a window.
+                trajectory = [self._column([references[row]], squeeze=True) for row in window]
+                writer.create_item(table.value, self._largest_priority, trajectory)
+                if start % _FLUSH_EVERY == _FLUSH_EVERY - 1:
+                    writer.flush(timeout_ms=timeout_ms)
+        writer.end_episode(timeout_ms=timeout_ms)
+
+    def _writer_for(self, rows: int) -> Any:
+        """Returns a writer that can refer to so many rows back."""
+        if self._writer is None or self._writer_rows < rows:
+            self._writer_rows = max(rows, 2 * self._writer_rows)
+            self._writer = self._client.trajectory_writer(self._writer_rows, validate_items=False)
+            self._writer.configure(("row",), num_keep_alive_refs=self._writer_rows, max_chunk_length=1)
+        return self._writer
 
     def _dataset(self, table: Table, batch_size: int) -> Iterator[Any]:
         """Opens a stream of batches: per item one row of bytes for each of its n + 1 references."""
@@ -193,23 +200,12 @@ class ReverbReplay:
         return stream
 
     def _within_deadline(self, call: Callable[[], Any], doing: str) -> Any:
-        """Runs a call that Reverb may never return from, in a thread that may be left behind."""
-        outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-
-        def run() -> None:
-            try:
-                outcome.put((call(), None))
-            except BaseException as error:
-                outcome.put((None, error))
-
-        threading.Thread(target=run, name=f"replay-{doing.replace(' ', '-')}", daemon=True).start()
+        """Runs a call that Reverb may never return from."""
         try:
-            value, error = outcome.get(timeout=self._timeout_s + _GRACE_S)
-        except queue.Empty:
-            raise ReplayTimeout(f"Reverb did not answer within {self._timeout_s:g} s when {doing}") from None
-        if error is not None:
-            raise error
-        return value
+            return self._run(call)
+        except (TimeoutError, self._libraries.reverb.DeadlineExceededError) as error:
+            self._writer = None  # a writer that failed once stays broken
+            raise ReplayTimeout(f"Reverb did not answer within {self._timeout_s:g} s when {doing}") from error
 
     def _empty(self, table: Table) -> ReplayTimeout:
         return ReplayTimeout(

@@ -1,0 +1,62 @@
+"""Calls that may never return, and how not to wait for them for ever."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class _Outcome(NamedTuple):
+    value: Any
+    error: BaseException | None
+
+
+class DeadlineRunner:
+    """Runs calls one at a time in a thread of its own, which is left behind when a call does not return.
+
+    One thread for all calls, not one each: the allocator keeps memory apart for every thread that asks for some.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        """Sets how long a call may take, in seconds."""
+        self._timeout_s = timeout_s
+        self._calls: queue.SimpleQueue[Callable[[], Any] | None] | None = None
+        self._outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
+
+    def __call__(self, call: Callable[[], Any]) -> Any:
+        """Runs a call and returns or raises what it does.
+
+        Raises:
+          TimeoutError: the call did not return in time. The next one gets a new thread.
+        """
+        if self._calls is None:
+            self._calls, self._outcomes = queue.SimpleQueue(), queue.SimpleQueue()
+            arguments = (self._calls, self._outcomes)
+            threading.Thread(target=_serve, args=arguments, name="replay", daemon=True).start()
+        self._calls.put(call)
+        try:
+            outcome = self._outcomes.get(timeout=self._timeout_s)
+        except BaseException as error:  # an interrupt, too, leaves a call whose outcome must not meet the next one's
+            self.close()
+            if isinstance(error, queue.Empty):
+                raise TimeoutError(f"no answer within {self._timeout_s:g} s") from None
+            raise
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value
+
+    def close(self) -> None:
+        """Lets the thread end after its present call. A second close does nothing."""
+        if self._calls is not None:
+            self._calls.put(None)
+            self._calls = None
+
+
+def _serve(calls: "queue.SimpleQueue[Callable[[], Any] | None]", outcomes: "queue.SimpleQueue[_Outcome]") -> None:
+    while (call := calls.get()) is not None:
+        try:
+            outcome = _Outcome(call(), None)
+        except BaseException as error:
+            outcome = _Outcome(None, error)
+        outcomes.put(outcome)
+        del call, outcome  # what they hold may be waited for to go
