@@ -1,0 +1,170 @@
+"""The measurements behind every claim of speed: both sides of a ratio, taken in turns in one run.
+
+Each `bench_…` returns a `Comparison`: medians over rounds. Simulation and pictures are timed by the processor time that
+they use, since whichever takes longer is interrupted more often where other programs want the cores too.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from trailkit.demos.scripted import ScriptedExpert
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import unknown
+from trailkit.envs.rendering import Renderer
+from trailkit.envs.settings import EnvSettings, ObservationSettings
+
+_STATE_ONLY = ObservationSettings(cameras=())
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison."""
+
+    name: str
+    value: float  # in the comparison's unit
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was measured, and the ratio that is claimed."""
+
+    name: str
+    unit: str
+    ours: Side
+    other: Side
+    ratio: float
+    target: float
+    at_least: bool  # whether the ratio should be at least or at most the target
+
+    @property
+    def met(self) -> bool:
+        """Whether the claim holds."""
+        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+
+
+def bench_render(rounds: int = 5, pictures: int = 10) -> Comparison:
+    """Compares the renderer with dm_control's camera: pictures a second of the task lift at 64x64, larger is better.
+
+    Both draw the same model in the same states, those of an expert's episode.
+    """
+    medians = [_render_round(pictures) for _ in range(rounds)]
+    ours, other = (1 / float(seconds) for seconds in np.median(medians, axis=0))
+    return Comparison(
+        name="64x64 picture of lift",
+        unit="pictures/s",
+        ours=Side("trailkit", ours),
+        other=Side("dm_control's camera", other),
+        ratio=ours / other,
+        target=20.0,
+        at_least=True,
+    )
+
+
+def _render_round(pictures: int) -> tuple[float, float]:
+    """Median seconds for a picture of ours and of dm_control's.
+
+    They do not take turns picture by picture, nor share an environment from round to round: dm_control takes its OpenGL
+    context for current once it has made it so, and would draw into ours.
+    """
+    with Environment(EnvSettings("lift", observation=_STATE_ONLY), seed=0) as env:
+        camera, data = env.task.camera_id("front"), env.physics.data.ptr
+        actions = _actions(env, pictures)
+        other = _median_seconds(env, actions, lambda: env.physics.render(64, 64, camera_id=camera))
+        renderer = Renderer(env.physics.model.ptr, 64, 64)
+        ours = _median_seconds(env, actions, lambda: renderer.render(data, camera))
+        renderer.close()
+    return ours, other
+
+
+def _median_seconds(env: Environment, actions: list[NDArray[np.float32]], draw: Callable[[], object]) -> float:
+    """Plays the actions from the start of an episode and draws each state; the first picture sets up a context."""
+    env.seed(0)
+    env.reset()
+    draw()
+    seconds = []
+    for action in actions:
+        env.step(action)
+        seconds.append(_seconds(draw))
+    return float(np.median(seconds))
+
+
+def bench_env(rounds: int = 5, steps: int = 100) -> Comparison:
+    """Compares steps of the task lift with the 64x64 front picture and without any: milliseconds, smaller is better.
+
+    Both environments begin with the same seed and take the same actions, the first half an expert's, then random ones.
+    """
+    settings = EnvSettings("lift"), EnvSettings("lift", observation=_STATE_ONLY)
+    with Environment(settings[0], seed=0) as pixels, Environment(settings[1], seed=0) as state:
+        actions = _actions(state, steps // 2)
+        actions += list(np.random.default_rng(0).uniform(-1, 1, (steps - len(actions), 4)).astype(np.float32))
+        medians = [(_median_step(pixels, actions), _median_step(state, actions)) for _ in range(rounds)]
+    with_picture, without = (1e3 * float(seconds) for seconds in np.median(medians, axis=0))
+    return Comparison(
+        name="environment step of lift",
+        unit="ms",
+        ours=Side("with a 64x64 picture", with_picture),
+        other=Side("state only", without),
+        ratio=with_picture / without,
+        target=3.0,
+        at_least=False,
+    )
+
+
+def _median_step(env: Environment, actions: list[NDArray[np.float32]]) -> float:
+    env.seed(0)
+    env.reset()
+    return float(np.median([_seconds(functools.partial(env.step, action)) for action in actions]))
+
+
+BENCHES: dict[str, Callable[[], Comparison]] = {"render": bench_render, "env": bench_env}
+
+
+def main(words: list[str]) -> None:
+    """Runs the benchmarks that are named, or all of them.
+
+    Raises:
+        UserError: If there is no such benchmark.
+    """
+    for word in words:
+        if word not in BENCHES:
+            raise unknown("benchmark", word, BENCHES)
+    print_comparisons(BENCHES[name]() for name in words or BENCHES)
+
+
+def print_comparisons(comparisons: Iterable[Comparison], console: Console | None = None) -> None:
+    """Prints a row for each comparison."""
+    table = Table("measured", "", "", "ratio", "target", title="trailkit bench")
+    for each in comparisons:
+        sides = (f"{side.name}: {side.value:.4g} {each.unit}" for side in (each.ours, each.other))
+        bound = f"{'≥' if each.at_least else '≤'} {each.target:g}x"
+        style = "green" if each.met else "red"
+        table.add_row(each.name, *sides, f"[{style}]{each.ratio:.2f}x[/]", bound)
+    (console or Console()).print(table)
+
+
+def _actions(env: Environment, steps: int) -> list[NDArray[np.float32]]:
+    """What the scripted expert does in the episode of seed 0, which the environment is about to begin again."""
+    expert = ScriptedExpert(env, seed=0)
+    env.seed(0)
+    env.reset()
+    expert.reset()
+    actions = []
+    for _ in range(steps):
+        actions.append(expert.act())
+        env.step(actions[-1])
+    env.seed(0)
+    return actions
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """Of processor time, in all threads."""
+    began = time.process_time()
+    call()
+    return time.process_time() - began
