@@ -158,10 +158,10 @@ class PlainUpdate:
         self.critic_optimizer.step()
 
         with torch.no_grad():
-            features = self.encoder(images)
-        action = self.policy(features, proprio)
+            policy_features, critic_features = self.encoder(images), self.encoder(images)
+        action = self.policy(policy_features, proprio)
         leaf = action.detach().requires_grad_()
-        value = self.critic(features, proprio, leaf).softmax(-1) @ self.atoms
+        value = self.critic(critic_features, proprio, leaf).softmax(-1) @ self.atoms
         (dqda,) = torch.autograd.grad(value.sum(), leaf)
         policy_loss = losses.dpg(action, dqda, self.settings.max_dqda_norm).sum(-1).mean()
         self.policy_optimizer.zero_grad()
