@@ -52,6 +52,7 @@ _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[R
     EncoderKind.nature: NatureEncoder,
     EncoderKind.residual: ResidualEncoder,
 }
+_HOLDOUT_FRAMES = 256  # spread over the episodes that are kept back
 _REWARDS: dict[RewardForm, RewardFunction] = {
     RewardForm.gail: rewards.minus_log_one_minus_d,
     RewardForm.airl: rewards.log_d_minus_log_one_minus_d,
@@ -168,6 +169,8 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
             camera: torch.cat([torch.from_numpy(episode.observation[camera]) for episode in held_out])
             for camera in settings.observation.cameras
         }
+        every = max(1, len(next(iter(holdout.values()))) // _HOLDOUT_FRAMES)
+        holdout = {camera: frames[::every].clone() for camera, frames in holdout.items()}
     random = None
     if config.discriminator.constraint is Constraint.random:
         assert config.random_demos is not None

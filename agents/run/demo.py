@@ -1,4 +1,4 @@
-"""`make demo`: the whole way from nothing to a policy that lifts a block, with the commands that a person would type."""
+"""`make demo`: from nothing to a policy that lifts a block, with the commands that a person would type."""
 
 from pathlib import Path
 

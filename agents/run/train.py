@@ -35,7 +35,6 @@ from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
 
 LOG_EVERY = 100  # learner steps between rows of metrics
-_HOLDOUT_FRAMES = 256
 _RANDOM = "random"  # the label of episodes of the random policy that begins every run
 
 
@@ -111,7 +110,7 @@ class Trainer:
         self.seconds = 0.0  # of earlier sessions of this run
         self._plays = config.learner is not LearnerKind.bc
         self.replay = build.make_replay(config) if self._plays else None
-        self.spill = Spill(folder / "replay", config.replay.capacity)
+        self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
         self._random_replay = build.make_random_replay(config)
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
         self._interrupted = False
@@ -127,7 +126,7 @@ class Trainer:
         self._random_policy.load_state_dict(state["random_policy"])
         self.seconds = state["seconds"]
         self.demos.replay.load_state_dict(state["demos"])
-        if self.replay is not None:
+        if self.replay is not None and self.spill is not None:
             for episode in self.spill.load():
                 self._insert(episode)
             if isinstance(self.replay, MemoryReplay):
@@ -214,6 +213,7 @@ class Trainer:
     def _play(self, actor: Iterator[tuple[Episode, Metrics]]) -> Metrics:
         self.parameters.publish(Snapshot(self.learner_steps, self.agent.learner.parameters()))
         episode, metrics = next(actor)
+        assert self.spill is not None
         self.spill.write(episode)
         self._insert(episode)
         return metrics
@@ -233,12 +233,9 @@ class Trainer:
         """Mean D on demonstrations that were kept back (TRAIL, Fig. 10)."""
         if self.agent.reward_model is None or self.demos.holdout is None:
             return {}
-        frames = {
-            camera: images[:: max(1, len(images) // _HOLDOUT_FRAMES)] for camera, images in self.demos.holdout.items()
-        }
         device = build.make_device(self.config.device)
-        on_device = {camera: images.to(device) for camera, images in frames.items()}
-        return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, on_device)}
+        frames = {camera: images.to(device) for camera, images in self.demos.holdout.items()}
+        return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, frames)}
 
     def _evaluate(self, log: MetricsLog, progress: Progress) -> None:
         evaluator, settings = self.agent.evaluator, self.config.evaluation

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from trailkit.agents.run.cli import main
+
+_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=10"]
+
+
+def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Runs a command that a user got wrong, and returns the one line it says."""
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("trailkit: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trian"], "unknown verb 'trian': did you mean 'train'?"),
+        (["train", "method=gial", "demos=x"], "unknown method 'gial': did you mean 'gail'"),
+        (["train", "demos=nowhere"], "nowhere"),
+        (["train", "resume=nowhere"], "nowhere holds no run"),
+        (["evaluate", "run=nowhere"], "nowhere holds no run"),
+        (["evaluate"], "run"),
+        (["render", "run=nowhere", "camera=front"], "unknown key 'camera': did you mean 'cameras'"),
+        (["record", "env.cameras=[frnt]"], "unknown camera 'frnt': did you mean 'front'"),
+        (["record", "episodes=0"], "episodes is 0"),
+        (["demos"], "trailkit demos info|play DIR"),
+        (["demos", "inform", "x"], "unknown demos verb 'inform'"),
+        (["demos", "info", "nowhere"], "nowhere"),
+        (["demos", "info", "x", "out=y"], "'out=y' is no option of trailkit demos info"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in fails(words, capsys)
+
+
+def test_help_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    assert "trailkit train method=trail" in capsys.readouterr().out
+    main(["evaluate", "--help"])
+    assert "episodes: 50" in capsys.readouterr().out
+
+
+def test_damaged_demonstrations_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["record", *_ENV, "keep_failures=true", "episodes=2", f"out={tmp_path / 'demos'}"])
+    broken = sorted((tmp_path / "demos").glob("*.hdf5"))[1]
+    broken.write_bytes(broken.read_bytes()[:1000])
+    words = ["train", *_ENV, f"demos={tmp_path / 'demos'}", f"out={tmp_path / 'run'}", "discriminator.crop=32"]
+    assert broken.name in fails(words, capsys)
+    broken.write_bytes(b"")
+    assert f"{broken.name} is empty" in fails(words, capsys)
+
+
+def test_a_policy_is_recorded_for_trained_evaluated_and_rendered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demos, run = tmp_path / "demos", tmp_path / "run"
+    main(["record", *_ENV, "keep_failures=true", "episodes=2", f"out={demos}"])
+    main(["record", *_ENV, "keep_failures=true", "episodes=2", f"out={demos}"])
+    assert "already holds 2 episodes" in capsys.readouterr().out
+    main(["demos", "info", str(demos)])
+    assert "reach" in capsys.readouterr().out
+    main(["demos", "play", str(demos), f"out={tmp_path / 'demos.mp4'}"])
+    assert (tmp_path / "demos.mp4").stat().st_size > 1000
+    main(["train", *_ENV, "method=bc", f"demos={demos}", f"out={run}", "steps=4", "evaluation.every=2", "threads=1"])
+    main(["evaluate", f"run={run}", "episodes=3", "threads=1"])
+    assert "/3 = " in capsys.readouterr().out
+    assert (run / "evaluations" / "000000004" / "eval_info.json").is_file()
+    main(["evaluate", f"run={run}", "episodes=1", "checkpoint=untrained", "threads=1"])
+    main(["render", f"run={run}", "episodes=1", "height=64", "width=64", "threads=1"])
+    assert Path(capsys.readouterr().out.splitlines()[-1]).suffix == ".mp4"
+    assert "000000004" in fails(["evaluate", f"run={run}", "checkpoint=7"], capsys)

@@ -1,0 +1,151 @@
+"""Whole trainings, as short as can be: 40 steps an episode, small pictures, the in-process replay."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trailkit.agents.run.cli import main
+from trailkit.agents.run.train import Trainer, load_config, resume, start
+from trailkit.envs.errors import UserError
+from trailkit.replay.spill import Spill
+
+_ENV = ["env=lift", "env.height=36", "env.width=36", "env.episode_steps=40"]
+_SHORT = [
+    *_ENV,
+    "replay=memory",
+    "threads=1",
+    "discriminator.crop=32",
+    "agent.batch_size=4",
+    "actor.random_steps=40",
+    "evaluation.every=1000000",
+    "checkpoint_every=10",
+    "seed=1",
+]
+_CLOCKS = {"seconds", "actor_steps_per_second", "learner_steps_per_second"}
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("demos") / "scripted")
+    main(["record", *_ENV, "episodes=3", "keep_failures=true", f"out={folder}"])
+    return folder
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return [{name: value for name, value in row.items() if name not in _CLOCKS} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["method=trail"],
+        ["method=gail"],
+        ["method=bc"],
+        ["method=dpgfd"],
+        ["method=gail", "actor.early_stop=true"],
+        ["method=gail", "discriminator.gradient_penalty=10", "discriminator.reward=airl"],
+        ["method=trail", "discriminator.constraint=random", "random_demos={demos}"],
+        ["method=trail", "demos_in_replay=false", "holdout=1"],
+        ["method=trail", "preset=paper", "agent.batch_size=4", "discriminator.crop=32"],
+    ],
+    ids=" ".join,
+)
+def test_every_method_is_a_composition_that_trains(words: list[str], demos: str, tmp_path: Path) -> None:
+    words = [word.format(demos=demos) for word in words]
+    folder = start([*_SHORT, f"demos={demos}", "steps=3", f"out={tmp_path / 'run'}", *words])
+    trainer = Trainer(load_config(folder), folder)
+    trainer.restore()
+    trainer.close()
+    assert trainer.learner_steps == 3
+    assert (trainer.actor_steps > 40) == ("method=bc" not in words)
+
+
+def test_two_runs_with_one_seed_give_the_same_metrics(demos: str, tmp_path: Path) -> None:
+    words = [*_SHORT, f"demos={demos}", "method=trail", "steps=100", "holdout=1"]
+    first, second = (start([*words, f"out={tmp_path / name}"]) for name in ("a", "b"))
+    assert len(rows(first)) == 1
+    assert rows(first) == rows(second)
+    other = start([*words, "seed=2", f"out={tmp_path / 'c'}"])
+    assert rows(first) != rows(other)
+
+
+def test_the_ratio_of_samples_to_inserts_is_held(demos: str, tmp_path: Path) -> None:
+    words = [*_SHORT, f"demos={demos}", "method=gail", "steps=100", "replay.samples_per_insert=2"]
+    folder = start([*words, f"out={tmp_path / 'run'}"])
+    # 100 batches of 4 at two samples an insert need 200 steps, and 40 come before; episodes have 40.
+    assert rows(folder)[-1]["actor_steps"] == "240"
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint_with_its_replay(demos: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = [*_SHORT, f"demos={demos}", "method=trail", "steps=100000", "checkpoint_every=5", f"out={folder}"]
+    run = subprocess.Popen([sys.executable, "-m", "trailkit.agents.run.cli", "train", *words], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoints" / "000000015").exists():
+        assert run.poll() is None, run.stderr and run.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate()
+    checkpoint = int(max(path.name for path in (folder / "checkpoints").glob("0*")))
+    spilled = Spill(folder / "replay", 10**6)
+
+    trainer = Trainer(load_config(folder), folder)
+    trainer.restore()
+    trainer.close()
+    assert trainer.learner_steps == checkpoint
+    assert (trainer.episodes, trainer.actor_steps) == (spilled.count, spilled.steps)
+
+    resume(str(folder), [f"steps={checkpoint + 120}"])
+    steps = [int(row["step"]) for row in rows(folder)]
+    assert steps == sorted(set(steps))
+    assert steps[-1] >= checkpoint
+
+
+def test_sigterm_leaves_a_checkpoint_and_no_error(demos: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = [*_SHORT, f"demos={demos}", "method=trail", "steps=100000", "checkpoint_every=100000", f"out={folder}"]
+    run = subprocess.Popen([sys.executable, "-m", "trailkit.agents.run.cli", "train", *words])
+    deadline = time.monotonic() + 120
+    while len(list((folder / "replay").glob("episode_*"))) < 4:
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    run.terminate()
+    assert run.wait(30) == 0
+    assert (folder / "checkpoints" / "last").exists()
+
+
+def test_a_folder_that_exists_is_refused(demos: str, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UserError, match=r"exists: go on with it by resume=.*, or choose another folder by out="):
+        start([*_SHORT, f"demos={demos}", f"out={tmp_path}"])
+
+
+def test_a_folder_without_a_run_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no run"):
+        resume(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("env=reach", "task"),
+        ("env.height=64", "36x36"),
+        ("env.action_space=joint", "cartesian"),
+        ("env.cameras=[front,wrist]", "wrist"),
+    ],
+)
+def test_demonstrations_of_another_environment_are_refused(
+    word: str, message: str, demos: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        start([*_SHORT, f"demos={demos}", f"out={tmp_path / 'run'}", word])
+    assert not (tmp_path / "run").exists()
