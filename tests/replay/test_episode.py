@@ -154,6 +154,16 @@ def test_a_file_whose_parts_do_not_fit_together_is_named(tmp_path: Path) -> None
         read_length(path)
 
 
+def test_a_flipped_bit_in_a_picture_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "flipped.hdf5"
+    write_episode(path, random_episode(10, size=64))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"flipped\.hdf5 is damaged"):
+        read_episode(path)
+
+
 def test_metadata_that_json_cannot_hold_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
         write_episode(tmp_path / "a.hdf5", random_episode(4)._replace(metadata={"x": object()}))
