@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class DemoStore:
-    """Demonstrations of one environment. Several processes may append to one folder."""
+    """Demonstrations of one environment. Several processes, each with a seed of its own, may append to one folder."""
 
     def __init__(self, path: Path, manifest: Manifest, source: Mapping[str, Any]) -> None:
         """Use `create` or `open`."""

@@ -98,5 +98,5 @@ def _check_types(values: object, template: Mapping[str, Any], what: str) -> dict
         if key not in values:
             raise UserError(f"{what} lack the key {key!r}")
         if type(values[key]) is not type(example):
-            raise UserError(f"{key} in the {what} is {values[key]!r}: expected a {type(example).__name__}")
+            raise UserError(f"{key} in the {what} is {values[key]!r}: expected {type(example).__name__}")
     return values

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from trailkit.demos.scripted import ScriptedExpert
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError
+from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.tasks import TASKS
+
+
+def make(task, action_space=ActionSpace.CARTESIAN, episode_steps=200):
+    return Environment(EnvSettings(task, action_space, ObservationSettings(cameras=()), episode_steps))
+
+
+def successes(env, episodes):
+    expert = ScriptedExpert(env)
+    solved = 0
+    for seed in range(episodes):
+        env.seed(seed)
+        timestep = env.reset()
+        expert.reset()
+        rewards = []
+        while not timestep.last():
+            timestep = env.step(expert.act())
+            rewards.append(timestep.reward)
+        solved += any(rewards)
+    env.close()
+    return solved
+
+
+def first_actions(noise, seed=0, env_seed=0):
+    env = make("lift")
+    env.seed(env_seed)
+    env.reset()
+    expert = ScriptedExpert(env, noise, seed)
+    expert.reset()
+    actions = []
+    for _ in range(5):
+        actions.append(expert.act())
+        env.step(actions[-1])
+    env.close()
+    return np.array(actions)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_expert_solves_every_task(task):
+    assert successes(make(task, episode_steps=120), episodes=8) == 8
+
+
+@pytest.mark.parametrize("task", ["reach", "lift"])
+def test_the_expert_solves_tasks_in_joint_velocities_too(task):
+    assert successes(make(task, ActionSpace.JOINT, episode_steps=120), episodes=5) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("action_space", ActionSpace)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_expert_solves_95_of_100_episodes(task, action_space):
+    assert successes(make(task, action_space), episodes=100) >= 95
+
+
+def test_actions_are_float32_within_bounds_however_large_the_noise():
+    actions = first_actions(noise=5.0)
+    assert actions.dtype == np.float32
+    assert np.abs(actions).max() == 1.0
+
+
+def test_an_expert_without_noise_ignores_its_seed():
+    np.testing.assert_array_equal(first_actions(noise=0.0, seed=1), first_actions(noise=0.0, seed=2))
+
+
+def test_noise_changes_the_velocities_but_not_the_grip():
+    plain, noisy = first_actions(noise=0.0), first_actions(noise=0.2)
+    assert not np.any(np.all(plain[:, :3] == noisy[:, :3], axis=1))
+    assert plain[0, 3] == noisy[0, 3]
+
+
+def test_noise_follows_from_the_seeds_of_expert_and_environment():
+    np.testing.assert_array_equal(first_actions(0.2, seed=1), first_actions(0.2, seed=1))
+    assert not np.array_equal(first_actions(0.2, seed=1)[0], first_actions(0.2, seed=2)[0])
+
+
+def test_negative_noise_is_refused():
+    env = make("reach")
+    with pytest.raises(UserError, match=r"noise is -0\.1: expected 0 or more"):
+        ScriptedExpert(env, noise=-0.1)
+    env.close()
