@@ -99,6 +99,12 @@ def _render(words: list[str]) -> None:
         print(path)
 
 
+def _compare(words: list[str]) -> None:
+    from trailkit.agents.run.compare import compare
+
+    compare(words)
+
+
 def _demos(words: list[str]) -> None:
     from trailkit.agents.run.record import demos
 
@@ -116,6 +122,11 @@ _VERBS: dict[str, Callable[[list[str]], None]] = {
     "train": _train,
     "evaluate": _evaluate,
     "render": _render,
+    "compare": _compare,
     "demos": _demos,
     "bench": _bench,
 }
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,11 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
     assert (agent.learning_rate, config.discriminator.learning_rate, agent.batch_size) == (1e-4, 1e-4, 256)
     assert (agent.target_period, agent.target_tau) == (100, 1.0)
     assert (config.discriminator.crop, config.discriminator.early_steps, config.actor.patience) == (48, 10, 10)
-    assert (config.discriminator.flip_labels, config.discriminator.max_reward, config.actor.min_steps) == (False, None, 0)
+    assert (config.discriminator.flip_labels, config.discriminator.max_reward, config.actor.min_steps) == (
+        False,
+        None,
+        0,
+    )
 
 
 def test_keys_given_by_hand_win_over_method_and_preset() -> None:
