@@ -31,7 +31,7 @@ class AdversarialReward:
     open.
     """
 
-    def __init__(  # noqa: PLR0917 - the parts first, then what tunes them
+    def __init__(
         self,
         discriminator: Discriminator,
         augmentation: Augmentation,
