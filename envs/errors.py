@@ -14,7 +14,7 @@ class UserError(ValueError):
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """Builds the error for a name that does not exist, with the nearest names that do."""
-    names = sorted(known)
+    names = sorted(str(each) for each in known)  # a member of a StrEnum shows as its value
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose from {', '.join(names)}"
     return UserError(f"unknown {kind} {name!r}: {hint}")

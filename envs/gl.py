@@ -18,16 +18,18 @@ PACKAGES = "libegl1 libgl1-mesa-dri libosmesa6"
 def choose() -> str:
     """Settles the backend in `MUJOCO_GL` and `PYOPENGL_PLATFORM`, and returns its name.
 
-    A backend that the user named in `MUJOCO_GL` is kept. Otherwise EGL where a device answers, else OSMesa,
+    A backend that the user named in either is kept. Otherwise EGL where a device answers, else OSMesa,
     else "disabled": environments still run, and asking for a picture raises the error of `require`.
     """
     # Software rasterisers start a thread per core in each process; small pictures gain nothing from them and
     # several actors on one machine lose. Read when a driver is loaded, which looking for one does.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     backend = os.environ.get("MUJOCO_GL", "").lower()
+    if not backend and os.environ.get("PYOPENGL_PLATFORM") in BACKENDS:
+        backend = os.environ["PYOPENGL_PLATFORM"]
     if not backend:
         backend = "egl" if _egl_works() else "osmesa" if _osmesa_works() else "disabled"
-        os.environ["MUJOCO_GL"] = backend
+    os.environ["MUJOCO_GL"] = backend
     if backend in BACKENDS:
         os.environ.setdefault("PYOPENGL_PLATFORM", backend)
     return backend

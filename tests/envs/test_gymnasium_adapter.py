@@ -1,0 +1,141 @@
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from environments import STATE, run_python
+from gymnasium.utils.env_checker import check_env
+
+from trailkit.envs import registration
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError
+from trailkit.envs.gymnasium_adapter import GymnasiumAdapter
+from trailkit.envs.settings import ActionSpace, EnvSettings
+from trailkit.envs.tasks import TASKS
+
+
+def _make(task: str = "reach", **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    return gymnasium.make(registration.IDS[task], **kwargs)
+
+
+@pytest.mark.render
+@pytest.mark.parametrize("space", ActionSpace)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_passes_gymnasiums_checker_without_a_warning(task: str, space: ActionSpace) -> None:
+    env = _make(task, action_space=space.value, image_size=32, render_mode="rgb_array")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Gymnasium adds filters of its own, which let its warnings pass
+        check_env(env.unwrapped)
+    env.close()
+
+
+def test_every_task_has_an_id() -> None:
+    assert set(registration.IDS) == set(TASKS)
+    assert all(name in gymnasium.registry for name in registration.IDS.values())
+
+
+@pytest.mark.render
+def test_an_id_works_in_a_fresh_interpreter() -> None:
+    program = (
+        "import gymnasium\n"
+        "env = gymnasium.make('trailkit.envs:trailkit/Lift-v0', render_mode='rgb_array')\n"
+        "env.reset(seed=0)\n"
+        "env.step(env.action_space.sample())\n"
+        "print(env.render().shape)"
+    )
+    for before in ("", "import mujoco\n"):
+        done = run_python(before + program)
+        assert (done.stdout, done.stderr, done.returncode) == ("(480, 640, 3)\n", "", 0)
+
+
+@pytest.mark.render
+def test_spaces_and_observations_agree() -> None:
+    env = _make("lift", cameras=("left",), image_size=24)
+    picture, proprio = env.observation_space["left"], env.observation_space["proprio"]  # type: ignore[index]
+    assert (picture.shape, picture.dtype, picture.low.min(), picture.high.max()) == ((24, 24, 3), np.uint8, 0, 255)
+    assert (proprio.shape, proprio.dtype) == ((21,), np.float32)
+    assert (env.action_space.shape, env.action_space.dtype) == ((4,), np.float32)
+    observation, info = env.reset(seed=0)
+    assert observation in env.observation_space
+    assert info == {"success": False, "is_success": False}
+    env.close()
+
+
+@pytest.mark.parametrize("steps", [200, 230])
+def test_the_time_limit_truncates_once_and_never_terminates(steps: int) -> None:
+    env = _make(cameras=(), episode_steps=steps)
+    env.reset(seed=0)
+    ends = [env.step(np.zeros(4, np.float32))[2:4] for _ in range(steps)]
+    assert ends == [(False, False)] * (steps - 1) + [(False, True)]
+    env.close()
+
+
+def test_success_is_told_and_does_not_end_the_episode() -> None:
+    with Environment(EnvSettings("lift", observation=STATE), seed=0) as inner:
+        env = GymnasiumAdapter(inner)
+        env.reset()
+        inner.task._blocks[0].set_pose(inner.physics, position=(0.0, 0.0, 0.5))
+        _, reward, terminated, truncated, info = env.step(np.zeros(4, np.float32))
+        assert (reward, terminated, truncated, info) == (1.0, False, False, {"success": True, "is_success": True})
+
+
+def test_a_discount_of_0_terminates(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Environment(EnvSettings("reach", observation=STATE), seed=0) as inner:
+        env = GymnasiumAdapter(inner)
+        env.reset()
+        monkeypatch.setattr(inner.task, "should_terminate_episode", lambda physics: True)
+        monkeypatch.setattr(inner.task, "get_discount", lambda physics: 0.0)
+        assert env.step(np.zeros(4, np.float32))[2:4] == (True, False)
+
+
+def test_the_seed_is_the_environments() -> None:
+    env = _make(cameras=())
+    with Environment(EnvSettings("reach", observation=STATE), seed=7) as inner:
+        for seed in (7, None):
+            np.testing.assert_array_equal(env.reset(seed=seed)[0]["proprio"], inner.reset().observation["proprio"])
+    env.close()
+
+
+def test_stepping_between_episodes_is_refused() -> None:
+    env = GymnasiumAdapter(Environment(EnvSettings("reach", observation=STATE, episode_steps=1), seed=0))
+    with pytest.raises(gymnasium.error.ResetNeeded, match=r"call reset\(\)"):
+        env.step(np.zeros(4, np.float32))
+    env.reset()
+    env.step(np.zeros(4, np.float32))
+    with pytest.raises(gymnasium.error.ResetNeeded, match=r"call reset\(\)"):
+        env.step(np.zeros(4, np.float32))
+    env.close()
+    env.close()
+
+
+@pytest.mark.render
+def test_pictures_for_people_and_their_rate() -> None:
+    env = _make(cameras=(), render_mode="rgb_array")
+    assert env.metadata["render_fps"] == 20
+    env.reset(seed=0)
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)
+    assert (picture.shape, picture.dtype) == ((480, 640, 3), np.uint8)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"action_space": "cartesain"}, "unknown action space 'cartesain': did you mean 'cartesian'"),
+        ({"cameras": "front"}, r"cameras='front' is a string: give a list of names, such as \['front'\]"),
+        ({"cameras": ["top"]}, "unknown camera 'top'"),
+        ({"image_size": 4}, "image size 4x4"),
+    ],
+)
+def test_bad_arguments_are_refused(kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        _make(**kwargs)
+
+
+def test_an_unknown_render_mode_is_refused() -> None:
+    make: Callable[..., GymnasiumAdapter] = GymnasiumAdapter
+    with Environment(EnvSettings("reach", observation=STATE)) as env, pytest.raises(UserError, match="'rgb_aray'"):
+        make(env, render_mode="rgb_aray")
