@@ -77,6 +77,7 @@ class EnvConfig:
     width: int = 64
     proprioception: bool = True
     episode_steps: int = 200
+    early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
 
 
 @dataclass
@@ -115,7 +116,6 @@ class DiscriminatorConfig:
     crop: int = 56  # pixels, of the larger picture that is kept
     constraint: Constraint = Constraint.none
     flip_labels: bool = False
-    early_steps: int = 10
     gradient_penalty: float = 0.0
     reward: RewardForm = RewardForm.gail
     max_reward: float | None = None
@@ -129,7 +129,7 @@ class ActorConfig:
     exploration: list[float] = field(default_factory=lambda: [0.15, 0.3])  # one is drawn for each episode
     early_stop: bool = False
     patience: int = 10
-    min_steps: int = 0
+    min_steps: int = 0  # no episode is given up before
     random_steps: int = 2000  # of a uniformly random policy, before learning begins
 
 

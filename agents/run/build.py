@@ -138,7 +138,7 @@ def make_replay(config: TrainConfig) -> Replay:
     backend = config.replay.backend
     if backend is ReplayBackend.auto:
         backend = ReplayBackend.reverb if importlib.util.find_spec("reverb") else ReplayBackend.memory
-    arguments = config.replay.capacity, config.agent.n_step, config.discriminator.early_steps
+    arguments = config.replay.capacity, config.agent.n_step, config.env.early_steps
     if backend is ReplayBackend.memory:
         return MemoryReplay(*arguments, seed=config.seed)
     return ReverbReplay(*arguments)
@@ -149,7 +149,7 @@ def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
     if config.discriminator.constraint is not Constraint.random:
         return None
     capacity = config.actor.random_steps + config.env.episode_steps
-    return MemoryReplay(capacity, config.agent.n_step, config.discriminator.early_steps, config.seed)
+    return MemoryReplay(capacity, config.agent.n_step, config.env.early_steps, config.seed)
 
 
 def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
@@ -161,7 +161,7 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     assert config.demos is not None
     store = DemoStore.open(config.demos)
     store.check(settings)
-    n_step, early = config.agent.n_step, config.discriminator.early_steps
+    n_step, early = config.agent.n_step, config.env.early_steps
     replay, held_out = load_replay(store, n_step, early, config.seed, holdout=config.holdout, limit=config.demo_limit)
     holdout = None
     if held_out:

@@ -33,7 +33,7 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
     assert (agent.v_min, agent.v_max, agent.atoms, agent.n_step, agent.gamma) == (-50, 150, 21, 1, 0.99)
     assert (agent.learning_rate, config.discriminator.learning_rate, agent.batch_size) == (1e-4, 1e-4, 256)
     assert (agent.target_period, agent.target_tau) == (100, 1.0)
-    assert (config.discriminator.crop, config.discriminator.early_steps, config.actor.patience) == (48, 10, 10)
+    assert (config.discriminator.crop, config.env.early_steps, config.actor.patience) == (48, 10, 10)
     assert (config.discriminator.flip_labels, config.discriminator.max_reward, config.actor.min_steps) == (
         False,
         None,
@@ -42,8 +42,8 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
 
 
 def test_keys_given_by_hand_win_over_method_and_preset() -> None:
-    config = train("preset=paper", "method=trail", "agent.batch_size=8", "discriminator.early_steps=3")
-    assert (config.agent.batch_size, config.discriminator.early_steps) == (8, 3)
+    config = train("preset=paper", "method=trail", "agent.batch_size=8", "env.early_steps=3")
+    assert (config.agent.batch_size, config.env.early_steps) == (8, 3)
 
 
 def test_the_environment_becomes_a_value() -> None:

@@ -2,10 +2,12 @@
 
 import csv
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.train import Trainer, load_config, resume, start
 from trailkit.envs.errors import UserError
+from trailkit.replay.base import Table
 from trailkit.replay.spill import Spill
 
 _ENV = ["env=lift", "env.height=36", "env.width=36", "env.episode_steps=40"]
@@ -83,41 +86,52 @@ def test_the_ratio_of_samples_to_inserts_is_held(demos: str, tmp_path: Path) -> 
     assert rows(folder)[-1]["actor_steps"] == "240"
 
 
-def test_a_killed_run_goes_on_from_its_checkpoint_with_its_replay(demos: str, tmp_path: Path) -> None:
+def test_a_run_killed_ten_times_goes_on_each_time_with_its_replay(demos: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = [*_SHORT, f"demos={demos}", "method=trail", "steps=100000", "checkpoint_every=5", f"out={folder}"]
-    run = subprocess.Popen([sys.executable, "-m", "trailkit.agents.run.cli", "train", *words])
-    deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "000000015").exists():
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    checkpoint = int(max(path.name for path in (folder / "checkpoints").glob("0*")))
-    spilled = Spill(folder / "replay", 10**6)
+    moments = random.Random(0)
+    checkpoint = 0
+    for _ in range(10):
+        run = subprocess.Popen([sys.executable, "-m", "trailkit.agents.run.cli", "train", *words])
+        wait_until(lambda before=checkpoint: newest(folder) > before, run)  # type: ignore[misc]
+        time.sleep(moments.uniform(0, 1))
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
 
-    trainer = Trainer(load_config(folder), folder)
-    trainer.restore()
-    trainer.close()
-    assert trainer.learner_steps == checkpoint
-    assert (trainer.episodes, trainer.actor_steps) == (spilled.count, spilled.steps)
+        checkpoint = newest(folder)
+        spilled = Spill(folder / "replay", 10**6)
+        trainer = Trainer(load_config(folder), folder)
+        trainer.restore()
+        assert trainer.learner_steps == checkpoint
+        assert (trainer.episodes, trainer.actor_steps) == (spilled.count, spilled.steps)
+        assert trainer.replay is not None
+        assert trainer.replay.size(Table.MAIN) == spilled.steps
+        trainer.close()
+        words = [f"resume={folder}"]
 
     resume(str(folder), [f"steps={checkpoint + 120}"])
     steps = [int(row["step"]) for row in rows(folder)]
-    assert steps == sorted(set(steps))
-    assert steps[-1] >= checkpoint
+    assert steps == list(range(100, checkpoint + 121, 100))
+
+
+def newest(folder: Path) -> int:
+    """The step of the newest checkpoint, 0 if there is none."""
+    return max((int(path.name) for path in (folder / "checkpoints").glob("0*") if path.suffix == ""), default=0)
+
+
+def wait_until(condition: Callable[[], bool], run: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert run.poll() is None, "the training ended by itself"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_sigterm_leaves_a_checkpoint_and_no_error(demos: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = [*_SHORT, f"demos={demos}", "method=trail", "steps=100000", "checkpoint_every=100000", f"out={folder}"]
     run = subprocess.Popen([sys.executable, "-m", "trailkit.agents.run.cli", "train", *words])
-    deadline = time.monotonic() + 120
-    while len(list((folder / "replay").glob("episode_*"))) < 4:
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: len(list((folder / "replay").glob("episode_*"))) >= 4, run)
     run.terminate()
     assert run.wait(30) == 0
     assert (folder / "checkpoints" / "last").exists()
