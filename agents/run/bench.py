@@ -7,13 +7,13 @@ they use, since whichever takes longer is interrupted more often where other pro
 import functools
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
+from trailkit.agents.run.bench_learning import bench_learner, bench_replay
+from trailkit.agents.run.comparison import Comparison, Side, print_comparisons
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import unknown
@@ -21,32 +21,6 @@ from trailkit.envs.rendering import Renderer
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 
 _STATE_ONLY = ObservationSettings(cameras=())
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a comparison."""
-
-    name: str
-    value: float  # in the comparison's unit
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What was measured, and the ratio that is claimed."""
-
-    name: str
-    unit: str
-    ours: Side
-    other: Side
-    ratio: float
-    target: float
-    at_least: bool  # whether the ratio should be at least or at most the target
-
-    @property
-    def met(self) -> bool:
-        """Whether the claim holds."""
-        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
 
 
 def bench_render(rounds: int = 5, pictures: int = 10) -> Comparison:
@@ -123,7 +97,12 @@ def _median_step(env: Environment, actions: list[NDArray[np.float32]]) -> float:
     return float(np.median([_seconds(functools.partial(env.step, action)) for action in actions]))
 
 
-BENCHES: dict[str, Callable[[], Comparison]] = {"render": bench_render, "env": bench_env}
+BENCHES: dict[str, Callable[[], Iterable[Comparison]]] = {
+    "render": lambda: [bench_render()],
+    "env": lambda: [bench_env()],
+    "learner": bench_learner,
+    "replay": bench_replay,
+}
 
 
 def main(words: list[str]) -> None:
@@ -135,18 +114,7 @@ def main(words: list[str]) -> None:
     for word in words:
         if word not in BENCHES:
             raise unknown("benchmark", word, BENCHES)
-    print_comparisons(BENCHES[name]() for name in words or BENCHES)
-
-
-def print_comparisons(comparisons: Iterable[Comparison], console: Console | None = None) -> None:
-    """Prints a row for each comparison."""
-    table = Table("measured", "", "", "ratio", "target", title="trailkit bench")
-    for each in comparisons:
-        sides = (f"{side.name}: {side.value:.4g} {each.unit}" for side in (each.ours, each.other))
-        bound = f"{'≥' if each.at_least else '≤'} {each.target:g}x"
-        style = "green" if each.met else "red"
-        table.add_row(each.name, *sides, f"[{style}]{each.ratio:.2f}x[/]", bound)
-    (console or Console()).print(table)
+    print_comparisons(chain.from_iterable(BENCHES[name]() for name in words or BENCHES))
 
 
 def _actions(env: Environment, steps: int) -> list[NDArray[np.float32]]:

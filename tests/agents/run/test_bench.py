@@ -1,7 +1,9 @@
 import pytest
 from rich.console import Console
 
-from trailkit.agents.run.bench import Comparison, Side, bench_env, bench_render, main, print_comparisons
+from trailkit.agents.run.bench import bench_env, bench_render, main
+from trailkit.agents.run.bench_learning import bench_learner, bench_replay
+from trailkit.agents.run.comparison import Comparison, Side, print_comparisons
 from trailkit.envs.errors import UserError
 
 
@@ -12,6 +14,18 @@ def test_a_ratio_is_that_of_its_two_sides(bench: object) -> None:
     measured = bench()  # type: ignore[operator]
     assert measured.ours.value > 0 and measured.other.value > 0
     assert measured.ratio == pytest.approx(measured.ours.value / measured.other.value)
+
+
+@pytest.mark.render
+@pytest.mark.benchmark
+@pytest.mark.slow
+def test_the_learner_and_the_replay_are_measured_against_their_claims() -> None:
+    update, *others = bench_learner(rounds=1)
+    stored, items = bench_replay(rounds=1)
+    assert update.target == 3.0
+    assert [each.target for each in others] == [None, None]
+    assert stored.ratio == pytest.approx(stored.ours.value / (64 * 64 * 3))
+    assert items.ratio == pytest.approx(items.ours.value / items.other.value)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ class PlainEncoder(nn.Module):
         self.project = nn.Sequential(nn.Linear(width, embedding), nn.LayerNorm(embedding), nn.Tanh())
 
     def forward(self, images: Tensor) -> Tensor:
+        """Embeds float32 [B, 3, H, W]."""
         output: Tensor = self.project(self.convolutions(images - 0.5))
         return output
 
@@ -117,7 +118,7 @@ class PlainUpdate:
         assert batch.constraint is not None
         expert, agent, constraint_expert, constraint_agent = (
             self._logits(augment(to_float(source.observation["front"]), self.crop, self.strengths))
-            for pair in batch
+            for pair in (batch.train, batch.constraint)
             for source in (pair.expert, pair.agent)
         )
         loss = cross_entropy(expert, agent)
@@ -165,7 +166,7 @@ class PlainUpdate:
         (dqda,) = torch.autograd.grad(value.sum(), leaf)
         policy_loss = losses.dpg(action, dqda, self.settings.max_dqda_norm).sum(-1).mean()
         self.policy_optimizer.zero_grad()
-        policy_loss.backward()
+        policy_loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.policy.parameters(), self.settings.max_gradient_norm)
         self.policy_optimizer.step()
         self._follow()
