@@ -6,6 +6,7 @@ MuJoCo, dm_control and PyOpenGL each read an environment variable once, when the
 
 import ctypes
 import ctypes.util
+import importlib.util
 import os
 
 from trailkit.envs.errors import UserError
@@ -20,15 +21,28 @@ def choose() -> str:
 
     A backend that the user named in either is kept. Otherwise EGL where a device answers, else OSMesa,
     else "disabled": environments still run, and asking for a picture raises the error of `require`.
+
+    Raises:
+        UserError: If the backend that the user named cannot be loaded.
     """
     # Software rasterisers start a thread per core in each process; small pictures gain nothing from them and
     # several actors on one machine lose. Read when a driver is loaded, which looking for one does.
     os.environ.setdefault("LP_NUM_THREADS", "0")
+    # Mesa's rasterisers and triton, which a CUDA build of torch imports with the first optimiser, each bring an LLVM:
+    # the process dies unless triton's is loaded first.
+    if importlib.util.find_spec("triton"):
+        importlib.import_module("triton")
     backend = os.environ.get("MUJOCO_GL", "").lower()
     if not backend and os.environ.get("PYOPENGL_PLATFORM") in BACKENDS:
         backend = os.environ["PYOPENGL_PLATFORM"]
+    works = {"egl": _egl_works, "osmesa": _osmesa_works}
     if not backend:
-        backend = "egl" if _egl_works() else "osmesa" if _osmesa_works() else "disabled"
+        backend = next((name for name in BACKENDS if works[name]()), "disabled")
+    elif backend in BACKENDS and not works[backend]():
+        raise UserError(
+            f"MUJOCO_GL={backend}, but {backend} cannot be loaded here: unset it to let trailkit choose, or install it, "
+            f"on Debian or Ubuntu with: apt-get install {PACKAGES}"
+        )
     os.environ["MUJOCO_GL"] = backend
     if backend in BACKENDS:
         os.environ.setdefault("PYOPENGL_PLATFORM", backend)

@@ -68,6 +68,15 @@ def test_without_libraries_environments_step_and_pictures_name_the_packages() ->
     assert message.startswith("no headless OpenGL") and message.endswith(f"apt-get install {gl.PACKAGES}")
 
 
+@pytest.mark.parametrize("backend", ["egl", "osmesa"])
+def test_a_named_backend_that_is_missing_is_named_in_one_line(backend: str) -> None:
+    program = _NO_LIBRARIES + "from trailkit.agents.run.cli import main; main(['record', 'env=reach', 'out=nowhere'])"
+    done = run_python(program, MUJOCO_GL=backend)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"trailkit: MUJOCO_GL={backend}, but {backend} cannot be loaded here")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_package_alone_neither_chooses_nor_imports_a_simulator() -> None:
     done = run_python("import os, sys, trailkit.envs; print('MUJOCO_GL' in os.environ, 'mujoco' in sys.modules)")
     assert (done.stdout, done.stderr) == ("False False\n", "")
