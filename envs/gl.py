@@ -40,8 +40,8 @@ def choose() -> str:
         backend = next((name for name in BACKENDS if works[name]()), "disabled")
     elif backend in BACKENDS and not works[backend]():
         raise UserError(
-            f"MUJOCO_GL={backend}, but {backend} cannot be loaded here: unset it to let trailkit choose, or install it, "
-            f"on Debian or Ubuntu with: apt-get install {PACKAGES}"
+            f"MUJOCO_GL={backend}, but {backend} cannot be loaded here: unset it to let trailkit choose, or install "
+            f"it, on Debian or Ubuntu with: apt-get install {PACKAGES}"
         )
     os.environ["MUJOCO_GL"] = backend
     if backend in BACKENDS:
