@@ -1,7 +1,6 @@
 """The manifest of a folder of demonstrations: what they were recorded in, with what, and a row for each."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
+from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
 
 NAME = "manifest.json"
@@ -100,16 +100,8 @@ class Manifest:
     def save(self, folder: Path) -> None:
         """Replaces the manifest in a folder by this one; after a power cut one of the two is there, whole."""
         values = {"format": _FORMAT, **asdict(self), "settings": self.settings.to_dict()}
-        aside = folder / f".{NAME}.tmp"
-        try:
-            with aside.open("w") as file:
-                json.dump(values, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(folder / NAME)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        with written_aside(folder / NAME) as aside:
+            aside.write_text(json.dumps(values, indent=1))
 
 
 def current_versions() -> dict[str, str]:

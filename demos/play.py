@@ -1,21 +1,16 @@
 """Playing demonstrations back: a film of what the cameras saw."""
 
-import os
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import imageio.v3
-import imageio_ffmpeg
 import numpy as np
-from numpy.typing import NDArray
 
 from trailkit.demos.store import DemoStore
+from trailkit.demos.video import Frame, write_video
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
-
-Frame = NDArray[np.uint8]
 
 _MIN_HEIGHT = 256  # pixels
 _MOMENTS = 8  # of each episode, on a contact sheet
@@ -40,18 +35,12 @@ def play(store: DemoStore, out: str | Path, episodes: Sequence[int] | None = Non
     """
     out = Path(out)
     chosen = _chosen(store, episodes)
-    aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.suffix == ".png":
-            imageio.v3.imwrite(aside, _contact_sheet(chosen, store.settings.observation.cameras), extension=".png")
-        else:
-            _encode(aside, _frames(chosen, store.settings.observation.cameras), 1 / store.manifest.control_timestep)
-        aside.replace(out)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror or error}; choose another file") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    cameras = store.settings.observation.cameras
+    if out.suffix == ".png":
+        with written_aside(out) as aside:
+            imageio.v3.imwrite(aside, _contact_sheet(chosen, cameras), extension=".png")
+    else:
+        write_video(out, _frames(chosen, cameras), 1 / store.manifest.control_timestep)
     return out
 
 
@@ -87,33 +76,6 @@ def _tile(episode: Episode, step: int, cameras: Sequence[str]) -> Frame:
 
 
 def _enlarge(frame: Frame) -> Frame:
-    """Repeats pixels until there are 256 rows of them, in even numbers, which H.264's halved colours need."""
+    """Repeats pixels until there are 256 rows of them."""
     factor = -(-_MIN_HEIGHT // frame.shape[0])
-    large = frame.repeat(factor, axis=0).repeat(factor, axis=1)
-    height, width = large.shape[:2]
-    return np.pad(large, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-
-
-def _encode(path: Path, film: Iterator[Frame], rate: float) -> None:
-    """Encodes frames of one size, of which there is at least one.
-
-    Raises:
-        OSError: If the encoder fails, with what it said.
-    """
-    first = next(film)
-    source = f"-f rawvideo -pix_fmt rgb24 -s {first.shape[1]}x{first.shape[0]} -r {rate:g} -i -"
-    target = "-an -c:v libx264 -pix_fmt yuv420p -movflags +faststart -f mp4"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *source.split(), *target.split(), str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as encoder:
-        assert encoder.stdin is not None
-        try:
-            for frame in chain([first], film):
-                encoder.stdin.write(frame.tobytes())
-        except BrokenPipeError:
-            pass  # the encoder gave up and says below why
-        except BaseException:
-            encoder.kill()
-            raise
-        _, complaint = encoder.communicate()
-    if encoder.returncode != 0:
-        raise OSError(" ".join(complaint.decode(errors="replace").split()))
+    return frame.repeat(factor, axis=0).repeat(factor, axis=1)

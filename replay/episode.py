@@ -1,9 +1,7 @@
 """An episode, and its file: one HDF5 file an episode, whole or absent."""
 
-import errno
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import written_aside
 
 _FORMAT = "trailkit episode 1"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CHUNK_FRAMES = 16
 _STEP_FIELDS: dict[str, tuple[type, int]] = {
     "action": (np.float32, 2),
@@ -125,8 +123,7 @@ def write_episode(path: Path, episode: Episode) -> None:
     """Writes an episode so that `path` is afterwards whole and on the disk, or as it was before.
 
     Raises:
-      UserError: the episode is malformed, or the disk is full (or a quota or size limit is reached).
-      OSError: whatever else the file system says.
+      UserError: the episode is malformed, or cannot be written (a full disk, no permission).
     """
     check_episode(episode)
     # Made in memory: HDF5 cannot close a file whose disk is full, and a plain write says so at once.
@@ -138,14 +135,8 @@ def write_episode(path: Path, episode: Episode) -> None:
             file[name] = getattr(episode, name)
         for name, values in episode.observation.items():
             _store_observation(file, name, values)
-    try:
-        _write_whole(path, image.getbuffer())
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise UserError(
-            f"no room to write {path} ({error.strerror}): nothing was half-written, free some space"
-        ) from error
+    with written_aside(path) as aside:
+        aside.write_bytes(image.getbuffer())
 
 
 def _store_observation(file: h5py.File, name: str, values: NDArray[Any]) -> None:
@@ -156,25 +147,6 @@ def _store_observation(file: h5py.File, name: str, values: NDArray[Any]) -> None
     chunks = (min(_CHUNK_FRAMES, len(values)), *values.shape[1:])
     light = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "fletcher32": True}
     file.create_dataset(f"observation/{name}", data=values, **(light if values.dtype == np.uint8 else {}))
-
-
-def _write_whole(path: Path, content: memoryview) -> None:
-    """Writes aside, then renames: a reader, or a power cut, never meets half a file."""
-    aside = path.with_name(f".{path.name}.tmp")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_episode(path: Path) -> Episode:

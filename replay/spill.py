@@ -25,7 +25,7 @@ class Spill:
         if max_steps < 1:
             raise UserError(f"the spill's max_steps is {max_steps}: it must be at least 1")
         folder.mkdir(parents=True, exist_ok=True)
-        for aside in folder.glob(".episode_*.tmp"):
+        for aside in folder.glob(".episode_*.partial"):
             aside.unlink()
         self._folder = folder
         self._max_steps = max_steps

@@ -20,9 +20,9 @@ from typing import Any
 
 import safetensors.torch
 
-from trailkit.agents.run.atomic import sync, writing
 from trailkit.agents.run.serialization import pack, unpack
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import sync, writing
 
 State = dict[str, Any]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trailkit.agents.run.atomic import written_aside
 from trailkit.agents.run.train import load_config
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import written_aside
 
 _LAST = 3  # evaluations that say whether a run is stable
 

@@ -17,7 +17,7 @@ def main() -> None:
     """Records, trains, evaluates and renders; goes on where an earlier try was interrupted."""
     _say("record", f"trailkit record env=lift device=scripted episodes=100 seed=0 out={_DEMOS}")
     trailkit(["record", "env=lift", "device=scripted", "episodes=100", "seed=0", f"out={_DEMOS}"])
-    words = ["method=trail", "env=lift", f"demos={_DEMOS}", "seed=1", "minutes=9", f"out={_RUN}"]
+    words = ["method=trail", "env=lift", f"demos={_DEMOS}", "seed=1", "steps=8000", "minutes=10", f"out={_RUN}"]
     _say("train", "trailkit train " + " ".join(words))
     if (Path(_RUN) / "checkpoints" / "last").exists():
         resume(_RUN)

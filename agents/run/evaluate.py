@@ -12,9 +12,9 @@ import numpy as np
 from scipy.stats import binomtest
 
 from trailkit.agents.base import Policy
-from trailkit.agents.run.atomic import written_aside
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import written_aside
 
 CONFIDENCE = 0.95
 

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from trailkit.agents.base import Metrics
-from trailkit.agents.run.atomic import writing, written_aside
 from trailkit.agents.run.events import EventFile
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import writing, written_aside
 
 _CLOCKS = ["step", "actor_steps", "seconds"]
 

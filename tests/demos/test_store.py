@@ -201,7 +201,7 @@ def test_a_deleted_episode_is_left_out_with_a_warning(tmp_path, caplog):
 
 def test_what_a_killed_recorder_left_aside_is_ignored(tmp_path):
     store = make_store(tmp_path)
-    (store.path / ".episode_000003.hdf5.tmp").write_bytes(b"half an episode")
+    (store.path / ".episode_000003.hdf5.1.partial").write_bytes(b"half an episode")
     assert len(DemoStore.open(store.path)) == 3
 
 
@@ -257,7 +257,7 @@ def test_a_full_disk_loses_nothing_that_was_recorded(tmp_path):
     before = visible(store)
     with (
         file_size_limit(4096),
-        pytest.raises(UserError, match=r"no room to write .*episode_000003\.hdf5.*the 3 episodes before it are safe"),
+        pytest.raises(UserError, match=r"cannot write .*episode_000003\.hdf5.*the 3 episodes before it are safe"),
     ):
         store.append(make_episode(3))
     assert visible(store) == before

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from trailkit.agents.run.evaluate import episode_seed
-from trailkit.agents.run.video import record_videos, write_video
+from trailkit.agents.run.video import record_videos
+from trailkit.demos.video import write_video
 from trailkit.envs.errors import UserError
 
 

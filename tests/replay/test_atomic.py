@@ -1,7 +1,7 @@
 import pytest
 
-from trailkit.agents.run.atomic import written_aside
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import written_aside
 
 
 def test_a_file_appears_whole_with_the_folders_it_needs(tmp_path):
