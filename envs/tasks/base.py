@@ -32,7 +32,7 @@ class TableTop(composer.Arena):  # type: ignore[misc]  # dm_control has no types
         root.visual.headlight.set_attributes(ambient=(0.45, 0.45, 0.45), diffuse=(0.35, 0.35, 0.35))
         world = root.worldbody
         world.add("light", pos=(0.3, -0.6, 1.5), dir=(-0.2, 0.4, -1), diffuse=(0.5, 0.5, 0.5), castshadow="true")
-        world.add("geom", name="floor", type="plane", pos=(0, 0, -0.5), size=(6, 6, 0.1), rgba=(0.35, 0.4, 0.45, 1))
+        world.add("geom", name="floor", type="plane", pos=(0, 0, -0.5), size=(6, 6, 0.5), rgba=(0.35, 0.4, 0.45, 1))
         world.add(
             "geom",
             name="table",
