@@ -119,7 +119,7 @@ class Trainer:
         """Takes over the newest checkpoint, and refills the replay with the episodes played until the run died."""
         found = self.checkpoints.latest()
         if found is None:
-            raise UserError(f"{self.folder} holds no checkpoint to go on from: start anew with another out=…")
+            raise UserError(f"{self.folder} holds no valid checkpoint: start anew with another out=…")
         self.learner_steps, state = found
         self.agent.learner.load_state_dict(state["learner"])
         self.agent.explorer.load_state_dict(state["explorer"])
@@ -127,8 +127,14 @@ class Trainer:
         self.seconds = state["seconds"]
         self.demos.replay.load_state_dict(state["demos"])
         if self.replay is not None and self.spill is not None:
+            lengths = []
             for episode in self.spill.load():
                 self._insert(episode)
+                lengths.append(episode.length)
+            # The spill forgets its oldest episodes, and has some that were played after the checkpoint.
+            self.episodes = self.spill.count
+            later = self.episodes - state["episodes"]
+            self.actor_steps = state["actor_steps"] + sum(lengths[len(lengths) - later :])
             if isinstance(self.replay, MemoryReplay):
                 self.replay.load_state_dict(state["replay"])
             if self._random_replay is not None:
@@ -138,6 +144,8 @@ class Trainer:
         """Trains until the last step, the time limit or an interruption; leaves a checkpoint behind."""
         with MetricsLog(self.folder) as log, Progress(self.config.steps) as progress, self._interruptible():
             log.resume(self.learner_steps)
+            if self.learner_steps == 0:
+                self._checkpoint()  # so that a run that is killed at once can be gone on with, too
             self._train(log, progress)
         self.close()
         print(f"trained for {self.learner_steps} steps; evaluate with: trailkit evaluate run={self.folder}")
@@ -251,6 +259,8 @@ class Trainer:
             "learner": self.agent.learner.state_dict(),
             "explorer": self.agent.explorer.state_dict(),
             "random_policy": self._random_policy.state_dict(),
+            "actor_steps": self.actor_steps,
+            "episodes": self.episodes,
             "seconds": self.seconds,
             "demos": self.demos.replay.state_dict(),
             "replay": self.replay.state_dict() if isinstance(self.replay, MemoryReplay) else {},

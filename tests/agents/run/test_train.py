@@ -114,6 +114,27 @@ def test_a_run_killed_ten_times_goes_on_each_time_with_its_replay(demos: str, tm
     assert steps == list(range(100, checkpoint + 121, 100))
 
 
+def test_what_replay_has_forgotten_still_counts_after_a_restart(demos: str, tmp_path: Path) -> None:
+    words = [*_SHORT, f"demos={demos}", "method=gail", "steps=100", "replay.capacity=100"]
+    folder = start([*words, f"out={tmp_path / 'run'}"])
+    assert len(list((folder / "replay").glob("episode_*"))) == 2
+    trainer = Trainer(load_config(folder), folder)
+    trainer.restore()
+    trainer.close()
+    assert str(trainer.actor_steps) == rows(folder)[-1]["actor_steps"]
+    assert trainer.episodes == trainer.actor_steps / 40 > 2
+
+
+def test_a_run_that_has_hardly_begun_can_be_gone_on_with(demos: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    start([*_SHORT, f"demos={demos}", "method=trail", "steps=0", f"out={folder}"])
+    resume(str(folder), ["steps=2"])
+    trainer = Trainer(load_config(folder), folder)
+    trainer.restore()
+    trainer.close()
+    assert trainer.learner_steps == 2
+
+
 def newest(folder: Path) -> int:
     """The step of the newest checkpoint, 0 if there is none."""
     return max((int(path.name) for path in (folder / "checkpoints").glob("0*") if path.suffix == ""), default=0)
