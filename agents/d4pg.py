@@ -99,8 +99,9 @@ class D4PG:
         proprio = proprioception(observation, features)
         logits = self._critic(features, proprio, batch.action)
         target = self._target(batch)
-        self.row_losses = losses.cross_entropy(logits, target).detach()
-        critic_loss = losses.cross_entropy(logits, target).mean()
+        row_losses = losses.cross_entropy(logits, target)
+        self.row_losses = row_losses.detach()
+        critic_loss = row_losses.mean()
         # The features are detached: the policy's loss must not move the encoder, which the critic's alone trains.
         policy_loss = self._policy_loss(features.detach(), proprio, batch.action, expert_rows)
 

@@ -66,6 +66,17 @@ class Device(Enum):
     random = "random"
 
 
+def _at_least(minimum: float, **values: float | None) -> None:
+    """Refuses values below a minimum.
+
+    Raises:
+        UserError: Naming the key.
+    """
+    for name, value in values.items():
+        if value is not None and not value >= minimum:
+            raise UserError(f"{name.replace('__', '.')}={value}: it must be at least {minimum:g}")
+
+
 @dataclass
 class EnvConfig:
     """The environment; see `trailkit.envs.settings.EnvSettings`."""
@@ -180,6 +191,15 @@ class TrainConfig:
     device: str = "auto"  # cpu, cuda or auto
 
     def __post_init__(self) -> None:
+        _at_least(0, seed=self.seed, steps=self.steps, holdout=self.holdout, minutes=self.minutes)
+        _at_least(1, threads=self.threads, checkpoint_every=self.checkpoint_every, demo_limit=self.demo_limit)
+        _at_least(1, evaluation__every=self.evaluation.every, evaluation__episodes=self.evaluation.episodes)
+        _at_least(1, agent__batch_size=self.agent.batch_size, agent__n_step=self.agent.n_step)
+        _at_least(2, agent__atoms=self.agent.atoms)
+        _at_least(0.01, replay__samples_per_insert=self.replay.samples_per_insert)
+        _at_least(1, **{"the number of actor.exploration": len(self.actor.exploration)})
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise UserError(f"device={self.device}: choose auto, cpu or cuda")
         if self.demos is None:
             raise UserError(f"method={self.method} learns from demonstrations: give demos=DIR, see trailkit record")
         if self.discriminator.constraint is Constraint.random and self.random_demos is None:
@@ -201,6 +221,9 @@ class RecordConfig:
     keep_failures: bool = False
     out: str = MISSING
 
+    def __post_init__(self) -> None:
+        _at_least(0, seed=self.seed, noise=self.noise)
+
 
 @dataclass
 class EvaluateConfig:
@@ -212,6 +235,10 @@ class EvaluateConfig:
     seed: int = 0
     video: bool = False
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        _at_least(0, seed=self.seed)
+        _at_least(1, threads=self.threads)
 
 
 @dataclass
@@ -227,6 +254,10 @@ class RenderConfig:
     width: int = 640
     out: str | None = None  # the run's videos folder by default
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        _at_least(0, seed=self.seed)
+        _at_least(1, threads=self.threads, episodes=self.episodes, **{"the number of cameras": len(self.cameras)})
 
 
 def store_schemas() -> None:

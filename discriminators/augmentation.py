@@ -131,14 +131,19 @@ class Augmentation(nn.Module):
         choice = torch.randint(len(bank), (len(images),), generator=generator).to(bank.device)
         pixels = gather_pixels(images, bank[choice], size)
         matrix, offset = (part.to(pixels.device) for part in self._draw_colours(len(images), generator))
-        count = pixels.numel()
-        if count > NOISE:
-            raise ValueError(f"{count} pixel values are more than the noise bank's {NOISE}: use smaller batches")
-        start = int(torch.randint(NOISE - count + 1, (), generator=generator))
-        noise = self.get_buffer("noise")[start : start + count].view(len(images), -1, 3)
+        noise = self._draw_noise(pixels.numel(), generator).view(len(images), -1, 3)
         return _recolour(pixels.view(len(images), -1, 3), matrix, offset, self.settings.noise, noise).view(
             len(images), *size, 3
         )
+
+    def _draw_noise(self, count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
+        """Takes runs of the bank, from random places, none longer than half of it."""
+        bank = self.get_buffer("noise")
+        runs = []
+        for length in [NOISE // 2] * (count // (NOISE // 2)) + [count % (NOISE // 2)]:
+            start = int(torch.randint(NOISE - length + 1, (), generator=generator))
+            runs.append(bank[start : start + length])
+        return runs[0] if len(runs) == 1 else torch.cat(runs)
 
     def _draw_colours(
         self, count: int, generator: torch.Generator

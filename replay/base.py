@@ -58,9 +58,9 @@ def check_settings(capacity: int, n_step: int, early_steps: int, priority_expone
     """
     for name, value in (("capacity", capacity), ("n_step", n_step), ("early_steps", early_steps)):
         if value < 1:
-            raise UserError(f"replay.{name} is {value}: it must be at least 1")
+            raise UserError(f"the replay's {name} is {value}: it must be at least 1")
     if not 0 <= priority_exponent <= 1:
-        raise UserError(f"replay.priority_exponent is {priority_exponent}: it must lie in [0, 1]")
+        raise UserError(f"the replay's priority_exponent is {priority_exponent}: it must lie in [0, 1]")
 
 
 def check_priorities(prioritized: bool, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
@@ -70,7 +70,7 @@ def check_priorities(prioritized: bool, keys: NDArray[np.int64], priorities: NDA
       UserError: the replay samples uniformly, the sizes differ or a priority is not positive and finite.
     """
     if not prioritized:
-        raise UserError("this replay samples uniformly and has no priorities: set replay.prioritized=true")
+        raise UserError("this replay samples uniformly and has no priorities: make it with prioritized=True")
     if keys.shape != priorities.shape or keys.ndim != 1:
         raise UserError(f"got {keys.shape} keys and {priorities.shape} priorities: give one priority for each key")
     if not (np.isfinite(priorities).all() and (priorities > 0).all()):

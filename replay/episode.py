@@ -197,5 +197,5 @@ def _open(path: Path) -> h5py.File:
         raise UserError(f"{path} is cut short or no HDF5 file: record it again or delete it") from error
     if file.attrs.get("format") != _FORMAT:
         file.close()
-        raise UserError(f"{path} is not an episode of trailkit's: convert it first (`trailkit demos convert`)")
+        raise UserError(f"{path} is not an episode of trailkit's: expected an episode's HDF5 file")
     return file

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy
@@ -140,7 +141,7 @@ def make_replay(config: TrainConfig) -> Replay:
         backend = ReplayBackend.reverb if importlib.util.find_spec("reverb") else ReplayBackend.memory
     arguments = config.replay.capacity, config.agent.n_step, config.env.early_steps
     if backend is ReplayBackend.memory:
-        return MemoryReplay(*arguments, seed=config.seed)
+        return MemoryReplay(*arguments, seed=_sampling_seed(config, 0))
     return ReverbReplay(*arguments)
 
 
@@ -149,7 +150,7 @@ def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
     if config.discriminator.constraint is not Constraint.random:
         return None
     capacity = config.actor.random_steps + config.env.episode_steps
-    return MemoryReplay(capacity, config.agent.n_step, config.env.early_steps, config.seed)
+    return MemoryReplay(capacity, config.agent.n_step, config.env.early_steps, _sampling_seed(config, 1))
 
 
 def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
@@ -162,7 +163,8 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     store = DemoStore.open(config.demos)
     store.check(settings)
     n_step, early = config.agent.n_step, config.env.early_steps
-    replay, held_out = load_replay(store, n_step, early, config.seed, holdout=config.holdout, limit=config.demo_limit)
+    seed = _sampling_seed(config, 2)
+    replay, held_out = load_replay(store, n_step, early, seed, holdout=config.holdout, limit=config.demo_limit)
     holdout = None
     if held_out:
         holdout = {
@@ -176,7 +178,7 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
         assert config.random_demos is not None
         random_store = DemoStore.open(config.random_demos)
         random_store.check(settings)
-        random, _ = load_replay(random_store, n_step, early, config.seed)
+        random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3))
     return Demos(replay, holdout, random)
 
 
@@ -211,6 +213,11 @@ def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
     if not observation.cameras:
         raise UserError("training needs pixels: env.cameras is empty")
     return {camera: (observation.height, observation.width) for camera in observation.cameras}
+
+
+def _sampling_seed(config: TrainConfig, which: int) -> int:
+    """A seed for each of a run's replays: with one for all they would draw in step, expert rows beside agent rows."""
+    return int(np.random.SeedSequence(config.seed, spawn_key=(which,)).generate_state(1)[0])
 
 
 def _on(device: torch.device, batches: Iterator[Any]) -> Iterator[Any]:

@@ -21,6 +21,7 @@ usage: trailkit VERB [key=value ...]
              several runs, one by one    trailkit train -m method=trail,gail seed=1,2,3 demos=demos_lift
   evaluate   measure a policy's success  trailkit evaluate run=runs/lift_trail_seed0 episodes=50 seed=0
   render     make videos of a policy     trailkit render run=runs/lift_trail_seed0 episodes=3
+  compare    put runs side by side       trailkit compare runs/* out=results.md
   demos      look at demonstrations      trailkit demos info|play DIR [out=VIDEO.mp4]
   bench      measure this machine        trailkit bench render|env|learner|replay
 

@@ -43,12 +43,16 @@ def read_row(folder: Path) -> Row:
     config = load_config(folder)
     evaluations = sorted(folder.glob("evaluations/[0-9]*/eval_info.json"))
     if not evaluations:
-        raise UserError(f"{folder} has no evaluation yet: train it further or run trailkit evaluate run={folder}")
+        raise UserError(f"{folder} has no evaluation yet: train it for longer than evaluation.every steps")
     aggregated = [json.loads(path.read_text())["aggregated"] for path in evaluations]
     newest = json.loads(evaluations[-1].read_text())
     interval = aggregated[-1]["success_once"]
+    step = int(evaluations[-1].parent.name)
     with (folder / "metrics.csv").open() as file:
-        clocks = list(csv.DictReader(file))[-1]
+        rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+    if not rows:
+        raise UserError(f"{folder} has no metrics of step {step}: go on with it by trailkit train resume={folder}")
+    clocks = rows[-1]
     return Row(
         run=str(folder),
         task=config.env.task,

@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.configs.schema import store_schemas
@@ -57,14 +57,14 @@ def describe(name: str) -> str:
     return text + keys + OmegaConf.to_yaml(config)
 
 
-def typed(config: DictConfig, schema: type[Config]) -> Config:
-    """Makes dataclasses of a composed configuration.
+def typed(config: Any, schema: type[Config], *changes: Any) -> Config:
+    """Makes dataclasses of a composed configuration, with changes to it if there are any.
 
     Raises:
         UserError: If a value is missing or does not fit.
     """
     try:
-        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), config))
+        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), config, *changes))
     except OmegaConfBaseException as error:
         raise UserError(_one_line(error)) from error
     assert isinstance(made, schema)

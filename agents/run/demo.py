@@ -5,7 +5,6 @@ from pathlib import Path
 from trailkit.agents.run.cli import main as trailkit
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.saved import UNTRAINED, evaluate_run, render_run
-from trailkit.agents.run.train import resume, start
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
 
 _DEMOS = "demos_lift"
@@ -19,10 +18,8 @@ def main() -> None:
     trailkit(["record", "env=lift", "device=scripted", "episodes=100", "seed=0", f"out={_DEMOS}"])
     words = ["method=trail", "env=lift", f"demos={_DEMOS}", "seed=1", "steps=8000", "minutes=10", f"out={_RUN}"]
     _say("train", "trailkit train " + " ".join(words))
-    if (Path(_RUN) / "checkpoints" / "last").exists():
-        resume(_RUN)
-    else:
-        start(words)
+    begun = (Path(_RUN) / "config.yaml").exists()
+    trailkit(["train", f"resume={_RUN}"] if begun else ["train", *words])
     _say("evaluate", f"trailkit evaluate run={_RUN} episodes={_EPISODES} seed=0")
     trained = evaluate_run(configure("evaluate", EvaluateConfig, [f"run={_RUN}", f"episodes={_EPISODES}"]))
     untrained = evaluate_run(

@@ -151,8 +151,11 @@ def evaluate(
 
 
 def episode_seed(seed: int, index: int) -> int:
-    """The seed, 32 bits, of one episode of an evaluation: the same however many are played."""
-    return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint32)[0])
+    """The seed, 32 bits, of one episode of an evaluation: the same however many are played.
+
+    The spawn key keeps evaluations apart from recordings and trainings with the same seed, whose starts would be known.
+    """
+    return int(np.random.SeedSequence([seed, index], spawn_key=(1,)).generate_state(1, np.uint32)[0])
 
 
 def play(env: Environment, policy: Policy, seed: int) -> Iterator[Moment]:

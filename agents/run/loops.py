@@ -12,9 +12,12 @@ from trailkit.replay.episode import Episode, EpisodeBuilder
 
 
 def episode_seeds(seed: int, first: int) -> Iterator[int]:
-    """Yields the seeds of a run's episodes, from the first on, so that a resumed run goes on alike."""
+    """Yields the seeds of a run's episodes, from the first on, so that a resumed run goes on alike.
+
+    The spawn key keeps them apart from recordings and evaluations with the same seed.
+    """
     for index in itertools.count(first):
-        yield int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+        yield int(np.random.SeedSequence([seed, index], spawn_key=(2,)).generate_state(1)[0])
 
 
 def act(

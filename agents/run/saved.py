@@ -19,7 +19,7 @@ UNTRAINED = "untrained"
 
 
 def evaluate_run(config: EvaluateConfig) -> Evaluation:
-    """Evaluates a checkpoint, and writes `eval_info.json` into the run's `evaluations/<step>/`.
+    """Evaluates a checkpoint, and writes `eval_info.json` into `evaluations/<step>/seed…_episodes…/` of the run.
 
     Raises:
         UserError: If there is no such run or checkpoint.
@@ -27,7 +27,8 @@ def evaluate_run(config: EvaluateConfig) -> Evaluation:
     folder = Path(config.run)
     env, policy, step = _load(folder, config.checkpoint, config.threads)
     result = evaluate(env, policy, config.episodes, config.seed)
-    out = folder / "evaluations" / step
+    # Beside the training's own evaluation of this step, which `compare` reads.
+    out = folder / "evaluations" / step / f"seed{config.seed}_episodes{config.episodes}"
     videos = record_videos(env, policy, out / "videos", episodes=1, seed=config.seed) if config.video else []
     result.write(out / "eval_info.json", videos)
     env.close()
@@ -54,6 +55,7 @@ def _load(folder: Path, checkpoint: str, threads: int) -> tuple[Environment, Pol
     """Makes a run's environment and its policy as of a checkpoint; also returns the checkpoint's name."""
     torch.set_num_threads(threads)
     config = load_config(folder)
+    config.device = "cpu"  # where policies act, wherever they learned
     env = Environment(build.env_settings(config.env), config.seed)
     agent = build.make_agent(config, env)
     if checkpoint == UNTRAINED:

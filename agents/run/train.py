@@ -5,6 +5,7 @@ as it was played), `evaluations/<step>/eval_info.json`.
 """
 
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from types import FrameType
 from typing import Any
 
 import torch
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics, Snapshot
@@ -30,11 +33,14 @@ from trailkit.configs.schema import LearnerKind, TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import writing, written_aside
 from trailkit.replay.episode import Episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
 
 LOG_EVERY = 100  # learner steps between rows of metrics
+# What a run may be gone on with otherwise than it began.
+_CHANGEABLE = ("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every")
 _RANDOM = "random"  # the label of episodes of the random policy that begins every run
 
 
@@ -54,9 +60,10 @@ def start(words: Sequence[str]) -> Path:
     folder = Path(config.out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists: go on with it by resume={folder}, or choose another folder by out=…")
-    trainer = Trainer(config, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
+    with writing(folder):
+        trainer = Trainer(config, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
     trainer.run()
     return folder
 
@@ -66,15 +73,20 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 
     Args:
         folder: The run's.
-        words: Plain keys to change, such as steps=40000.
+        words: Keys to change, of those that do not make it another run; see `_CHANGEABLE`.
 
     Raises:
-        UserError: If there is no run to go on with.
+        UserError: If there is no run to go on with, or a key may not change.
     """
-    trainer = Trainer(load_config(Path(folder), words), Path(folder))
-    trainer.restore()
+    path = Path(folder)
+    config = load_config(path, words)
+    with writing(path):
+        trainer = Trainer(config, path)
+        trainer.restore()
+        with written_aside(path / "config.yaml") as aside:
+            OmegaConf.save(OmegaConf.structured(config), aside)
     trainer.run()
-    return Path(folder)
+    return path
 
 
 def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
@@ -86,13 +98,15 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     path = folder / "config.yaml"
     if not path.is_file():
         raise UserError(f"{folder} holds no run: there is no {path.name} in it")
-    saved = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(path))
-    known = set(OmegaConf.to_container(saved, resolve=False))  # type: ignore[arg-type]
     for word in words:
-        if word.split("=")[0].split(".")[0] not in known:
-            raise UserError(f"{word!r} changes no key of the run: give plain keys such as steps=40000")
-    merged = OmegaConf.merge(saved, OmegaConf.from_dotlist(list(words)))
-    return typed(merged, TrainConfig)  # type: ignore[arg-type]
+        if word.split("=")[0] not in _CHANGEABLE or "=" not in word:
+            raise UserError(f"{word!r} cannot change in a run: start another, or give {', '.join(_CHANGEABLE)}")
+    try:
+        saved = OmegaConf.load(path)
+        changes = OmegaConf.from_dotlist(list(words))
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} or {' '.join(words)!r} cannot be read: {' '.join(str(error).split())}") from error
+    return typed(saved, TrainConfig, changes)
 
 
 class Trainer:
@@ -126,6 +140,8 @@ class Trainer:
         self._random_policy.load_state_dict(state["random_policy"])
         self.seconds = state["seconds"]
         self.demos.replay.load_state_dict(state["demos"])
+        if self.demos.random is not None:
+            self.demos.random.load_state_dict(state["random_demos"])
         if self.replay is not None and self.spill is not None:
             lengths = []
             for episode in self.spill.load():
@@ -134,20 +150,27 @@ class Trainer:
             # The spill forgets its oldest episodes, and has some that were played after the checkpoint.
             self.episodes = self.spill.count
             later = self.episodes - state["episodes"]
-            self.actor_steps = state["actor_steps"] + sum(lengths[len(lengths) - later :])
+            self.actor_steps = state["actor_steps"] + sum(lengths[max(0, len(lengths) - later) :])
             if isinstance(self.replay, MemoryReplay):
                 self.replay.load_state_dict(state["replay"])
             if self._random_replay is not None:
                 self._random_replay.load_state_dict(state["random_replay"])
 
     def run(self) -> None:
-        """Trains until the last step, the time limit or an interruption; leaves a checkpoint behind."""
+        """Trains until the last step or the time limit, and leaves a checkpoint behind.
+
+        Raises:
+            SystemExit: With code 0, after an interruption, which leaves a checkpoint behind, too.
+        """
         with MetricsLog(self.folder) as log, Progress(self.config.steps) as progress, self._interruptible():
             log.resume(self.learner_steps)
             if self.learner_steps == 0:
                 self._checkpoint()  # so that a run that is killed at once can be gone on with, too
             self._train(log, progress)
         self.close()
+        if self._interrupted:
+            print(f"interrupted at step {self.learner_steps}; go on with: trailkit train resume={self.folder}")
+            sys.exit(0)  # and not on to whatever was to come after the training
         print(f"trained for {self.learner_steps} steps; evaluate with: trailkit evaluate run={self.folder}")
 
     def close(self) -> None:
@@ -263,6 +286,7 @@ class Trainer:
             "episodes": self.episodes,
             "seconds": self.seconds,
             "demos": self.demos.replay.state_dict(),
+            "random_demos": self.demos.random.state_dict() if self.demos.random is not None else {},
             "replay": self.replay.state_dict() if isinstance(self.replay, MemoryReplay) else {},
             "random_replay": self._random_replay.state_dict() if self._random_replay is not None else {},
         }

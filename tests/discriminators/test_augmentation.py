@@ -1,5 +1,7 @@
 """Augmentation: each operation does what it says, and the fast forms equal the plain ones."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -27,6 +29,13 @@ def augmented(settings: AugmentationSettings, frames: Tensor, crop: tuple[int, i
     size = (frames.shape[1], frames.shape[2])
     augmentation = Augmentation({"front": size}, {"front": crop}, settings)
     return augmentation({"front": frames}, torch.Generator().manual_seed(0))["front"]
+
+
+def test_a_batch_larger_than_the_noise_bank_gets_noise_of_its_own() -> None:
+    # The paper's: four sources of 256 frames, 48x48.
+    crops = augmented(replace(NOTHING, noise=0.1), torch.zeros(1024, 64, 64, 3, dtype=torch.uint8), (48, 48))
+    assert crops.std().item() == pytest.approx(0.1, rel=0.01)
+    assert not torch.equal(crops[0], crops[-1])
 
 
 def test_without_strength_frames_are_cropped_to_parts_of_themselves() -> None:

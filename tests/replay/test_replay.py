@@ -207,7 +207,7 @@ def test_priorities_of_evicted_items_are_ignored(make: MakeReplay) -> None:
 
 def test_bad_priorities_are_refused(make: MakeReplay) -> None:
     uniform, prioritized = make(), make(prioritized=True)
-    with pytest.raises(UserError, match=r"replay\.prioritized=true"):
+    with pytest.raises(UserError, match="make it with prioritized=True"):
         uniform.update_priorities(np.array([0]), np.array([1.0]))
     with pytest.raises(UserError, match="positive and finite: the smallest is 0"):
         prioritized.update_priorities(np.array([0, 1]), np.array([1.0, 0.0]))
@@ -234,7 +234,7 @@ def test_episodes_of_another_environment_are_refused(make: MakeReplay) -> None:
 
 @pytest.mark.parametrize("name", ["capacity", "n_step", "early_steps"])
 def test_settings_out_of_range_are_refused(make: MakeReplay, name: str) -> None:
-    with pytest.raises(UserError, match=rf"replay\.{name} is 0"):
+    with pytest.raises(UserError, match=rf"the replay's {name} is 0"):
         make(**{name: 0})
     with pytest.raises(UserError, match=r"must lie in \[0, 1\]"):
         make(priority_exponent=1.5)

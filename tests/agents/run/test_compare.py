@@ -17,9 +17,9 @@ def make_run(folder: Path, shares: list[float], method: str = "trail") -> Path:
     folder.mkdir()
     OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
     with (folder / "metrics.csv").open("w") as file:
-        csv.writer(file).writerows([["step", "actor_steps", "seconds"], [400, 1600, 90]])
+        csv.writer(file).writerows([["step", "actor_steps", "seconds"], [400, 1600, 90], [500, 2000, 120]])
     for index, share in enumerate(shares):
-        path = folder / "evaluations" / f"{100 * (index + 1):09d}" / "eval_info.json"
+        path = folder / "evaluations" / f"{400 - 100 * (len(shares) - index - 1):09d}" / "eval_info.json"
         path.parent.mkdir(parents=True)
         interval = {"share": share, "low": share / 2, "high": 1.0}
         path.write_text(

@@ -42,6 +42,7 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
 
 
 def test_keys_given_by_hand_win_over_method_and_preset() -> None:
+    assert train("preset=paper", "encoder=compact").encoder.kind is EncoderKind.compact
     config = train("preset=paper", "method=trail", "agent.batch_size=8", "env.early_steps=3")
     assert (config.agent.batch_size, config.env.early_steps) == (8, 3)
 
@@ -69,6 +70,10 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("steps", "'steps' is not of the form key=value"),
         ("seed=1,2", "put -m before"),
         ("discriminator.constraint=random", "needs random_demos=DIR"),
+        ("seed=-1", "seed=-1: it must be at least 0"),
+        ("evaluation.every=0", "evaluation.every=0: it must be at least 1"),
+        ("actor.exploration=[]", "the number of actor.exploration=0"),
+        ("device=gpu", "device=gpu: choose auto, cpu or cuda"),
     ],
 )
 def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message: str) -> None:

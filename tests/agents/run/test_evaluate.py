@@ -1,4 +1,5 @@
 import json
+from itertools import islice
 from types import SimpleNamespace
 
 import dm_env
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from trailkit.agents.run.evaluate import EpisodeResult, Evaluation, episode_seed, evaluate
+from trailkit.agents.run.loops import episode_seeds
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings, ObservationSettings
@@ -107,7 +109,8 @@ def test_the_seeds_are_those_of_the_documented_sequence_whatever_the_number_of_e
     few = evaluate(Countdown(), AddUntil(2), episodes=2, seed=5)
     many = evaluate(Countdown(), AddUntil(2), episodes=4, seed=5)
     assert many.episodes[:2] == few.episodes
-    expected = [int(np.random.SeedSequence([5, index]).generate_state(1, np.uint32)[0]) for index in range(4)]
+    sequences = [np.random.SeedSequence([5, index], spawn_key=(1,)) for index in range(4)]
+    expected = [int(sequence.generate_state(1, np.uint32)[0]) for sequence in sequences]
     assert [episode.seed for episode in many.episodes] == expected
     assert len(set(expected)) == 4
     assert evaluate(Countdown(), AddUntil(2), episodes=4, seed=6).episodes != many.episodes
@@ -183,3 +186,10 @@ def test_eval_info_holds_the_keys_that_users_know(tmp_path):
 def test_an_evaluation_without_episodes_is_refused():
     with pytest.raises(UserError, match="episodes is 0: an evaluation needs at least one"):
         evaluate(Countdown(), AddUntil(2), episodes=0, seed=0)
+
+
+def test_evaluations_start_where_no_recording_or_training_with_the_seed_did() -> None:
+    evaluated = {episode_seed(0, index) for index in range(50)}
+    trained = set(islice(episode_seeds(0, 0), 200))
+    recorded = {int(np.random.SeedSequence([0, index]).generate_state(1)[0]) for index in range(200)}
+    assert len(evaluated | trained | recorded) == 450

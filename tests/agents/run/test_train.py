@@ -164,6 +164,17 @@ def test_a_folder_that_exists_is_refused(demos: str, tmp_path: Path) -> None:
         start([*_SHORT, f"demos={demos}", f"out={tmp_path}"])
 
 
+@pytest.mark.parametrize("word", ["method=gail", "agent.atoms=51", "out=elsewhere", "steps"])
+def test_a_run_stays_what_it_is_when_it_is_gone_on_with(word: str, demos: str, tmp_path: Path) -> None:
+    folder = start([*_SHORT, f"demos={demos}", "method=bc", "steps=1", f"out={tmp_path / 'run'}"])
+    with pytest.raises(UserError, match="cannot change in a run: start another, or give steps"):
+        resume(str(folder), [word])
+    with pytest.raises(UserError, match="could not be converted to Integer in steps"):
+        resume(str(folder), ["steps=many"])
+    resume(str(folder), ["steps=2"])
+    assert load_config(folder).steps == 2
+
+
 def test_a_folder_without_a_run_cannot_be_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run"):
         resume(str(tmp_path))
