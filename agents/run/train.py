@@ -121,7 +121,7 @@ class Trainer:
         self.checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
         self.parameters = LocalParameters(Snapshot(0, self.agent.learner.parameters()))
         self.learner_steps = self.actor_steps = self.episodes = 0
-        self.seconds = 0.0  # of earlier sessions of this run
+        self.seconds = 0.0  # of training, restarts included
         self._plays = config.learner is not LearnerKind.bc
         self.replay = build.make_replay(config) if self._plays else None
         self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
