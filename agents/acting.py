@@ -1,10 +1,12 @@
 """Policies: with exploration noise, without, and at random."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from trailkit.agents.base import Action, Parameters, as_tensors
 from trailkit.agents.networks.averaging import follower
@@ -35,30 +37,49 @@ class GreedyPolicy:
 
 
 class ExplorationPolicy:
-    """Adds Gaussian noise, of a deviation drawn for each episode, to what the network says."""
+    """Adds Gaussian noise, of a deviation drawn for each episode, to what the network says.
 
-    def __init__(self, network: PolicyNetwork, deviations: Sequence[float] = (0.15, 0.3), seed: int = 0) -> None:
+    The noise of a step goes on into the next ones (a first-order autoregressive process, whose deviation stays what
+    was drawn): noise that is new at every step of 50 ms cancels out before it has moved the arm.
+    """
+
+    def __init__(
+        self,
+        network: PolicyNetwork,
+        deviations: Sequence[float] = (0.15, 0.3),
+        correlation: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         """Copies the network.
 
         Args:
             network: encoder and head.
             deviations: what each episode's standard deviation is drawn from; the paper gives none, acme has 0.3.
+            correlation: of the noise between one step and the next, in [0, 1).
             seed: of the noise.
         """
         self._greedy = GreedyPolicy(network)
         self._deviations = tuple(deviations)
+        self._correlation = correlation
         self._generator = np.random.default_rng(seed)
         self.reset()
 
     def reset(self) -> None:
-        """Draws the episode's deviation."""
+        """Draws the episode's deviation, and forgets the noise of the one before."""
         self._deviation = float(self._generator.choice(self._deviations))
+        self._noise: NDArray[np.float64] | None = None
 
     def act(self, observation: Observation) -> Action:
         """Returns the network's action with noise, clipped to [-1, 1]."""
         action = self._greedy.act(observation)
-        noise = self._generator.normal(0.0, self._deviation, action.shape)
-        return np.clip(action + noise, -1.0, 1.0).astype(np.float32)
+        self._noise = self._next_noise(action.shape)
+        return np.clip(action + self._noise, -1.0, 1.0).astype(np.float32)
+
+    def _next_noise(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        fresh = self._generator.normal(0.0, self._deviation, shape)
+        if self._noise is None:
+            return fresh
+        return self._correlation * self._noise + math.sqrt(1 - self._correlation**2) * fresh
 
     def load(self, parameters: Parameters) -> None:
         """Takes over the weights of the policy."""

@@ -89,6 +89,7 @@ class EnvConfig:
     proprioception: bool = True
     episode_steps: int = 200
     early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
+    trial_steps: int = 70  # ample for one try at the task: preset=cpu stops no episode earlier
 
 
 @dataclass
@@ -138,6 +139,7 @@ class ActorConfig:
     """How the agent explores, and when it gives an episode up."""
 
     exploration: list[float] = field(default_factory=lambda: [0.15, 0.3])  # one is drawn for each episode
+    noise_correlation: float = 0.0  # of the exploration noise from step to step, below 1
     early_stop: bool = False
     patience: int = 10
     min_steps: int = 0  # no episode is given up before
@@ -198,6 +200,8 @@ class TrainConfig:
         _at_least(2, agent__atoms=self.agent.atoms)
         _at_least(0.01, replay__samples_per_insert=self.replay.samples_per_insert)
         _at_least(1, **{"the number of actor.exploration": len(self.actor.exploration)})
+        if not 0 <= self.actor.noise_correlation < 1:
+            raise UserError(f"actor.noise_correlation={self.actor.noise_correlation}: it must be in [0, 1)")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device={self.device}: choose auto, cpu or cuda")
         if self.demos is None:

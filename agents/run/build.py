@@ -130,7 +130,7 @@ def make_agent(config: TrainConfig, env: Environment) -> Agent:
         d4pg = _make_d4pg(config, network.to(device), env.settings, action_size)
         learner = Adversarial(reward_model or EnvironmentReward(), d4pg, config.demos_in_replay)
     acting = make_policy_network(config.encoder, env.settings, action_size)
-    explorer = ExplorationPolicy(acting, actor.exploration, config.seed)
+    explorer = ExplorationPolicy(acting, actor.exploration, actor.noise_correlation, config.seed)
     return Agent(learner, explorer, GreedyPolicy(acting), stop, reward_model)
 
 

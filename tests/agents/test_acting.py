@@ -65,3 +65,13 @@ def test_exploration_is_reproducible_and_its_deviation_drawn_for_each_episode() 
         noisy.append(not np.array_equal(first, GreedyPolicy(network).act(observation())))
     assert any(noisy)
     assert not all(noisy)
+
+
+def test_noise_goes_on_into_the_next_steps_and_its_deviation_stays() -> None:
+    network = small_networks()[0]
+    for parameter in network.parameters():
+        torch.nn.init.zeros_(parameter)  # so that the action is the noise
+    policy = ExplorationPolicy(network, deviations=(0.2,), correlation=0.7, seed=0)
+    noise = np.stack([policy.act(observation()) for _ in range(4000)])
+    assert noise.std() == pytest.approx(0.2, rel=0.05)
+    assert np.corrcoef(noise[:-1].ravel(), noise[1:].ravel())[0, 1] == pytest.approx(0.7, abs=0.03)

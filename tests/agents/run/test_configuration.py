@@ -41,6 +41,12 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
     )
 
 
+def test_early_stopping_waits_for_as_long_as_the_task_takes() -> None:
+    assert train("env=reach").actor.min_steps == 40
+    assert train("env=lift").actor.min_steps == 70
+    assert train("env=lift", "actor.min_steps=5").actor.min_steps == 5
+
+
 def test_keys_given_by_hand_win_over_method_and_preset() -> None:
     assert train("preset=paper", "encoder=compact").encoder.kind is EncoderKind.compact
     config = train("preset=paper", "method=trail", "agent.batch_size=8", "env.early_steps=3")
@@ -71,6 +77,7 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("seed=1,2", "put -m before"),
         ("discriminator.constraint=random", "needs random_demos=DIR"),
         ("seed=-1", "seed=-1: it must be at least 0"),
+        ("actor.noise_correlation=1", "actor.noise_correlation=1.0: it must be in"),
         ("evaluation.every=0", "evaluation.every=0: it must be at least 1"),
         ("actor.exploration=[]", "the number of actor.exploration=0"),
         ("device=gpu", "device=gpu: choose auto, cpu or cuda"),
