@@ -31,9 +31,12 @@ def play(store: DemoStore, out: str | Path, episodes: Sequence[int] | None = Non
         That path.
 
     Raises:
-        UserError: If the demonstrations have no camera, there is no such episode, or the video cannot be written.
+        UserError: If the demonstrations have no camera, there is no such episode, or the file has another suffix or
+            cannot be written.
     """
     out = Path(out)
+    if out.suffix not in (".mp4", ".png"):
+        raise UserError(f"out={out}: name a video (.mp4) or a contact sheet (.png)")
     chosen = _chosen(store, episodes)
     cameras = store.settings.observation.cameras
     if out.suffix == ".png":

@@ -163,13 +163,16 @@ def read_episode(path: Path) -> Episode:
                 metadata=json.loads(file.attrs["metadata"]),
                 **{name: file[name][()] for name in _STEP_FIELDS},
             )
-        check_episode(episode)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+    except UserError:
+        raise
     except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is damaged, some of the episode cannot be read: record it again or delete it"
         ) from error
+    try:
+        check_episode(episode)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     return episode
 
 

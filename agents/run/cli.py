@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from trailkit.agents.run.configuration import configure, describe, sweep
+from trailkit.agents.run.configuration import configure, describe
 from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig
 from trailkit.envs.errors import UserError, unknown
 
@@ -73,12 +73,10 @@ def _record(words: list[str]) -> None:
 
 
 def _train(words: list[str]) -> None:
-    from trailkit.agents.run.train import resume, start
+    from trailkit.agents.run.train import resume, start, start_all
 
     if words and words[0] in ("-m", "--multirun"):
-        for run in sweep(words[1:]):
-            print("trailkit train", *run)
-            start(run)
+        start_all(words[1:])
         return
     resumed = [word for word in words if word.startswith("resume=")]
     if resumed:

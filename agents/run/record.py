@@ -1,6 +1,6 @@
 """`trailkit record` and `trailkit demos`: making demonstrations, and looking at them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from trailkit.configs.schema import Device, RecordConfig
 from trailkit.demos.info import summary
 from trailkit.demos.play import play
 from trailkit.demos.random import RandomDevice
-from trailkit.demos.record import record
+from trailkit.demos.record import Attempt, record
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
 from trailkit.envs.environment import Environment
@@ -28,23 +28,29 @@ def record_demos(config: RecordConfig) -> None:
         raise UserError(f"episodes is {config.episodes}: record at least one")
     settings = build.env_settings(config.env)
     source = {"device": config.device.value, "noise": config.noise, "seed": config.seed}
-    store = DemoStore.create(config.out, settings, source)
-    missing = config.episodes - len(store)
-    if missing <= 0:
-        print(f"{config.out} already holds {len(store)} episodes")
-        return
-    env = Environment(settings)
-    device = ScriptedExpert(env, config.noise) if config.device is Device.scripted else RandomDevice(env)
+    keep_failures = config.keep_failures or config.device is Device.random
+    with Environment(settings) as env:  # first: where nothing can be drawn, no folder is made
+        store = DemoStore.create(config.out, settings, source)
+        missing = config.episodes - len(store)
+        if missing <= 0:
+            print(f"{config.out} already holds {len(store)} episodes")
+            return
+        device = ScriptedExpert(env, config.noise) if config.device is Device.scripted else RandomDevice(env)
+        failures = _record(record(env, device, store, missing, config.seed, keep_failures), missing)
+    fate = "kept" if keep_failures else "discarded"
+    print(f"{config.out} holds {len(store)} episodes; {failures} failures were {fate}")
+
+
+def _record(attempts: Iterator[Attempt], missing: int) -> int:
+    """Records, showing how far it is; returns how many attempts failed."""
     columns = TextColumn("record"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    failures = 0
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("record", total=missing)
-        keep_failures = config.keep_failures or config.device is Device.random
-        discarded = 0
-        for attempt in record(env, device, store, missing, config.seed, keep_failures):
+        for attempt in attempts:
             progress.advance(bar, attempt.kept)
-            discarded += not attempt.kept
-    env.close()
-    print(f"{config.out} holds {len(store)} episodes; {discarded} failures were discarded")
+            failures += not attempt.success
+    return failures
 
 
 def demos(words: Sequence[str]) -> None:

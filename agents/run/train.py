@@ -7,6 +7,7 @@ as it was played), `evaluations/<step>/eval_info.json`.
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics, Snapshot
 from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints
-from trailkit.agents.run.configuration import configure, typed
+from trailkit.agents.run.configuration import configure, sweep, typed
 from trailkit.agents.run.evaluate import evaluate
 from trailkit.agents.run.loops import act, episode_seeds, learn
 from trailkit.agents.run.metrics import MetricsLog
@@ -56,10 +57,40 @@ def start(words: Sequence[str]) -> Path:
     Raises:
         UserError: For a mistake in the configuration, demonstrations that do not fit, or a folder that exists.
     """
+    return _start(_configured(words))
+
+
+def start_all(words: Sequence[str]) -> list[Path]:
+    """Begins the runs of a sweep one after another; a mistake in any of them is found before the first.
+
+    Args:
+        words: Overrides, of which some give several values: `seed=1,2,3`.
+
+    Returns:
+        The runs' folders.
+
+    Raises:
+        UserError: As for `start`, or if two runs would share a folder.
+    """
+    configs = [_configured(run) for run in sweep(words)]
+    (folder, shared), *_ = Counter(config.out for config in configs).most_common(1)
+    if shared > 1:
+        raise UserError(f"{shared} runs would write to {folder}: tell them apart, e.g. out='runs/${{agent.n_step}}'")
+    return [_start(config) for config in configs]
+
+
+def _configured(words: Sequence[str]) -> TrainConfig:
+    """The configuration of a run that may begin."""
     config = configure("train", TrainConfig, words)
     folder = Path(config.out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists: go on with it by resume={folder}, or choose another folder by out=…")
+    return config
+
+
+def _start(config: TrainConfig) -> Path:
+    folder = Path(config.out)
+    print(f"training into {folder}")
     with writing(folder):
         trainer = Trainer(config, folder)
         folder.mkdir(parents=True, exist_ok=True)

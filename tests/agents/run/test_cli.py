@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from trailkit.agents.run import record
 from trailkit.agents.run.cli import main
+from trailkit.envs.errors import UserError
 
 _ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=10"]
 
@@ -33,6 +35,8 @@ def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["demos", "inform", "x"], "unknown demos verb 'inform'"),
         (["demos", "info", "nowhere"], "nowhere"),
         (["demos", "info", "x", "out=y"], "'out=y' is no option of trailkit demos info"),
+        (["train", "-m", "seed=1,2", "demos=x", "out=y"], "2 runs would write to y: tell them apart"),
+        (["train", "-m", "seed=1,2", "demos=x", "method=trail,gial"], "unknown method 'gial'"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -55,7 +59,20 @@ def test_damaged_demonstrations_are_named(tmp_path: Path, capsys: pytest.Capture
     words = ["train", *_ENV, f"demos={tmp_path / 'demos'}", f"out={tmp_path / 'run'}", "discriminator.crop=32"]
     assert broken.name in fails(words, capsys)
     broken.write_bytes(b"")
-    assert f"{broken.name} is empty" in fails(words, capsys)
+    empty = fails(words, capsys)
+    assert f"{broken.name} is empty" in empty
+    assert empty.count(broken.name) == 1
+
+
+def test_a_recording_that_cannot_begin_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_picture(_settings: object) -> None:
+        raise UserError("no GL library")
+
+    monkeypatch.setattr(record, "Environment", no_picture)
+    assert "no GL library" in fails(["record", *_ENV, f"out={tmp_path / 'demos'}"], capsys)
+    assert not (tmp_path / "demos").exists()
 
 
 def test_a_policy_is_recorded_for_trained_evaluated_and_rendered(
@@ -69,6 +86,7 @@ def test_a_policy_is_recorded_for_trained_evaluated_and_rendered(
     assert "reach" in capsys.readouterr().out
     main(["demos", "play", str(demos), f"out={tmp_path / 'demos.mp4'}"])
     assert (tmp_path / "demos.mp4").stat().st_size > 1000
+    assert "name a video (.mp4) or a contact sheet (.png)" in fails(["demos", "play", str(demos), "out=x.gif"], capsys)
     main(["train", *_ENV, "method=bc", f"demos={demos}", f"out={run}", "steps=4", "evaluation.every=2", "threads=1"])
     main(["evaluate", f"run={run}", "episodes=3", "threads=1"])
     assert "/3 = " in capsys.readouterr().out
