@@ -21,7 +21,7 @@ class BCSettings:
 
     learning_rate: float = 3e-4  # Adam's
     average_tau: float = 0.01  # how fast the averaged policy follows
-    max_gradient_norm: float = 40.0
+    max_grad_norm: float = 40.0
     random_shift: int = 3  # pixels, at most
 
 
@@ -53,7 +53,7 @@ class BC:
         loss = losses.behaviour_cloning(action, batch.action).mean()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self._policy.parameters(), self.settings.max_gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self._policy.parameters(), self.settings.max_grad_norm)
         self._optimizer.step()
         follow(self._average, self._policy, self.settings.average_tau)
         return {"policy_loss": loss.item(), "policy_gradient_norm": norm.item()}

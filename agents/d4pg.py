@@ -21,15 +21,15 @@ class D4PGSettings:
     """Hyperparameters; the paper's values stand behind where they differ (TRAIL, Table 3)."""
 
     gamma: float = 0.99  # discount a step
-    smallest_return: float = -50.0  # first atom of the critic's support
-    largest_return: float = 150.0  # last atom
+    v_min: float = -50.0  # first atom of the critic's support
+    v_max: float = 150.0  # last atom
     learning_rate_policy: float = 3e-4  # Adam; paper 1e-4
     learning_rate_critic: float = 3e-4  # Adam, encoder included; paper 1e-4
     target_period: int = 1  # updates between moves of the target networks; paper 100
     target_tau: float = 0.01  # how far they move; paper 1, a copy
     average_tau: float = 0.01  # how fast the averaged policy follows; paper 1, the policy itself
     max_dqda_norm: float | None = 1.0  # acme's; the paper says nothing
-    max_gradient_norm: float = 40.0  # acme's; the paper says nothing
+    max_grad_norm: float = 40.0  # acme's; the paper says nothing
     random_shift: int = 3  # pixels, at most; paper 0
     bc_weight: float = 0.0  # of behaviour cloning on the expert's rows in the policy's loss; paper 0
 
@@ -74,8 +74,8 @@ class D4PG:
             self._policy_parameters, lr=self.settings.learning_rate_policy, fused=True
         )
         self._atoms = torch.linspace(
-            self.settings.smallest_return,
-            self.settings.largest_return,
+            self.settings.v_min,
+            self.settings.v_max,
             critic.atoms,
             device=self._policy_parameters[0].device,
         )
@@ -176,7 +176,7 @@ class D4PG:
     ) -> Float[Tensor, ""]:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(parameters, self.settings.max_gradient_norm)
+        norm = nn.utils.clip_grad_norm_(parameters, self.settings.max_grad_norm)
         optimizer.step()
         return norm.detach()
 

@@ -155,7 +155,7 @@ class PlainUpdate:
         critic_loss = losses.categorical_td(logits, self.atoms, return_t, discount_t, logits_t).mean()
         self.critic_optimizer.zero_grad()
         critic_loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.critic_parameters, self.settings.max_gradient_norm)
+        nn.utils.clip_grad_norm_(self.critic_parameters, self.settings.max_grad_norm)
         self.critic_optimizer.step()
 
         with torch.no_grad():
@@ -167,7 +167,7 @@ class PlainUpdate:
         policy_loss = losses.dpg(action, dqda, self.settings.max_dqda_norm).sum(-1).mean()
         self.policy_optimizer.zero_grad()
         policy_loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.policy.parameters(), self.settings.max_gradient_norm)
+        nn.utils.clip_grad_norm_(self.policy.parameters(), self.settings.max_grad_norm)
         self.policy_optimizer.step()
         self._follow()
         return critic_loss.item(), policy_loss.item()

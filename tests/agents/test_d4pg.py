@@ -122,8 +122,8 @@ def test_a_one_step_problem_is_learned(source: str) -> None:
         policy,
         critic,
         D4PGSettings(
-            smallest_return=-3.0,
-            largest_return=0.0,
+            v_min=-3.0,
+            v_max=0.0,
             learning_rate_policy=3e-3,
             learning_rate_critic=3e-3,
             target_tau=0.05,
