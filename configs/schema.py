@@ -59,6 +59,13 @@ class ReplayBackend(Enum):
     memory = "memory"
 
 
+class LaunchKind(Enum):
+    """How a training is run."""
+
+    inline = "inline"  # actor and learner take turns in one process
+    ray = "ray"  # processes, on this machine or on many
+
+
 class Device(Enum):
     """Who commands the robot while demonstrations are recorded."""
 
@@ -165,6 +172,22 @@ class EvaluationConfig:
 
 
 @dataclass
+class LaunchConfig:
+    """Where a training's processes run: all in one, or as actors of Ray."""
+
+    kind: LaunchKind = LaunchKind.inline
+    address: str | None = None  # of a Ray cluster, "auto" for the one of this machine; by default Ray is started
+    actors: int = 2  # processes that play
+    actor_cpus: float = 1.0  # that each takes of a machine
+    learner_cpus: float = 1.0
+    learner_gpus: float = 0.0
+    evaluators: int = 1
+    publish_every: int = 25  # learner steps between the weights that actors get
+    step_timeout: float = 60.0  # seconds without a step, after which an actor is started anew
+    answer_timeout: float = 20.0  # seconds without a sign of life, after which a process is
+
+
+@dataclass
 class TrainConfig:
     """`trailkit train`."""
 
@@ -175,6 +198,7 @@ class TrainConfig:
     actor: ActorConfig = field(default_factory=ActorConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    launch: LaunchConfig = field(default_factory=LaunchConfig)
     method: str = MISSING
     preset: str = MISSING
     learner: LearnerKind = MISSING
@@ -198,6 +222,9 @@ class TrainConfig:
         _at_least(1, evaluation__every=self.evaluation.every, evaluation__episodes=self.evaluation.episodes)
         _at_least(1, agent__batch_size=self.agent.batch_size, agent__n_step=self.agent.n_step)
         _at_least(2, agent__atoms=self.agent.atoms)
+        launch = self.launch
+        _at_least(1, launch__actors=launch.actors, launch__publish_every=launch.publish_every)
+        _at_least(0, launch__evaluators=launch.evaluators, launch__learner_gpus=launch.learner_gpus)
         _at_least(0.01, replay__samples_per_insert=self.replay.samples_per_insert)
         _at_least(1, **{"the number of actor.exploration": len(self.actor.exploration)})
         if not 0 <= self.actor.noise_correlation < 1:

@@ -23,8 +23,18 @@ class ReplayTimeout(UserError):
     """A replay had nothing to give, or did not answer, within its deadline."""
 
 
+class Sampler(Protocol):
+    """Where batches come from."""
+
+    def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
+        """Yields batches without end, as NumPy arrays.
+
+        Raises `ReplayTimeout` when the table stays empty or out of reach past the deadline.
+        """
+
+
 @runtime_checkable
-class Replay(Protocol):
+class Replay(Sampler, Protocol):
     """A store of episodes, sampled as n-step transitions.
 
     Implementations: `MemoryReplay` (NumPy, in this process, everywhere; seeded) and `ReverbReplay` (dm-reverb,
@@ -34,17 +44,14 @@ class Replay(Protocol):
     def add(self, episode: Episode) -> None:
         """Inserts a finished episode; evicts the oldest transitions beyond the capacity."""
 
-    def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
-        """Yields batches without end, as NumPy arrays.
-
-        Raises `ReplayTimeout` when the table stays empty or out of reach past the deadline.
-        """
-
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored."""
 
     def size(self, table: Table) -> int:
         """How many transitions the table holds."""
+
+    def samples(self) -> int:
+        """How many transitions of the main table were ever sampled."""
 
     def close(self) -> None:
         """Frees what the replay holds. A second call does nothing."""

@@ -176,16 +176,16 @@ def read_episode(path: Path) -> Episode:
     return episode
 
 
-def read_length(path: Path) -> int:
-    """Reads only how many steps the episode in a file has.
+def read_summary(path: Path) -> tuple[int, dict[str, Any]]:
+    """Reads only how many steps the episode in a file has, and its metadata.
 
     Raises:
       UserError: as for `read_episode`.
     """
     with _open(path) as file:
-        if not isinstance(file.get("action"), h5py.Dataset):
-            raise UserError(f"{path} is damaged, it has no actions: record it again or delete it")
-        return len(file["action"])
+        if not isinstance(file.get("action"), h5py.Dataset) or "metadata" not in file.attrs:
+            raise UserError(f"{path} is damaged, it has no actions or no metadata: record it again or delete it")
+        return len(file["action"]), json.loads(file.attrs["metadata"])
 
 
 def _open(path: Path) -> h5py.File:

@@ -55,6 +55,7 @@ class MemoryReplay:
         self._lengths = FifoArray()
         self._first_keys = {table: FifoArray() for table in Table}
         self._next_key = dict.fromkeys(Table, 0)
+        self._sampled = 0
         self._slots = FifoArray()  # one entry for each stored row: where it lies in the store
         self._priorities = _Priorities(priority_exponent) if prioritized else None
 
@@ -91,6 +92,7 @@ class MemoryReplay:
             if self.size(table) == 0:
                 raise ReplayTimeout(f"the replay's {table} table is empty: add episodes before sampling")
             keys, probability = self._draw(table, batch_size)
+            self._sampled += batch_size if table is Table.MAIN else 0
             yield unpack(self._store.get(self._locate(table, keys, n)), keys, probability)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
@@ -109,6 +111,10 @@ class MemoryReplay:
         """How many transitions the table holds."""
         first = self._first_keys[table].values
         return self._next_key[table] - int(first[0]) if len(first) else 0
+
+    def samples(self) -> int:
+        """How many transitions of the main table were sampled."""
+        return self._sampled
 
     @property
     def nbytes(self) -> int:

@@ -1,10 +1,11 @@
-"""Replay on dm-reverb: a server embedded in this process, reached without the network.
+"""Replay on dm-reverb: a server embedded in this process, and a sampler for it in this process or another.
 
 TensorFlow, which Reverb is built on, is imported when the first `ReverbReplay` is made: it takes seconds and
 hundreds of megabytes that other processes need not pay for.
 """
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -37,8 +38,9 @@ class ReverbReplay:
     An item is n + 1 references to rows (see `rows`), so each frame is stored once however many items use it.
     Selectors cannot be seeded. Up to three batches are sampled ahead. The tables forget transitions one by one,
     oldest first; the early table holds no more than a sixteenth of `capacity` (or 64 episodes' worth), because
-    what it refers to is stored even when the main table has forgotten it. The rate limiters ask only for one item:
-    who samples keeps the ratio of samples to inserts.
+    what it refers to is stored even when the main table has forgotten it.
+
+    Without `samples_per_insert` the tables ask only for one item: who samples keeps the ratio.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class ReverbReplay:
         prioritized: bool = False,
         priority_exponent: float = 0.6,
         timeout_s: float = 30.0,
+        samples_per_insert: float | None = None,
+        free_inserts: int = 0,
     ) -> None:
         """Starts the server.
 
@@ -60,6 +64,9 @@ class ReverbReplay:
             largest priority yet seen, at first 1.
           priority_exponent: In [0, 1]; 0 is uniform (Schaul et al. 2016, eq. 1).
           timeout_s: The deadline of every call, in seconds.
+          samples_per_insert: How many samples of the main table each insert allows; samples beyond wait. Inserts
+            never do: who inserts compares `samples` with what was inserted.
+          free_inserts: How many inserts allow no samples: a random policy's, or those of an earlier server.
 
         Raises:
           UserError: a setting is out of range, or Reverb is not installed.
@@ -82,13 +89,13 @@ class ReverbReplay:
         # A selector belongs to one table: two that share one corrupt each other's memory.
         selector = reverb.selectors.Prioritized(priority_exponent) if prioritized else reverb.selectors.Uniform()
         self._tables = {
-            Table.MAIN: _table(reverb, Table.MAIN, selector, capacity),
+            Table.MAIN: _table(reverb, Table.MAIN, selector, capacity, samples_per_insert, free_inserts),
             Table.EARLY: _table(reverb, Table.EARLY, reverb.selectors.Uniform(), early_size),
         }
         with _without_native_log():
             server = reverb.Server(list(self._tables.values()))
-            self._address = f"localhost:{server.port}"
-            self._client = reverb.Client(self._address)
+            self.address = f"localhost:{server.port}"
+            self._client = reverb.Client(self.address)
         # The finalizer alone holds the server: it must go before the interpreter takes its modules apart.
         self._stop = weakref.finalize(self, _stop, server)
 
@@ -115,16 +122,13 @@ class ReverbReplay:
         """
         self._check_open()
         if not self._dtype_known.wait(self._timeout_s):
-            raise self._empty(table)
-        samples = self._dataset(table, batch_size)
-        while True:
-            sample = self._within_deadline(lambda: next(samples, None), "sampling")
-            if sample is None:
-                raise self._empty(table)
-            rows = np.empty((batch_size, self._steps[table] + 1), self._dtype)
-            for step, column in enumerate(sample.data):
-                rows[:, step] = column.view(self._dtype)[:, 0]
-            yield unpack(rows, sample.info.key.astype(np.int64), sample.info.probability.copy())
+            raise _empty(table, self._timeout_s)
+        yield from self.sampler().batches(table, batch_size)
+
+    def sampler(self) -> "ReverbSampler":
+        """What samples this server, and may travel to another process to do it. Needs an episode to have been added."""
+        assert self._dtype is not None
+        return ReverbSampler(self.address, self._steps[Table.MAIN], self._dtype, self._timeout_s)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
@@ -143,6 +147,11 @@ class ReverbReplay:
         """How many transitions the table holds."""
         self._check_open()
         return int(self._tables[table].info.current_size)
+
+    def samples(self) -> int:
+        """How many transitions of the main table were sampled, those that were sampled ahead included."""
+        self._check_open()
+        return int(self._tables[Table.MAIN].info.rate_limiter_info.sample_stats.completed)
 
     def close(self) -> None:
         """Stops the server and frees what it stores. A second call does nothing."""
@@ -177,10 +186,55 @@ class ReverbReplay:
             self._writer.configure(("row",), num_keep_alive_refs=self._writer_rows, max_chunk_length=1)
         return self._writer
 
+    def _within_deadline(self, call: Callable[[], Any], doing: str) -> Any:
+        try:
+            return _within_deadline(self._run, call, doing, self._timeout_s)
+        except ReplayTimeout:
+            self._writer = None  # a writer that failed once stays broken
+            raise
+
+    def _check_open(self) -> None:
+        if not self._tables:
+            raise UserError("the replay was closed")
+
+
+class ReverbSampler:
+    """Samples the tables of a `ReverbReplay`, from its own process or from any other."""
+
+    def __init__(self, address: str, n_step: int, dtype: "np.dtype[np.void]", timeout_s: float = 30.0) -> None:
+        """Connects when the first batch is asked for.
+
+        Args:
+          address: The server's, "host:port".
+          n_step: The length of the main table's windows.
+          dtype: The rows'.
+          timeout_s: The deadline of every call, in seconds.
+        """
+        self._address = address
+        self._steps = {Table.MAIN: n_step, Table.EARLY: 1}
+        self._dtype = dtype
+        self._timeout_s = timeout_s
+
+    def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
+        """Yields batches without end, drawn with replacement.
+
+        Raises:
+          ReplayTimeout: the table stayed empty, its limiter shut, or the server out of reach, until the deadline.
+        """
+        samples = self._dataset(table, batch_size)
+        with contextlib.closing(DeadlineRunner(self._timeout_s + _GRACE_S)) as run:
+            while True:
+                sample = _within_deadline(run, lambda: next(samples, None), "sampling", self._timeout_s)
+                if sample is None:
+                    raise _empty(table, self._timeout_s)
+                rows = np.empty((batch_size, self._steps[table] + 1), self._dtype)
+                for step, column in enumerate(sample.data):
+                    rows[:, step] = column.view(self._dtype)[:, 0]
+                yield unpack(rows, sample.info.key.astype(np.int64), sample.info.probability.copy())
+
     def _dataset(self, table: Table, batch_size: int) -> Iterator[Any]:
         """Opens a stream of batches: per item one row of bytes for each of its n + 1 references."""
-        assert self._dtype is not None
-        reverb, tf = self._libraries
+        reverb, tf = _import_reverb()
         columns = self._steps[table] + 1
         dataset = reverb.TrajectoryDataset(
             server_address=self._address,
@@ -199,22 +253,19 @@ class ReverbReplay:
             stream: Iterator[Any] = dataset.as_numpy_iterator()
         return stream
 
-    def _within_deadline(self, call: Callable[[], Any], doing: str) -> Any:
-        """Runs a call that Reverb may never return from."""
-        try:
-            return self._run(call)
-        except (TimeoutError, self._libraries.reverb.DeadlineExceededError) as error:
-            self._writer = None  # a writer that failed once stays broken
-            raise ReplayTimeout(f"Reverb did not answer within {self._timeout_s:g} s when {doing}") from error
 
-    def _empty(self, table: Table) -> ReplayTimeout:
-        return ReplayTimeout(
-            f"the replay's {table} table stayed empty for {self._timeout_s:g} s: do the actors still run?"
-        )
+def _within_deadline(run: DeadlineRunner, call: Callable[[], Any], doing: str, timeout_s: float) -> Any:
+    """Runs a call that Reverb may never return from."""
+    reverb, tf = _import_reverb()
+    gone = (TimeoutError, reverb.DeadlineExceededError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
+    try:
+        return run(call)
+    except gone as error:
+        raise ReplayTimeout(f"Reverb did not answer within {timeout_s:g} s when {doing}") from error
 
-    def _check_open(self) -> None:
-        if not self._tables:
-            raise UserError("the replay was closed")
+
+def _empty(table: Table, timeout_s: float) -> ReplayTimeout:
+    return ReplayTimeout(f"the replay's {table} table stayed empty for {timeout_s:g} s: do the actors still run?")
 
 
 class _Libraries(NamedTuple):
@@ -224,6 +275,7 @@ class _Libraries(NamedTuple):
     tensorflow: ModuleType
 
 
+@functools.cache
 def _import_reverb() -> _Libraries:
     """Imports Reverb and TensorFlow, quietly and without a GPU.
 
@@ -246,9 +298,21 @@ def _import_reverb() -> _Libraries:
     return _Libraries(reverb, tensorflow)
 
 
-def _table(reverb: ModuleType, name: Table, selector: Any, size: int) -> Any:
-    """Makes a table that forgets its oldest items and can be sampled from its first item on."""
-    return reverb.Table(name.value, selector, reverb.selectors.Fifo(), size, reverb.rate_limiters.MinSize(1))
+def _table(
+    reverb: ModuleType,
+    name: Table,
+    selector: Any,
+    size: int,
+    samples_per_insert: float | None = None,
+    free_inserts: int = 0,
+) -> Any:
+    """Makes a table that forgets its oldest items and can be sampled from its first item on, or as inserts allow."""
+    limiter = reverb.rate_limiters.MinSize(1)
+    if samples_per_insert is not None:
+        limiter = reverb.rate_limiters.RateLimiter(
+            samples_per_insert, 1, min_diff=samples_per_insert * free_inserts, max_diff=sys.float_info.max
+        )
+    return reverb.Table(name.value, selector, reverb.selectors.Fifo(), size, limiter)
 
 
 def _stop(server: Any) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Replay
-from trailkit.replay.episode import Episode, read_episode, read_length, write_episode
+from trailkit.replay.episode import Episode, read_episode, read_summary, write_episode
 
 _LOGGER = logging.getLogger(__name__)
+_TOTAL = "total_steps"  # in an episode's metadata: the steps ever written, its own included
 
 
 class Spill:
@@ -32,6 +33,7 @@ class Spill:
         self._files: deque[tuple[Path, int]] = deque()
         self.count = 0  # how many episodes were ever written: the next one's index
         self.steps = 0  # how many steps the files hold
+        self.total_steps = 0  # how many steps were ever written
         for path in sorted(folder.glob("episode_*.hdf5")):
             self._take_stock(path)
 
@@ -42,8 +44,10 @@ class Spill:
           UserError: the disk is full; the spill is then as it was before.
         """
         path = self._folder / f"episode_{self.count:08d}.hdf5"
-        write_episode(path, episode)
+        total = self.total_steps + episode.length
+        write_episode(path, episode._replace(metadata={**episode.metadata, _TOTAL: total}))
         self.count += 1
+        self.total_steps = total
         self._files.append((path, episode.length))
         self.steps += episode.length
         while self.steps > self._max_steps and len(self._files) > 1:
@@ -77,9 +81,10 @@ class Spill:
             return
         self.count = max(self.count, int(index[1]) + 1)
         try:
-            length = read_length(path)
+            length, metadata = read_summary(path)
         except UserError as error:
             _LOGGER.warning("skipped an episode of the agent's: %s", error)
             return
         self._files.append((path, length))
         self.steps += length
+        self.total_steps = metadata.get(_TOTAL, self.total_steps + length)

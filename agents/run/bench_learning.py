@@ -14,7 +14,7 @@ from trailkit.agents.base import Snapshot, as_tensors
 from trailkit.agents.run import build
 from trailkit.agents.run.comparison import Comparison, Side
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.loops import act, episode_seeds
+from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.plain_update import PlainUpdate
 from trailkit.agents.stop import Never
@@ -101,7 +101,7 @@ def _config() -> TrainConfig:
 
 def _episodes(env: Environment, count: int) -> list[Episode]:
     policy = RandomPolicy(env.action_spec().shape[0])
-    played = act(env, policy, Never(), LocalParameters(Snapshot(0, {})), episode_seeds(0, 0), label="random")
+    played = act(env, policy, Never(), LocalParameters(Snapshot(0, {})), episode_starts(0, 0), label="random")
     return [episode for episode, _ in islice(played, count)]
 
 
@@ -117,7 +117,7 @@ def _batch(config: TrainConfig, episodes: list[Episode]) -> ImitationBatch:
 
 def _update(config: TrainConfig, kind: EncoderKind, env: Environment, batch: ImitationBatch) -> Callable[[], object]:
     config.encoder.kind = kind
-    learner = build.make_agent(config, env).learner
+    learner = build.make_agent(config, env.settings).learner
     return lambda: learner.step(batch)
 
 

@@ -39,11 +39,11 @@ from trailkit.discriminators.losses import (
     with_accuracy_constraint,
     with_gradient_penalty,
 )
-from trailkit.envs.environment import Environment
+from trailkit.envs.actions import make_controller
 from trailkit.envs.errors import UserError
 from trailkit.envs.robot import PROPRIOCEPTION_SIZE
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
-from trailkit.replay.base import Replay, Table
+from trailkit.replay.base import Replay, Sampler, Table
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.mix import constrained_pairs, pairs
 from trailkit.replay.reverb import ReverbReplay
@@ -102,12 +102,12 @@ def make_policy_network(encoder: EncoderConfig, settings: EnvSettings, action_si
     return PolicyNetwork(_make_encoder(encoder, image_sizes(settings.observation)), head)
 
 
-def make_agent(config: TrainConfig, env: Environment) -> Agent:
+def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
     """Everything that learns and acts, seeded."""
     torch.manual_seed(config.seed)
     device = make_device(config.device)
-    action_size = env.action_spec().shape[0]
-    network = make_policy_network(config.encoder, env.settings, action_size)
+    action_size = make_controller(settings.action_space).size
+    network = make_policy_network(config.encoder, settings, action_size)
     reward_model: AdversarialReward | None = None
     stop: StopRule = Never()
     actor = config.actor
@@ -124,23 +124,27 @@ def make_agent(config: TrainConfig, env: Environment) -> Agent:
         )
     else:
         if config.learner is LearnerKind.adversarial:
-            reward_model = _make_reward_model(config, env.settings, device)
+            reward_model = _make_reward_model(config, settings, device)
             if actor.early_stop:
-                stop = EarlyStop(_make_discriminator(config, env.settings), actor.patience, actor.min_steps)
-        d4pg = _make_d4pg(config, network.to(device), env.settings, action_size)
+                stop = EarlyStop(_make_discriminator(config, settings), actor.patience, actor.min_steps)
+        d4pg = _make_d4pg(config, network.to(device), settings, action_size)
         learner = Adversarial(reward_model or EnvironmentReward(), d4pg, config.demos_in_replay)
-    acting = make_policy_network(config.encoder, env.settings, action_size)
+    acting = make_policy_network(config.encoder, settings, action_size)
     explorer = ExplorationPolicy(acting, actor.exploration, actor.noise_correlation, config.seed)
     return Agent(learner, explorer, GreedyPolicy(acting), stop, reward_model)
 
 
+def replay_backend(config: TrainConfig) -> ReplayBackend:
+    """The backend that is asked for, or to be had."""
+    if config.replay.backend is not ReplayBackend.auto:
+        return config.replay.backend
+    return ReplayBackend.reverb if importlib.util.find_spec("reverb") else ReplayBackend.memory
+
+
 def make_replay(config: TrainConfig) -> Replay:
     """The agent's replay, on the backend that is asked for or to be had."""
-    backend = config.replay.backend
-    if backend is ReplayBackend.auto:
-        backend = ReplayBackend.reverb if importlib.util.find_spec("reverb") else ReplayBackend.memory
     arguments = config.replay.capacity, config.agent.n_step, config.env.early_steps
-    if backend is ReplayBackend.memory:
+    if replay_backend(config) is ReplayBackend.memory:
         return MemoryReplay(*arguments, seed=_sampling_seed(config, 0))
     return ReverbReplay(*arguments)
 
@@ -182,7 +186,7 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     return Demos(replay, holdout, random)
 
 
-def make_batches(config: TrainConfig, demos: Demos, replay: Replay | None, random: Replay | None) -> Iterator[Any]:
+def make_batches(config: TrainConfig, demos: Demos, replay: Sampler | None, random: Sampler | None) -> Iterator[Any]:
     """What the method's learner consumes, as tensors on its device: `Transition` for BC, else `ImitationBatch`.
 
     Args:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import dm_env
 import numpy as np
@@ -9,19 +10,37 @@ import numpy as np
 from trailkit.agents.base import Batch_contra, Learner, Metrics, ParameterSource, Policy, StopRule
 from trailkit.envs.environment import Environment
 from trailkit.replay.episode import Episode, EpisodeBuilder
+from trailkit.replay.service import ACTOR, INDEX
+
+RANDOM = "random"  # the label of episodes of the random policy that begins every run
 
 
-def episode_seeds(seed: int, first: int) -> Iterator[int]:
-    """Yields the seeds of a run's episodes, from the first on, so that a resumed run goes on alike.
+class Start(NamedTuple):
+    """Which episode of an actor's it is, and the seed that settles how it begins."""
 
-    The spawn key keeps them apart from recordings and evaluations with the same seed.
+    number: int
+    seed: int
+
+
+def episode_starts(seed: int, first: int, actor: int = 0) -> Iterator[Start]:
+    """Yields the starts of an actor's episodes, from the first on, so that a resumed run goes on alike.
+
+    The spawn key keeps them apart from those of other actors, and from recordings and evaluations with the same seed.
     """
+    key = (2, actor) if actor else (2,)
     for index in itertools.count(first):
-        yield int(np.random.SeedSequence([seed, index], spawn_key=(2,)).generate_state(1)[0])
+        yield Start(index, int(np.random.SeedSequence([seed, index], spawn_key=key).generate_state(1)[0]))
 
 
 def act(
-    env: Environment, policy: Policy, stop: StopRule, source: ParameterSource, seeds: Iterator[int], *, label: str
+    env: Environment,
+    policy: Policy,
+    stop: StopRule,
+    source: ParameterSource,
+    starts: Iterator[Start],
+    *,
+    label: str,
+    actor: int = 0,
 ) -> Iterator[tuple[Episode, Metrics]]:
     """Plays one episode for each `next`, with the newest weights.
 
@@ -30,18 +49,20 @@ def act(
         policy: Chooses the actions.
         stop: May give an episode up: a truncation, whose discount stays what the environment said.
         source: Of weights for both.
-        seeds: One for each episode's start.
+        starts: One for each episode.
         label: Of the policy, kept with the episodes.
+        actor: Who plays them, kept too.
     """
     version = -1
-    for seed in seeds:
+    for index, seed in starts:
         snapshot = source.latest()
         if snapshot.version != version:
             policy.load(snapshot.parameters)
             stop.load(snapshot.parameters)
             version = snapshot.version
         env.seed(seed)
-        yield _play(env, policy, stop, EpisodeBuilder({"seed": seed, "policy": label}))
+        metadata = {"seed": seed, "policy": label, ACTOR: actor, INDEX: index}
+        yield _play(env, policy, stop, EpisodeBuilder(metadata))
 
 
 def _play(env: Environment, policy: Policy, stop: StopRule, builder: EpisodeBuilder) -> tuple[Episode, Metrics]:

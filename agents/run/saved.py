@@ -57,7 +57,7 @@ def _load(folder: Path, checkpoint: str, threads: int) -> tuple[Environment, Pol
     config = load_config(folder)
     config.device = "cpu"  # where policies act, wherever they learned
     env = Environment(build.env_settings(config.env), config.seed)
-    agent = build.make_agent(config, env)
+    agent = build.make_agent(config, env.settings)
     if checkpoint == UNTRAINED:
         agent.evaluator.load(agent.learner.parameters())
         return env, agent.evaluator, UNTRAINED

@@ -8,30 +8,27 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import torch
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.agents.acting import RandomPolicy
-from trailkit.agents.base import Metrics, Snapshot
+from trailkit.agents.base import Metrics
 from trailkit.agents.run import build
-from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.configuration import configure, sweep, typed
 from trailkit.agents.run.evaluate import evaluate
-from trailkit.agents.run.loops import act, episode_seeds, learn
+from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
+from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.run.metrics import MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import LearnerKind, TrainConfig
-from trailkit.discriminators.diagnostics import mean_score
+from trailkit.configs.schema import LaunchKind, LearnerKind, TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import writing, written_aside
@@ -39,10 +36,8 @@ from trailkit.replay.episode import Episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
 
-LOG_EVERY = 100  # learner steps between rows of metrics
 # What a run may be gone on with otherwise than it began.
 _CHANGEABLE = ("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every")
-_RANDOM = "random"  # the label of episodes of the random policy that begins every run
 
 
 def start(words: Sequence[str]) -> Path:
@@ -92,10 +87,10 @@ def _start(config: TrainConfig) -> Path:
     folder = Path(config.out)
     print(f"training into {folder}")
     with writing(folder):
-        trainer = Trainer(config, folder)
+        run = _runner(config, folder)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
-    trainer.run()
+    run()
     return folder
 
 
@@ -112,12 +107,23 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
     path = Path(folder)
     config = load_config(path, words)
     with writing(path):
-        trainer = Trainer(config, path)
-        trainer.restore()
+        run = _runner(config, path, resumed=True)
         with written_aside(path / "config.yaml") as aside:
             OmegaConf.save(OmegaConf.structured(config), aside)
-    trainer.run()
+    run()
     return path
+
+
+def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callable[[], None]:
+    """What runs a training the way that `launch` says."""
+    if config.launch.kind is LaunchKind.ray:
+        from trailkit.agents.run.program import Program  # noqa: PLC0415 (Ray is an extra)
+
+        return Program(config, folder).run
+    trainer = Trainer(config, folder)
+    if resumed:
+        trainer.restore()
+    return trainer.run
 
 
 def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
@@ -141,18 +147,15 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
 
 
 class Trainer:
-    """One run: everything that it is made of, and the turns that actor and learner take."""
+    """One run in one process: the turns that actor and learner take."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
-        torch.set_num_threads(config.threads)
         self.config, self.folder = config, folder
         self.env = Environment(build.env_settings(config.env), config.seed)
-        self.demos = build.load_demos(config, self.env.settings)
-        self.agent = build.make_agent(config, self.env)
-        self.checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
-        self.parameters = LocalParameters(Snapshot(0, self.agent.learner.parameters()))
-        self.learner_steps = self.actor_steps = self.episodes = 0
-        self.seconds = 0.0  # of training, restarts included
+        self.learning = Learning(config, folder, self.env.settings)
+        self.agent = self.learning.agent
+        self.parameters = LocalParameters(self.learning.snapshot())
+        self.actor_steps = self.episodes = 0
         self._plays = config.learner is not LearnerKind.bc
         self.replay = build.make_replay(config) if self._plays else None
         self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
@@ -162,26 +165,16 @@ class Trainer:
 
     def restore(self) -> None:
         """Takes over the newest checkpoint, and refills the replay with the episodes played until the run died."""
-        found = self.checkpoints.latest()
-        if found is None:
+        state = self.learning.restore()
+        if state is None:
             raise UserError(f"{self.folder} holds no valid checkpoint: start anew with another out=…")
-        self.learner_steps, state = found
-        self.agent.learner.load_state_dict(state["learner"])
         self.agent.explorer.load_state_dict(state["explorer"])
         self._random_policy.load_state_dict(state["random_policy"])
-        self.seconds = state["seconds"]
-        self.demos.replay.load_state_dict(state["demos"])
-        if self.demos.random is not None:
-            self.demos.random.load_state_dict(state["random_demos"])
         if self.replay is not None and self.spill is not None:
-            lengths = []
             for episode in self.spill.load():
                 self._insert(episode)
-                lengths.append(episode.length)
             # The spill forgets its oldest episodes, and has some that were played after the checkpoint.
-            self.episodes = self.spill.count
-            later = self.episodes - state["episodes"]
-            self.actor_steps = state["actor_steps"] + sum(lengths[max(0, len(lengths) - later) :])
+            self.episodes, self.actor_steps = self.spill.count, self.spill.total_steps
             if isinstance(self.replay, MemoryReplay):
                 self.replay.load_state_dict(state["replay"])
             if self._random_replay is not None:
@@ -194,15 +187,15 @@ class Trainer:
             SystemExit: With code 0, after an interruption, which leaves a checkpoint behind, too.
         """
         with MetricsLog(self.folder) as log, Progress(self.config.steps) as progress, self._interruptible():
-            log.resume(self.learner_steps)
-            if self.learner_steps == 0:
+            log.resume(self.learning.steps)
+            if self.learning.steps == 0:
                 self._checkpoint()  # so that a run that is killed at once can be gone on with, too
             self._train(log, progress)
         self.close()
         if self._interrupted:
-            print(f"interrupted at step {self.learner_steps}; go on with: trailkit train resume={self.folder}")
+            print(f"interrupted at step {self.learning.steps}; go on with: trailkit train resume={self.folder}")
             sys.exit(0)  # and not on to whatever was to come after the training
-        print(f"trained for {self.learner_steps} steps; evaluate with: trailkit evaluate run={self.folder}")
+        print(f"trained for {self.learning.steps} steps; evaluate with: trailkit evaluate run={self.folder}")
 
     def close(self) -> None:
         """Frees the simulation and the replay."""
@@ -225,39 +218,39 @@ class Trainer:
                 signal.signal(number, handler)
 
     def _train(self, log: MetricsLog, progress: Progress) -> None:
-        started, before = time.monotonic(), self.seconds
-        seeds = episode_seeds(self.config.seed, self.episodes)
-        newcomer = act(self.env, self._random_policy, Never(), self.parameters, seeds, label=_RANDOM)
-        actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, seeds, label=self.config.method)
-        learner = learn(self.agent.learner, self._batches())
-        acting = learning = 0.0  # seconds since the last row
+        learning = self.learning
+        started, before = time.monotonic(), learning.seconds
+        starts = episode_starts(self.config.seed, self.episodes)
+        newcomer = act(self.env, self._random_policy, Never(), self.parameters, starts, label=RANDOM)
+        actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, starts, label=self.config.method)
+        updates = learning.updates(self.replay, self._random_replay)
+        acted = learned = 0.0  # seconds since the last row
         logged = self.actor_steps
-        while self.learner_steps < self.config.steps and not self._interrupted:
+        while learning.steps < self.config.steps and not self._interrupted:
             turn = time.monotonic()
-            self.seconds = before + turn - started
-            if self.config.minutes is not None and self.seconds > 60 * self.config.minutes:
+            learning.seconds = before + turn - started
+            if self.config.minutes is not None and learning.seconds > 60 * self.config.minutes:
                 break
             if self._actors_turn():
                 log.add(self._play(newcomer if self.actor_steps < self.config.actor.random_steps else actor))
-                acting += time.monotonic() - turn
+                acted += time.monotonic() - turn
                 continue
-            log.add(next(learner))
-            self.learner_steps += 1
-            learning += time.monotonic() - turn
-            if self.learner_steps % LOG_EVERY == 0:
-                rates = {"learner_steps_per_second": LOG_EVERY / learning}
-                if acting:
-                    rates["actor_steps_per_second"] = (self.actor_steps - logged) / acting
-                    rates["samples_per_insert"] = self.learner_steps * self.config.agent.batch_size / self._insertions
-                log.add({**rates, **self._holdout_score()})
-                log.write(self.learner_steps, self.actor_steps, self.seconds)
-                acting, learning, logged = 0.0, 0.0, self.actor_steps
-            progress.update(self.learner_steps, self.actor_steps, log.latest)
-            if self.learner_steps % self.config.evaluation.every == 0:
+            log.add(next(updates))
+            learned += time.monotonic() - turn
+            if learning.steps % LOG_EVERY == 0:
+                rates = {"learner_steps_per_second": LOG_EVERY / learned}
+                if acted:
+                    rates["actor_steps_per_second"] = (self.actor_steps - logged) / acted
+                    rates["samples_per_insert"] = learning.steps * self.config.agent.batch_size / self._insertions
+                log.add({**rates, **learning.holdout_score()})
+                log.write(learning.steps, self.actor_steps, learning.seconds)
+                acted, learned, logged = 0.0, 0.0, self.actor_steps
+            progress.update(learning.steps, self.actor_steps, log.latest)
+            if learning.steps % self.config.evaluation.every == 0:
                 self._evaluate(log, progress)
-            if self.learner_steps % self.config.checkpoint_every == 0:
+            if learning.steps % self.config.checkpoint_every == 0:
                 self._checkpoint()
-        self.seconds = before + time.monotonic() - started
+        learning.seconds = before + time.monotonic() - started
         self._checkpoint()
 
     def _actors_turn(self) -> bool:
@@ -265,7 +258,7 @@ class Trainer:
         if not self._plays:
             return False
         due = self._insertions * self.config.replay.samples_per_insert / self.config.agent.batch_size
-        return self.learner_steps >= due
+        return self.learning.steps >= due
 
     @property
     def _insertions(self) -> int:
@@ -273,7 +266,7 @@ class Trainer:
         return self.actor_steps - self.config.actor.random_steps
 
     def _play(self, actor: Iterator[tuple[Episode, Metrics]]) -> Metrics:
-        self.parameters.publish(Snapshot(self.learner_steps, self.agent.learner.parameters()))
+        self.parameters.publish(self.learning.snapshot())
         episode, metrics = next(actor)
         assert self.spill is not None
         self.spill.write(episode)
@@ -283,42 +276,24 @@ class Trainer:
     def _insert(self, episode: Episode) -> None:
         assert self.replay is not None
         self.replay.add(episode)
-        if self._random_replay is not None and episode.metadata["policy"] == _RANDOM:
+        if self._random_replay is not None and episode.metadata["policy"] == RANDOM:
             self._random_replay.add(episode)
         self.actor_steps += episode.length
         self.episodes += 1
 
-    def _batches(self) -> Iterator[Any]:
-        return build.make_batches(self.config, self.demos, self.replay, self._random_replay)
-
-    def _holdout_score(self) -> Metrics:
-        """Mean D on demonstrations that were kept back (TRAIL, Fig. 10)."""
-        if self.agent.reward_model is None or self.demos.holdout is None:
-            return {}
-        device = build.make_device(self.config.device)
-        frames = {camera: images.to(device) for camera, images in self.demos.holdout.items()}
-        return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, frames)}
-
     def _evaluate(self, log: MetricsLog, progress: Progress) -> None:
-        evaluator, settings = self.agent.evaluator, self.config.evaluation
-        evaluator.load(self.agent.learner.parameters())
-        result = evaluate(self.env, evaluator, settings.episodes, settings.seed)
-        result.write(self.folder / "evaluations" / f"{self.learner_steps:09d}" / "eval_info.json")
-        scores = {"eval_success": result.success, "eval_success_at_end": result.success_at_end}
-        log.write(self.learner_steps, self.actor_steps, self.seconds, scores | {"eval_return": result.average_return})
-        progress.note(f"step {self.learner_steps}: {result}")
+        learning, settings = self.learning, self.config.evaluation
+        self.agent.evaluator.load(learning.snapshot().parameters)
+        result = evaluate(self.env, self.agent.evaluator, settings.episodes, settings.seed)
+        record_evaluation(learning, log, learning.steps, self.actor_steps, result)
+        progress.note(f"step {learning.steps}: {result}")
 
     def _checkpoint(self) -> None:
-        state = {
-            "learner": self.agent.learner.state_dict(),
-            "explorer": self.agent.explorer.state_dict(),
-            "random_policy": self._random_policy.state_dict(),
-            "actor_steps": self.actor_steps,
-            "episodes": self.episodes,
-            "seconds": self.seconds,
-            "demos": self.demos.replay.state_dict(),
-            "random_demos": self.demos.random.state_dict() if self.demos.random is not None else {},
-            "replay": self.replay.state_dict() if isinstance(self.replay, MemoryReplay) else {},
-            "random_replay": self._random_replay.state_dict() if self._random_replay is not None else {},
-        }
-        self.checkpoints.save(self.learner_steps, state)
+        self.learning.checkpoint(
+            {
+                "explorer": self.agent.explorer.state_dict(),
+                "random_policy": self._random_policy.state_dict(),
+                "replay": self.replay.state_dict() if isinstance(self.replay, MemoryReplay) else {},
+                "random_replay": self._random_replay.state_dict() if self._random_replay is not None else {},
+            }
+        )

@@ -12,7 +12,7 @@ import pytest
 from replay_episodes import random_episode
 
 from trailkit.envs.errors import UserError
-from trailkit.replay.episode import Episode, EpisodeBuilder, check_episode, read_episode, read_length, write_episode
+from trailkit.replay.episode import Episode, EpisodeBuilder, check_episode, read_episode, read_summary, write_episode
 
 
 def observation(t: int) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
@@ -75,7 +75,7 @@ def test_an_episode_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert getattr(read, name).dtype == getattr(episode, name).dtype
     for name, values in episode.observation.items():
         np.testing.assert_array_equal(read.observation[name], values)
-    assert read_length(tmp_path / "a.hdf5") == 7
+    assert read_summary(tmp_path / "a.hdf5") == (7, episode.metadata)
     assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
 
 
@@ -151,7 +151,7 @@ def test_a_file_whose_parts_do_not_fit_together_is_named(tmp_path: Path) -> None
     with h5py.File(path, "a") as file:
         del file["action"]
     with pytest.raises(UserError, match=r"odd\.hdf5 is damaged, it has no actions"):
-        read_length(path)
+        read_summary(path)
 
 
 def test_a_flipped_bit_in_a_picture_is_noticed(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_the_oldest_files_beyond_max_steps_are_deleted(tmp_path: Path) -> None:
     again = Spill(tmp_path, max_steps=20)
     again.write(random_episode(8, 7))
     assert (seeds(again), again.count, again.steps) == ([5, 6, 7], 8, 20)
+    assert Spill(tmp_path, max_steps=20).total_steps == again.total_steps == 7 * 6 + 8
 
 
 def test_an_episode_longer_than_max_steps_is_kept(tmp_path: Path) -> None:

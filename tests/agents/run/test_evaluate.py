@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trailkit.agents.run.evaluate import EpisodeResult, Evaluation, episode_seed, evaluate
-from trailkit.agents.run.loops import episode_seeds
+from trailkit.agents.run.loops import episode_starts
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings, ObservationSettings
@@ -190,6 +190,6 @@ def test_an_evaluation_without_episodes_is_refused():
 
 def test_evaluations_start_where_no_recording_or_training_with_the_seed_did() -> None:
     evaluated = {episode_seed(0, index) for index in range(50)}
-    trained = set(islice(episode_seeds(0, 0), 200))
+    trained = {start.seed for start in islice(episode_starts(0, 0), 200)}
     recorded = {int(np.random.SeedSequence([0, index]).generate_state(1)[0]) for index in range(200)}
     assert len(evaluated | trained | recorded) == 450

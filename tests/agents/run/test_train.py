@@ -66,7 +66,7 @@ def test_every_method_is_a_composition_that_trains(words: list[str], demos: str,
     trainer = Trainer(load_config(folder), folder)
     trainer.restore()
     trainer.close()
-    assert trainer.learner_steps == 3
+    assert trainer.learning.steps == 3
     assert (trainer.actor_steps > 40) == ("method=bc" not in words)
 
 
@@ -102,7 +102,7 @@ def test_a_run_killed_ten_times_goes_on_each_time_with_its_replay(demos: str, tm
         spilled = Spill(folder / "replay", 10**6)
         trainer = Trainer(load_config(folder), folder)
         trainer.restore()
-        assert trainer.learner_steps == checkpoint
+        assert trainer.learning.steps == checkpoint
         assert (trainer.episodes, trainer.actor_steps) == (spilled.count, spilled.steps)
         assert trainer.replay is not None
         assert trainer.replay.size(Table.MAIN) == spilled.steps
@@ -132,7 +132,7 @@ def test_a_run_that_has_hardly_begun_can_be_gone_on_with(demos: str, tmp_path: P
     trainer = Trainer(load_config(folder), folder)
     trainer.restore()
     trainer.close()
-    assert trainer.learner_steps == 2
+    assert trainer.learning.steps == 2
 
 
 def newest(folder: Path) -> int:

@@ -1,0 +1,94 @@
+"""The learner's half of a run: demonstrations, updates and checkpoints, whoever plays the episodes."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trailkit.agents.base import Metrics, Snapshot
+from trailkit.agents.run import build
+from trailkit.agents.run.checkpoint import Checkpoints
+from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.loops import learn
+from trailkit.agents.run.metrics import MetricsLog
+from trailkit.configs.schema import TrainConfig
+from trailkit.discriminators.diagnostics import mean_score
+from trailkit.envs.settings import EnvSettings
+from trailkit.replay.base import Sampler
+
+LOG_EVERY = 100  # learner steps between rows of metrics
+
+
+class Learning:
+    """What learns in a run, and what of it outlives the process."""
+
+    def __init__(self, config: TrainConfig, folder: Path, settings: EnvSettings) -> None:
+        """Reads the demonstrations, and makes the learner.
+
+        Raises:
+            UserError: If the demonstrations do not fit the environment, or are damaged or missing.
+        """
+        torch.set_num_threads(config.threads)
+        self.config, self.folder = config, folder
+        self.demos = build.load_demos(config, settings)
+        self.agent = build.make_agent(config, settings)
+        self.steps = 0
+        self.seconds = 0.0  # of training, restarts included
+        self._checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
+
+    def restore(self) -> dict[str, Any] | None:
+        """Takes over the newest valid checkpoint, and returns its state; None if there is none."""
+        found = self._checkpoints.latest()
+        if found is None:
+            return None
+        self.steps, state = found
+        self.agent.learner.load_state_dict(state["learner"])
+        self.seconds = state["seconds"]
+        self.demos.replay.load_state_dict(state["demos"])
+        if self.demos.random is not None:
+            self.demos.random.load_state_dict(state["random_demos"])
+        return state
+
+    def checkpoint(self, rest: Mapping[str, Any]) -> None:
+        """Saves all that `restore` takes over, and the rest of the run's state beside it.
+
+        Raises:
+            UserError: If it cannot be written; earlier checkpoints are unharmed.
+        """
+        state = {
+            "learner": self.agent.learner.state_dict(),
+            "seconds": self.seconds,
+            "demos": self.demos.replay.state_dict(),
+            "random_demos": self.demos.random.state_dict() if self.demos.random is not None else {},
+        }
+        self._checkpoints.save(self.steps, {**state, **rest})
+
+    def updates(self, replay: Sampler | None, random: Sampler | None = None) -> Iterator[Metrics]:
+        """Makes one update for each `next`; see `build.make_batches`."""
+        for metrics in learn(self.agent.learner, build.make_batches(self.config, self.demos, replay, random)):
+            self.steps += 1
+            yield metrics
+
+    def snapshot(self) -> Snapshot:
+        """The weights of now."""
+        return Snapshot(self.steps, self.agent.learner.parameters())
+
+    def holdout_score(self) -> Metrics:
+        """Mean D on demonstrations that were kept back (TRAIL, Fig. 10)."""
+        if self.agent.reward_model is None or self.demos.holdout is None:
+            return {}
+        device = build.make_device(self.config.device)
+        frames = {camera: images.to(device) for camera, images in self.demos.holdout.items()}
+        return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, frames)}
+
+
+def record_evaluation(learning: Learning, log: MetricsLog, step: int, actor_steps: int, result: Evaluation) -> None:
+    """Keeps what the policy of a learner step came to, in a file of its own and in the metrics.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    result.write(learning.folder / "evaluations" / f"{step:09d}" / "eval_info.json")
+    scores = {"eval_success": result.success, "eval_success_at_end": result.success_at_end}
+    log.write(step, actor_steps, learning.seconds, scores | {"eval_return": result.average_return})

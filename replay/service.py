@@ -1,0 +1,121 @@
+"""Replay that several actors feed at once: paced by what the learner samples, and kept on disk as it arrives."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from trailkit.replay.base import Replay, ReplayTimeout, Table
+from trailkit.replay.episode import Episode
+from trailkit.replay.spill import Spill
+from trailkit.replay.transition import Transition
+
+_POLL_S = 0.005
+ACTOR, INDEX = "actor", "index"  # in an episode's metadata: who played it, and how many that one had played before
+
+
+class ReplayService:
+    """Holds samples and inserts at a ratio, from both sides: who is ahead waits for the other.
+
+    An episode is on the disk before it can be sampled, so a new service, made on the same folder, holds what the one
+    before it held. An episode that is sent twice, because the answer to the first was lost, is taken once.
+    For several threads at once.
+    """
+
+    def __init__(
+        self,
+        make_replay: Callable[[int], Replay],
+        folder: Path,
+        capacity: int,
+        samples_per_insert: float,
+        free_steps: int,
+        slack: int,
+    ) -> None:
+        """Fills a replay with the episodes of the folder.
+
+        Args:
+            make_replay: Makes it, given how many inserts are to allow no samples.
+            folder: Of the spill.
+            capacity: How many steps the folder keeps.
+            samples_per_insert: Samples of the main table for each step that is inserted.
+            free_steps: How many steps to insert before the first sample; they allow none.
+            slack: How many samples may be left untaken before inserts wait.
+        """
+        self._spill = Spill(folder, capacity)
+        self._ratio, self._slack = samples_per_insert, slack
+        # What was there when the service began was sampled before, or not; counting from it on holds the ratio.
+        self._free = max(free_steps, self._spill.steps)
+        self.replay = make_replay(self._free)
+        self._inserted = 0
+        self._next: dict[int, int] = {}  # each actor's next episode
+        self._inserting, self._using = threading.Lock(), threading.Lock()
+        for episode in self._spill.load():
+            self._add(episode)
+
+    def insert(self, episode: Episode) -> int:
+        """Takes an episode when the learner has had its samples of those before.
+
+        Returns:
+            How many steps were ever inserted.
+
+        Raises:
+            UserError: If the disk is full, or the episode unlike those before it.
+        """
+        with self._inserting:
+            if episode.metadata[INDEX] >= self.episodes_of(episode.metadata[ACTOR]):
+                while self.surplus() > self._slack:
+                    time.sleep(_POLL_S)
+                self._spill.write(episode)
+                self._add(episode)
+        return self._spill.total_steps
+
+    def episodes_of(self, actor: int) -> int:
+        """How many episodes of an actor were ever inserted."""
+        return self._next.get(actor, 0)
+
+    def surplus(self) -> float:
+        """How many samples the inserts allow beyond those that were taken."""
+        return self._ratio * (self._inserted - self._free) - self.replay.samples()
+
+    def samples_per_insert(self) -> float:
+        """The ratio so far."""
+        return self.replay.samples() / max(1, self._inserted - self._free)
+
+    @property
+    def total_steps(self) -> int:
+        """How many steps were ever inserted."""
+        return self._spill.total_steps
+
+    @property
+    def total_episodes(self) -> int:
+        """How many episodes were ever inserted."""
+        return self._spill.count
+
+    def batches(self, table: Table, batch_size: int, timeout_s: float = 30.0) -> Iterator[Transition]:
+        """Yields batches of a replay in this process, each when the inserts allow it.
+
+        Raises:
+            ReplayTimeout: If they do not for `timeout_s` seconds.
+        """
+        batches = self.replay.batches(table, batch_size)
+        while True:
+            deadline = time.monotonic() + timeout_s
+            while self.surplus() <= 0:
+                if time.monotonic() > deadline:
+                    raise ReplayTimeout(f"nothing was inserted for {timeout_s:g} s: do the actors still run?")
+                time.sleep(_POLL_S)
+            with self._using:
+                batch = next(batches)
+            yield batch
+
+    def close(self) -> None:
+        """Frees the replay; the spill stays."""
+        with self._inserting, self._using:
+            self.replay.close()
+
+    def _add(self, episode: Episode) -> None:
+        with self._using:
+            self.replay.add(episode)
+        self._inserted += episode.length
+        actor = episode.metadata.get(ACTOR, 0)
+        self._next[actor] = max(self.episodes_of(actor), episode.metadata.get(INDEX, -1) + 1)

@@ -1,0 +1,77 @@
+"""Replay for several actors: pace, order, and what a new service finds."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from replay_episodes import random_episode
+
+from trailkit.replay.base import ReplayTimeout, Table
+from trailkit.replay.episode import Episode
+from trailkit.replay.memory import MemoryReplay
+from trailkit.replay.service import ReplayService
+
+RATIO = 4.0
+FREE = 10
+
+
+def open_service(folder: Path, slack: int = 40) -> ReplayService:
+    return ReplayService(lambda _: MemoryReplay(1000, 1, 2, seed=0), folder, 1000, RATIO, FREE, slack)
+
+
+def episode(number: int, actor: int = 0) -> Episode:
+    played = random_episode(10, seed=number)
+    return played._replace(metadata={**played.metadata, "actor": actor, "index": number})
+
+
+def test_samples_wait_for_inserts(tmp_path: Path) -> None:
+    service = open_service(tmp_path)
+    service.insert(episode(0))
+    batches = service.batches(Table.MAIN, 4, timeout_s=0.05)
+    with pytest.raises(ReplayTimeout, match="nothing was inserted"):
+        next(batches)  # the first ten steps allow none
+    service.insert(episode(1))
+    batches = service.batches(Table.MAIN, 4, timeout_s=0.05)
+    for _ in range(10):
+        next(batches)
+    with pytest.raises(ReplayTimeout):
+        next(batches)
+
+
+def test_inserts_wait_for_samples_and_the_ratio_is_held(tmp_path: Path) -> None:
+    service = open_service(tmp_path)
+    playing = threading.Thread(target=lambda: [service.insert(episode(number)) for number in range(30)])
+    playing.start()
+    time.sleep(0.3)
+    assert service.total_steps == 30  # ten free ones, and two episodes to get beyond the slack
+    batches = service.batches(Table.MAIN, 8)
+    for _ in range(100):
+        next(batches)
+    playing.join(0.3)
+    assert service.total_steps * RATIO == pytest.approx(800, abs=2 * 40 + RATIO * FREE)
+    assert service.samples_per_insert() == pytest.approx(RATIO, rel=0.15)
+    for _ in range(45):
+        next(batches)
+    playing.join(10)
+    assert service.total_steps == 300
+
+
+def test_an_episode_that_is_sent_again_is_taken_once(tmp_path: Path) -> None:
+    service = open_service(tmp_path)
+    assert service.insert(episode(0)) == 10
+    assert service.insert(episode(0)) == 10
+    assert service.insert(episode(0, actor=1)) == 20
+    assert (service.episodes_of(0), service.episodes_of(1), service.episodes_of(2)) == (1, 1, 0)
+
+
+def test_a_new_service_goes_on_where_the_old_one_ended(tmp_path: Path) -> None:
+    old = open_service(tmp_path)
+    for number in range(3):
+        old.insert(episode(number, actor=7))
+    new = open_service(tmp_path)
+    assert (new.total_steps, new.total_episodes, new.episodes_of(7)) == (30, 3, 3)
+    assert new.replay.size(Table.MAIN) == 30
+    assert new.surplus() == 0  # what was sampled of these no one knows: they allow no more
+    assert new.insert(episode(2, actor=7)) == 30
+    assert new.insert(episode(3, actor=7)) == 40
