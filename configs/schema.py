@@ -233,6 +233,8 @@ class TrainConfig:
             raise UserError(f"device={self.device}: choose auto, cpu or cuda")
         if self.demos is None:
             raise UserError(f"method={self.method} learns from demonstrations: give demos=DIR, see trailkit record")
+        if self.discriminator.constraint is Constraint.random and self.launch.kind is LaunchKind.ray:
+            raise UserError("discriminator.constraint=random needs launch=inline: no other keeps random episodes")
         if self.discriminator.constraint is Constraint.random and self.random_demos is None:
             raise UserError(
                 "discriminator.constraint=random needs random_demos=DIR: a random policy in the demonstrations' own "
