@@ -4,11 +4,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import ray
@@ -16,6 +14,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trailkit.agents.run import build
+from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.run.roles import LEARNER, REPLAY, ActorRole, EvaluatorRole, LearnerRole, ReplayRole, Status
 from trailkit.agents.run.supervision import Restarts
@@ -102,7 +101,7 @@ class Program:
             UserError: If there is no Ray at the address, or it has too little for the roles.
         """
         self.config, self.folder = config, folder
-        self._stopping = False
+        self._interrupted = threading.Event()
         _start_ray(config)
         launch, words = config.launch, (config, str(folder.absolute()))
         remote = build.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
@@ -132,20 +131,20 @@ class Program:
             finished = self._run()
         finally:
             ray.shutdown()
-        if not finished and self._stopping:
+        if not finished and self._interrupted.is_set():
             print(f"interrupted; go on with: trailkit train resume={self.folder}")
             sys.exit(0)
         print(f"trained; evaluate with: trailkit evaluate run={self.folder}")
 
     def _run(self) -> bool:
-        with Progress(self.config.steps) as progress, self._interruptible():
+        with Progress(self.config.steps) as progress, interruptible(self._interrupted):
             while True:
                 for member in self.members:
                     self._watch(member)
                 if self.learner.run is None and self.learner.resume_at is None:
                     return bool(self._result)
                 self._show(progress)
-                if self._stopping:
+                if self._interrupted.is_set():
                     return self._stop()
                 time.sleep(_LOOK_EVERY_S)
 
@@ -200,20 +199,6 @@ class Program:
             except (GetTimeoutError, RayError) as error:
                 _log.warning("the learner left no checkpoint of its last steps: %s", _reason(error))
         return False
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Lets SIGINT and SIGTERM end the program after the learner's present step, with a checkpoint."""
-
-        def interrupt(_signal: int, _frame: FrameType | None) -> None:
-            self._stopping = True
-
-        handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
 
 
 def _actors(config: TrainConfig) -> int:

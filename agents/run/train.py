@@ -4,14 +4,12 @@ A run's folder holds `config.yaml`, `metrics.csv`, TensorBoard events, `checkpoi
 as it was played), `evaluations/<step>/eval_info.json`.
 """
 
-import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import yaml
 from omegaconf import OmegaConf
@@ -22,6 +20,7 @@ from trailkit.agents.base import Metrics
 from trailkit.agents.run import build
 from trailkit.agents.run.configuration import configure, sweep, typed
 from trailkit.agents.run.evaluate import evaluate
+from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.run.metrics import MetricsLog
@@ -161,7 +160,7 @@ class Trainer:
         self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
         self._random_replay = build.make_random_replay(config)
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
-        self._interrupted = False
+        self._interrupted = threading.Event()
 
     def restore(self) -> None:
         """Takes over the newest checkpoint, and refills the replay with the episodes played until the run died."""
@@ -186,13 +185,13 @@ class Trainer:
         Raises:
             SystemExit: With code 0, after an interruption, which leaves a checkpoint behind, too.
         """
-        with MetricsLog(self.folder) as log, Progress(self.config.steps) as progress, self._interruptible():
+        with MetricsLog(self.folder) as log, Progress(self.config.steps) as progress, interruptible(self._interrupted):
             log.resume(self.learning.steps)
             if self.learning.steps == 0:
                 self._checkpoint()  # so that a run that is killed at once can be gone on with, too
             self._train(log, progress)
         self.close()
-        if self._interrupted:
+        if self._interrupted.is_set():
             print(f"interrupted at step {self.learning.steps}; go on with: trailkit train resume={self.folder}")
             sys.exit(0)  # and not on to whatever was to come after the training
         print(f"trained for {self.learning.steps} steps; evaluate with: trailkit evaluate run={self.folder}")
@@ -203,20 +202,6 @@ class Trainer:
         if self.replay is not None:
             self.replay.close()
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Lets SIGINT and SIGTERM end the training after the current turn, with a checkpoint."""
-
-        def interrupt(_signal: int, _frame: FrameType | None) -> None:
-            self._interrupted = True
-
-        handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
     def _train(self, log: MetricsLog, progress: Progress) -> None:
         learning = self.learning
         started, before = time.monotonic(), learning.seconds
@@ -226,7 +211,7 @@ class Trainer:
         updates = learning.updates(self.replay, self._random_replay)
         acted = learned = 0.0  # seconds since the last row
         logged = self.actor_steps
-        while learning.steps < self.config.steps and not self._interrupted:
+        while learning.steps < self.config.steps and not self._interrupted.is_set():
             turn = time.monotonic()
             learning.seconds = before + turn - started
             if self.config.minutes is not None and learning.seconds > 60 * self.config.minutes:
