@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 /usr/bin/python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
+CHAOS ?= env=reach demos=demos_reach steps=10000 launch.answer_timeout=10 out=runs/chaos
 BENCH ?= render env learner replay
 
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ IS_313 = $(shell $(BIN)/python -c 'import sys; sys.version_info < (3, 13) or pri
 INSTALL = $(if $(IS_313),$(BIN)/uv pip install --python $(BIN)/python,$(BIN)/pip install) -qq --constraint requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check types format setup lock bench clean
+.PHONY: help demo test check types format setup lock bench chaos clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +41,9 @@ setup: $(VENV)/.dev ## sets up for development
 
 bench: $(VENV)/.dev ## prints both sides of every speed claim; BENCH="render env" for some
 	@for name in $(BENCH); do $(BIN)/trailkit bench $$name || exit 1; done
+
+chaos: $(VENV)/.dev ## trains while it kills processes; CHAOS="env=reach steps=20000 out=…" for what
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
 lock: $(VENV)/.dev ## resolves requirements.lock again (UV_ARGS=--upgrade for newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --quiet \

@@ -182,9 +182,11 @@ class LaunchConfig:
     learner_cpus: float = 1.0
     learner_gpus: float = 0.0
     evaluators: int = 1
+    replay_port: int | None = None  # of the Reverb server; by default a free one
     publish_every: int = 25  # learner steps between the weights that actors get
-    step_timeout: float = 60.0  # seconds without a step, after which an actor is started anew
-    answer_timeout: float = 20.0  # seconds without a sign of life, after which a process is
+    step_timeout: float = 60.0  # seconds without a step, after which a process is started anew
+    answer_timeout: float = 20.0  # or without a sign of life
+    start_timeout: float = 300.0  # or until its first step
 
 
 @dataclass
@@ -225,14 +227,13 @@ class TrainConfig:
         launch = self.launch
         _at_least(1, launch__actors=launch.actors, launch__publish_every=launch.publish_every)
         _at_least(0, launch__evaluators=launch.evaluators, launch__learner_gpus=launch.learner_gpus)
+        _at_least(1, launch__replay_port=launch.replay_port)
         _at_least(0.01, replay__samples_per_insert=self.replay.samples_per_insert)
         _at_least(1, **{"the number of actor.exploration": len(self.actor.exploration)})
         if not 0 <= self.actor.noise_correlation < 1:
             raise UserError(f"actor.noise_correlation={self.actor.noise_correlation}: it must be in [0, 1)")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device={self.device}: choose auto, cpu or cuda")
-        if self.demos is None:
-            raise UserError(f"method={self.method} learns from demonstrations: give demos=DIR, see trailkit record")
         if self.discriminator.constraint is Constraint.random and self.launch.kind is LaunchKind.ray:
             raise UserError("discriminator.constraint=random needs launch=inline: no other keeps random episodes")
         if self.discriminator.constraint is Constraint.random and self.random_demos is None:

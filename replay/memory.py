@@ -49,7 +49,7 @@ class MemoryReplay:
         self._n_step = n_step
         self._early_steps = early_steps
         self._generator = np.random.default_rng(seed)
-        self._store = _RowStore()
+        self._store = _RowStore(self._capacity)
         # One entry for each stored episode: its length, and the key of its first transition in either table.
         # Keys count the transitions ever added, so those of one table's stored transitions have no gaps.
         self._lengths = FifoArray()
@@ -133,7 +133,7 @@ class MemoryReplay:
         """Frees the stored episodes. A second call does nothing."""
         while len(self._lengths):
             self._evict_oldest()
-        self._store = _RowStore()
+        self._store = _RowStore(self._capacity)
 
     def _counts(self, length: int) -> dict[Table, int]:
         """How many transitions an episode has in each table."""
@@ -171,7 +171,9 @@ class MemoryReplay:
 class _RowStore:
     """Rows in slots that are used again once freed."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """Makes an empty store; room ahead of need is never made for more than `most` rows."""
+        self._most = most
         self._rows: Rows | None = None
         self._used = 0
         self._free = FifoArray()
@@ -194,7 +196,7 @@ class _RowStore:
             self._rows = np.empty(self._used, rows.dtype)
         elif self._used > len(self._rows):
             # In place: the allocator moves pages instead of copying them. No view of the store is ever handed out.
-            self._rows.resize(max(self._used, len(self._rows) * 9 // 8), refcheck=False)
+            self._rows.resize(max(self._used, min(len(self._rows) * 9 // 8, self._most)), refcheck=False)
         self._rows[slots] = rows
         return slots
 

@@ -9,6 +9,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import socket
 import sys
 import threading
 import warnings
@@ -53,6 +54,7 @@ class ReverbReplay:
         timeout_s: float = 30.0,
         samples_per_insert: float | None = None,
         free_inserts: int = 0,
+        port: int | None = None,
     ) -> None:
         """Starts the server.
 
@@ -67,9 +69,10 @@ class ReverbReplay:
           samples_per_insert: How many samples of the main table each insert allows; samples beyond wait. Inserts
             never do: who inserts compares `samples` with what was inserted.
           free_inserts: How many inserts allow no samples: a random policy's, or those of an earlier server.
+          port: That the server listens on; by default a free one.
 
         Raises:
-          UserError: a setting is out of range, or Reverb is not installed.
+          UserError: a setting is out of range, the port in use, or Reverb is not installed.
         """
         check_settings(capacity, n_step, early_steps, priority_exponent)
         self._libraries = _import_reverb()
@@ -92,10 +95,12 @@ class ReverbReplay:
             Table.MAIN: _table(reverb, Table.MAIN, selector, capacity, samples_per_insert, free_inserts),
             Table.EARLY: _table(reverb, Table.EARLY, reverb.selectors.Uniform(), early_size),
         }
+        if port is not None:
+            _check_free(port)
         with _without_native_log():
-            server = reverb.Server(list(self._tables.values()))
-            self.address = f"localhost:{server.port}"
-            self._client = reverb.Client(self.address)
+            server = reverb.Server(list(self._tables.values()), port)
+            self._port: int = server.port
+            self._client = reverb.Client(f"localhost:{self._port}")
         # The finalizer alone holds the server: it must go before the interpreter takes its modules apart.
         self._stop = weakref.finalize(self, _stop, server)
 
@@ -125,10 +130,14 @@ class ReverbReplay:
             raise _empty(table, self._timeout_s)
         yield from self.sampler().batches(table, batch_size)
 
-    def sampler(self) -> "ReverbSampler":
-        """What samples this server, and may travel to another process to do it. Needs an episode to have been added."""
+    def sampler(self, host: str = "localhost") -> "ReverbSampler":
+        """What samples this server, and may travel to another process to do it. Needs an episode to have been added.
+
+        Args:
+          host: This machine, as that process knows it.
+        """
         assert self._dtype is not None
-        return ReverbSampler(self.address, self._steps[Table.MAIN], self._dtype, self._timeout_s)
+        return ReverbSampler(f"{host}:{self._port}", self._steps[Table.MAIN], self._dtype, self._timeout_s)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
@@ -313,6 +322,16 @@ def _table(
             samples_per_insert, 1, min_diff=samples_per_insert * free_inserts, max_diff=sys.float_info.max
         )
     return reverb.Table(name.value, selector, reverb.selectors.Fifo(), size, limiter)
+
+
+def _check_free(port: int) -> None:
+    """Makes sure that no one listens on a port: Reverb would share it without a word."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a server before do not count
+            probe.bind(("::", port))
+    except OSError as error:
+        raise UserError(f"Reverb cannot listen on port {port}: {error.strerror}") from error
 
 
 def _stop(server: Any) -> None:

@@ -31,7 +31,7 @@ class ReplayService:
         free_steps: int,
         slack: int,
     ) -> None:
-        """Fills a replay with the episodes of the folder.
+        """Makes the replay, empty: `fill` comes first.
 
         Args:
             make_replay: Makes it, given how many inserts are to allow no samples.
@@ -49,8 +49,12 @@ class ReplayService:
         self._inserted = 0
         self._next: dict[int, int] = {}  # each actor's next episode
         self._inserting, self._using = threading.Lock(), threading.Lock()
+
+    def fill(self) -> Iterator[Episode]:
+        """Adds the episodes of the folder to the replay, one for each `next`."""
         for episode in self._spill.load():
             self._add(episode)
+            yield episode
 
     def insert(self, episode: Episode) -> int:
         """Takes an episode when the learner has had its samples of those before.
@@ -86,13 +90,8 @@ class ReplayService:
         """How many steps were ever inserted."""
         return self._spill.total_steps
 
-    @property
-    def total_episodes(self) -> int:
-        """How many episodes were ever inserted."""
-        return self._spill.count
-
-    def batches(self, table: Table, batch_size: int, timeout_s: float = 30.0) -> Iterator[Transition]:
-        """Yields batches of a replay in this process, each when the inserts allow it.
+    def batches(self, table: Table, batch_size: int, timeout_s: float = 10.0) -> Iterator[Transition]:
+        """Yields batches of a replay in this process, those of the main table each when the inserts allow it.
 
         Raises:
             ReplayTimeout: If they do not for `timeout_s` seconds.
@@ -100,18 +99,13 @@ class ReplayService:
         batches = self.replay.batches(table, batch_size)
         while True:
             deadline = time.monotonic() + timeout_s
-            while self.surplus() <= 0:
+            while table is Table.MAIN and self.surplus() <= 0:
                 if time.monotonic() > deadline:
                     raise ReplayTimeout(f"nothing was inserted for {timeout_s:g} s: do the actors still run?")
                 time.sleep(_POLL_S)
             with self._using:
                 batch = next(batches)
             yield batch
-
-    def close(self) -> None:
-        """Frees the replay; the spill stays."""
-        with self._inserting, self._using:
-            self.replay.close()
 
     def _add(self, episode: Episode) -> None:
         with self._using:

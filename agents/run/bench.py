@@ -97,11 +97,18 @@ def _median_step(env: Environment, actions: list[NDArray[np.float32]]) -> float:
     return float(np.median([_seconds(functools.partial(env.step, action)) for action in actions]))
 
 
+def _launch() -> Iterable[Comparison]:
+    from trailkit.agents.run.bench_launch import bench_actors, bench_launch  # noqa: PLC0415 (Ray is an extra)
+
+    return chain(bench_actors(), bench_launch())
+
+
 BENCHES: dict[str, Callable[[], Iterable[Comparison]]] = {
     "render": lambda: [bench_render()],
     "env": lambda: [bench_env()],
     "learner": bench_learner,
     "replay": bench_replay,
+    "launch": _launch,
 }
 
 

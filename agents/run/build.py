@@ -157,15 +157,26 @@ def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
     return MemoryReplay(capacity, config.agent.n_step, config.env.early_steps, _sampling_seed(config, 1))
 
 
+def check_demos(config: TrainConfig) -> DemoStore:
+    """Opens the demonstrations of a run.
+
+    Raises:
+        UserError: If they are of another environment, or missing.
+    """
+    if config.demos is None:
+        raise UserError(f"method={config.method} learns from demonstrations: give demos=DIR, see trailkit record")
+    store = DemoStore.open(config.demos)
+    store.check(env_settings(config.env))
+    return store
+
+
 def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     """Reads the demonstrations.
 
     Raises:
         UserError: If they are of another environment, damaged or missing.
     """
-    assert config.demos is not None
-    store = DemoStore.open(config.demos)
-    store.check(settings)
+    store = check_demos(config)
     n_step, early = config.agent.n_step, config.env.early_steps
     seed = _sampling_seed(config, 2)
     replay, held_out = load_replay(store, n_step, early, seed, holdout=config.holdout, limit=config.demo_limit)

@@ -23,7 +23,8 @@ usage: trailkit VERB [key=value ...]
   render     make videos of a policy     trailkit render run=runs/lift_trail_seed0 episodes=3
   compare    put runs side by side       trailkit compare runs/* out=results.md
   demos      look at demonstrations      trailkit demos info|play DIR [out=VIDEO.mp4]
-  bench      measure this machine        trailkit bench render|env|learner|replay
+  doctor     see what works here         trailkit doctor env=lift demos=demos_lift launch=ray launch.actors=8
+  bench      measure this machine        trailkit bench render|env|learner|replay|launch
 
 `trailkit VERB --help` lists the keys of a verb and what they are set to.
 """
@@ -110,6 +111,13 @@ def _demos(words: list[str]) -> None:
     demos(words)
 
 
+def _doctor(words: list[str]) -> None:
+    from trailkit.agents.run.doctor import doctor
+
+    if not doctor(words):
+        sys.exit(1)
+
+
 def _bench(words: list[str]) -> None:
     from trailkit.agents.run.bench import main as bench
 
@@ -123,6 +131,7 @@ _VERBS: dict[str, Callable[[list[str]], None]] = {
     "render": _render,
     "compare": _compare,
     "demos": _demos,
+    "doctor": _doctor,
     "bench": _bench,
 }
 

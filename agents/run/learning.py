@@ -70,6 +70,11 @@ class Learning:
             self.steps += 1
             yield metrics
 
+    def owes_evaluation(self) -> bool:
+        """Whether the run was interrupted between the present step and its evaluation."""
+        due = self.steps > 0 and self.steps % self.config.evaluation.every == 0
+        return due and not _evaluation(self.folder, self.steps).exists()
+
     def snapshot(self) -> Snapshot:
         """The weights of now."""
         return Snapshot(self.steps, self.agent.learner.parameters())
@@ -89,6 +94,10 @@ def record_evaluation(learning: Learning, log: MetricsLog, step: int, actor_step
     Raises:
         UserError: If it cannot be written.
     """
-    result.write(learning.folder / "evaluations" / f"{step:09d}" / "eval_info.json")
+    result.write(_evaluation(learning.folder, step))
     scores = {"eval_success": result.success, "eval_success_at_end": result.success_at_end}
     log.write(step, actor_steps, learning.seconds, scores | {"eval_return": result.average_return})
+
+
+def _evaluation(folder: Path, step: int) -> Path:
+    return folder / "evaluations" / f"{step:09d}" / "eval_info.json"

@@ -17,6 +17,10 @@ _WINDOW = 30.0  # seconds over which rates are taken
 _REFRESH = 0.2  # seconds between changes of what is shown: updates are far more frequent
 _SHOWN = {
     "samples_per_insert": "{:.1f} samples/insert",
+    "replay_size": "replay {:.0f} steps",
+    "replay_process_mb": "{:.0f} MB",
+    "weights_age": "weights {:.0f} steps old",
+    "restarts": "{:.0f} restarts",
     "episode_success": "playing {:.0%}",
     "eval_success": "evaluated {:.0%}",
 }
@@ -69,6 +73,8 @@ class Progress:
         now = self._clock()
         if self._marks and now - self._marks[-1][0] < _REFRESH and step < self._total:
             return
+        if self._marks and step < self._marks[-1][1]:
+            self._marks.clear()  # the learner went back to a checkpoint
         self._marks.append((now, step, actor_steps))
         while self._marks[0][0] < now - _WINDOW and len(self._marks) > 2:
             self._marks.popleft()

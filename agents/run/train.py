@@ -19,7 +19,8 @@ from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics
 from trailkit.agents.run import build
 from trailkit.agents.run.configuration import configure, sweep, typed
-from trailkit.agents.run.evaluate import evaluate
+from trailkit.agents.run.evaluate import EpisodeResult, evaluate
+from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
@@ -31,6 +32,7 @@ from trailkit.configs.schema import LaunchKind, LearnerKind, TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import writing, written_aside
+from trailkit.replay.base import Table
 from trailkit.replay.episode import Episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
@@ -79,6 +81,7 @@ def _configured(words: Sequence[str]) -> TrainConfig:
     folder = Path(config.out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists: go on with it by resume={folder}, or choose another folder by out=…")
+    refuse_what_cannot_fit(config, build.check_demos(config), folder)
     return config
 
 
@@ -105,6 +108,7 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
     """
     path = Path(folder)
     config = load_config(path, words)
+    build.check_demos(config)
     with writing(path):
         run = _runner(config, path, resumed=True)
         with written_aside(path / "config.yaml") as aside:
@@ -116,9 +120,9 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callable[[], None]:
     """What runs a training the way that `launch` says."""
     if config.launch.kind is LaunchKind.ray:
-        from trailkit.agents.run.program import Program  # noqa: PLC0415 (Ray is an extra)
+        from trailkit.agents.run.distributed.program import Program  # noqa: PLC0415 (Ray is an extra)
 
-        return Program(config, folder).run
+        return Program(config, folder, resumed).run
     trainer = Trainer(config, folder)
     if resumed:
         trainer.restore()
@@ -143,6 +147,10 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path} or {' '.join(words)!r} cannot be read: {' '.join(str(error).split())}") from error
     return typed(saved, TrainConfig, changes)
+
+
+class _Interrupted(Exception):
+    """There is no time to finish an evaluation."""
 
 
 class Trainer:
@@ -204,6 +212,8 @@ class Trainer:
 
     def _train(self, log: MetricsLog, progress: Progress) -> None:
         learning = self.learning
+        if learning.owes_evaluation():
+            self._evaluate(log, progress)
         started, before = time.monotonic(), learning.seconds
         starts = episode_starts(self.config.seed, self.episodes)
         newcomer = act(self.env, self._random_policy, Never(), self.parameters, starts, label=RANDOM)
@@ -227,6 +237,8 @@ class Trainer:
                 if acted:
                     rates["actor_steps_per_second"] = (self.actor_steps - logged) / acted
                     rates["samples_per_insert"] = learning.steps * self.config.agent.batch_size / self._insertions
+                if self.replay is not None:
+                    rates["replay_size"] = self.replay.size(Table.MAIN)
                 log.add({**rates, **learning.holdout_score()})
                 log.write(learning.steps, self.actor_steps, learning.seconds)
                 acted, learned, logged = 0.0, 0.0, self.actor_steps
@@ -269,9 +281,16 @@ class Trainer:
     def _evaluate(self, log: MetricsLog, progress: Progress) -> None:
         learning, settings = self.learning, self.config.evaluation
         self.agent.evaluator.load(learning.snapshot().parameters)
-        result = evaluate(self.env, self.agent.evaluator, settings.episodes, settings.seed)
+        try:
+            result = evaluate(self.env, self.agent.evaluator, settings.episodes, settings.seed, self._give_up)
+        except _Interrupted:
+            return  # it will be made when the run goes on
         record_evaluation(learning, log, learning.steps, self.actor_steps, result)
         progress.note(f"step {learning.steps}: {result}")
+
+    def _give_up(self, _: EpisodeResult) -> None:
+        if self._interrupted.is_set():
+            raise _Interrupted
 
     def _checkpoint(self) -> None:
         self.learning.checkpoint(

@@ -17,7 +17,10 @@ FREE = 10
 
 
 def open_service(folder: Path, slack: int = 40) -> ReplayService:
-    return ReplayService(lambda _: MemoryReplay(1000, 1, 2, seed=0), folder, 1000, RATIO, FREE, slack)
+    service = ReplayService(lambda _: MemoryReplay(1000, 1, 2, seed=0), folder, 1000, RATIO, FREE, slack)
+    for _ in service.fill():
+        pass
+    return service
 
 
 def episode(number: int, actor: int = 0) -> Episode:
@@ -37,6 +40,12 @@ def test_samples_wait_for_inserts(tmp_path: Path) -> None:
         next(batches)
     with pytest.raises(ReplayTimeout):
         next(batches)
+
+
+def test_early_samples_do_not_wait(tmp_path: Path) -> None:
+    service = open_service(tmp_path)
+    service.insert(episode(0))
+    assert len(next(service.batches(Table.EARLY, 4, timeout_s=0.05)).action) == 4
 
 
 def test_inserts_wait_for_samples_and_the_ratio_is_held(tmp_path: Path) -> None:
@@ -70,7 +79,7 @@ def test_a_new_service_goes_on_where_the_old_one_ended(tmp_path: Path) -> None:
     for number in range(3):
         old.insert(episode(number, actor=7))
     new = open_service(tmp_path)
-    assert (new.total_steps, new.total_episodes, new.episodes_of(7)) == (30, 3, 3)
+    assert (new.total_steps, new.episodes_of(7)) == (30, 3)
     assert new.replay.size(Table.MAIN) == 30
     assert new.surplus() == 0  # what was sampled of these no one knows: they allow no more
     assert new.insert(episode(2, actor=7)) == 30

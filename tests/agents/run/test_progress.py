@@ -71,3 +71,13 @@ def test_notes_stay_as_they_are_written(clock, terminal):
     with Progress(10, screen, clock=clock) as progress:
         progress.note("48/50 = 96% [87, 99] solved")
     assert "48/50 = 96% [87, 99] solved\n" in screen.file.getvalue()
+
+
+def test_a_learner_that_goes_back_to_a_checkpoint_has_no_negative_rate(clock):
+    log = console(terminal=False)
+    with Progress(100, log, every=10, clock=clock) as progress:
+        progress.update(50, 500, {})
+        for step in (10, 20):
+            clock.now += 5.0
+            progress.update(step, 500, {})
+    assert log.file.getvalue().splitlines()[-1].startswith("train 20/100 (20%), 2.0 steps/s")

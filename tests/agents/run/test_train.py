@@ -9,11 +9,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from trailkit.agents.base import Policy
+from trailkit.agents.run import train
 from trailkit.agents.run.cli import main
+from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.train import Trainer, load_config, resume, start
+from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Table
 from trailkit.replay.spill import Spill
@@ -156,6 +161,29 @@ def test_sigterm_leaves_a_checkpoint_and_no_error(demos: str, tmp_path: Path) ->
     run.terminate()
     assert run.wait(30) == 0
     assert (folder / "checkpoints" / "last").exists()
+
+
+def test_an_evaluation_that_is_interrupted_is_made_when_the_run_goes_on(
+    demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def interrupted(env: Environment, policy: Policy, _: int, *words: Any) -> Evaluation:
+        calls.append(words)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return evaluate(env, policy, 2, *words)
+
+    monkeypatch.setattr(train, "evaluate", interrupted)
+    folder = tmp_path / "run"
+    with pytest.raises(SystemExit) as end:
+        start([*_SHORT, f"demos={demos}", "method=trail", "steps=5", "evaluation.every=5", f"out={folder}"])
+    assert end.value.code == 0
+    assert newest(folder) == 5
+    assert not (folder / "evaluations").exists()
+    resume(str(folder))
+    assert (folder / "evaluations" / "000000005" / "eval_info.json").exists()
+    assert len(calls) == 2
 
 
 def test_a_folder_that_exists_is_refused(demos: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from trailkit.agents.run.supervision import Patience, Restarts
+from trailkit.agents.run.distributed.supervision import Patience, Restarts
 
 
 def test_each_failure_makes_the_next_start_wait_twice_as_long_until_it_is_no_use() -> None:

@@ -1,0 +1,120 @@
+"""Who plays."""
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
+
+from trailkit.agents.acting import RandomPolicy
+from trailkit.agents.base import Action, Metrics, Parameters, Policy, Snapshot
+from trailkit.agents.run import build
+from trailkit.agents.run.distributed.role import ANSWER_S, LEARNER, Role, answer
+from trailkit.agents.run.loops import RANDOM, act, episode_starts
+from trailkit.agents.stop import Never
+from trailkit.configs.schema import TrainConfig
+from trailkit.envs.environment import Environment
+from trailkit.replay.episode import Episode
+from trailkit.replay.transition import Observation
+
+_log = logging.getLogger(__name__)
+
+
+class ActorRole(Role):
+    """Plays episodes with the newest weights, and sends each one to the replay."""
+
+    def __init__(self, config: TrainConfig, folder: str, name: str, number: int, replay: str) -> None:
+        super().__init__(config, folder, name)
+        self._number, self._replay = number, replay
+
+    def _run(self) -> None:
+        torch.set_num_threads(1)
+        replay, weights = ray.get_actor(self._replay), _RemoteWeights(ray.get_actor(LEARNER))
+        settings = build.env_settings(self.config.env)
+        first, total = answer(replay.episodes_of, self._number)
+        seed = _process_seed(self.config.seed, self._number, first)
+        config = replace(self.config, seed=seed)  # of the exploration noise
+        env = Environment(settings, seed)
+        agent = build.make_agent(config, settings)
+        starts = episode_starts(self.config.seed, first, self._number)
+        random = _Watched(RandomPolicy(env.action_spec().shape[0], seed), self)
+        explorer = _Watched(agent.explorer, self)
+        newcomer = act(env, random, Never(), weights, starts, label=RANDOM, actor=self._number)
+        actor = act(env, explorer, agent.stop, weights, starts, label=config.method, actor=self._number)
+        sent: _Sent | None = None
+        while True:
+            self.moves()
+            episode, metrics = next(newcomer if total < config.actor.random_steps else actor)
+            self.waits()
+            if sent is not None:
+                total = sent.total_steps()
+            sent = _Sent(replay, episode, {**metrics, "weights_version": weights.version})
+            self._progress["steps"] = self._progress.get("steps", 0) + episode.length
+
+
+class _Sent:
+    """An episode on its way to the replay, while the next one is played."""
+
+    def __init__(self, replay: Any, episode: Episode, metrics: Metrics) -> None:
+        self._replay, self._contents = replay, (ray.put(episode), metrics)
+        self._answer = replay.insert.remote(*self._contents)
+
+    def total_steps(self) -> int:
+        """Waits until it has arrived, however often the replay dies meanwhile; how many steps all actors played."""
+        try:
+            total: int = ray.get(self._answer)
+        except RayActorError:
+            total = answer(self._replay.insert, *self._contents, timeout=None)
+        return total
+
+
+class _RemoteWeights:
+    """The learner's newest weights; the old ones while it does not answer."""
+
+    def __init__(self, learner: Any) -> None:
+        self._learner = learner
+        self._snapshot: Snapshot | None = None
+
+    @property
+    def version(self) -> int:
+        return -1 if self._snapshot is None else self._snapshot.version
+
+    def latest(self) -> Snapshot:
+        while True:
+            try:
+                found = ray.get(self._learner.latest.remote(self.version), timeout=ANSWER_S)
+                if found is not None:
+                    version, (weights,) = found
+                    parameters: Parameters = ray.get(weights, timeout=ANSWER_S)
+                    self._snapshot = Snapshot(version, parameters)
+            except (RayError, GetTimeoutError) as error:
+                _log.info("no weights from the learner: %s", type(error).__name__)
+            if self._snapshot is not None:
+                return self._snapshot
+            time.sleep(0.2)
+
+
+class _Watched:
+    """A policy whose every action is a sign of life."""
+
+    def __init__(self, policy: Policy, role: Role) -> None:
+        self._policy, self._role = policy, role
+
+    def reset(self) -> None:
+        self._policy.reset()
+
+    def act(self, observation: Observation) -> Action:
+        self._role.moves()
+        return self._policy.act(observation)
+
+    def load(self, parameters: Parameters) -> None:
+        self._policy.load(parameters)
+
+
+def _process_seed(seed: int, actor: int, first: int) -> int:
+    """A seed for each life of each actor."""
+    return int(np.random.SeedSequence([seed, actor, first], spawn_key=(3,)).generate_state(1)[0])

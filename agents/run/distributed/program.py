@@ -1,0 +1,178 @@
+"""A distributed training: its roles on Ray, and the loop that watches over them."""
+
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trailkit.agents.run import build
+from trailkit.agents.run.checkpoint import Checkpoints
+from trailkit.agents.run.distributed.actor import ActorRole
+from trailkit.agents.run.distributed.evaluator import EvaluatorRole
+from trailkit.agents.run.distributed.learner import LearnerRole
+from trailkit.agents.run.distributed.member import Member, reason
+from trailkit.agents.run.distributed.replay import ReplayRole
+from trailkit.agents.run.distributed.role import LEARNER, REPLAY
+from trailkit.agents.run.interruption import interruptible
+from trailkit.agents.run.progress import Progress
+from trailkit.configs.schema import LearnerKind, ReplayBackend, TrainConfig
+from trailkit.envs.errors import UserError
+
+_LOOK_EVERY_S = 0.5
+_STOP_WITHIN_S = 25.0  # of a signal
+_REACH_WITHIN_S = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Program:
+    """All roles of a run."""
+
+    def __init__(self, config: TrainConfig, folder: Path, resumed: bool = False) -> None:
+        """Starts or finds Ray, and starts the roles.
+
+        Args:
+            config: Of the run.
+            folder: Of the run.
+            resumed: Whether there must be a checkpoint in it.
+
+        Raises:
+            UserError: If there is no checkpoint, no Ray at the address, or too little there for the roles.
+        """
+        self.folder = folder
+        self._steps = config.steps
+        self._interrupted = threading.Event()
+        if resumed and Checkpoints(folder / "checkpoints").latest() is None:
+            raise UserError(f"{folder} holds no valid checkpoint: start anew with another out=…")
+        start_ray(config)
+        self.members = _start_roles(config, folder.absolute())
+        self.learner = next(member for member in self.members if member.name == LEARNER)
+
+    def run(self) -> None:
+        """Watches over the roles until the learner is done, and ends them.
+
+        Raises:
+            UserError: The error of a role that kept failing.
+            SystemExit: With code 0, after an interruption, which leaves a checkpoint behind.
+        """
+        try:
+            finished = self._run()
+        finally:
+            ray.shutdown()
+        if not finished and self._interrupted.is_set():
+            print(f"interrupted; go on with: trailkit train resume={self.folder}")
+            sys.exit(0)
+        print(f"trained; evaluate with: trailkit evaluate run={self.folder}")
+
+    def _run(self) -> bool:
+        with Progress(self._steps) as progress, interruptible(self._interrupted):
+            while True:
+                for member in self.members:
+                    member.watch()
+                if self.learner.done:
+                    return bool(self.learner.result)
+                self._show(progress)
+                if self._interrupted.is_set():
+                    return self._stop()
+                time.sleep(_LOOK_EVERY_S)
+
+    def _show(self, progress: Progress) -> None:
+        status = self.learner.status
+        if status is None or "steps" not in status.progress:
+            return
+        restarts = sum(member.restarts for member in self.members)
+        self.learner.handle.note.remote({"restarts": restarts})
+        shown = dict(status.progress)
+        steps, played = int(shown.pop("steps")), int(shown.pop("actor_steps"))
+        progress.update(steps, played, {**shown, "restarts": restarts})
+
+    def _stop(self) -> bool:
+        """Lets the learner leave a checkpoint."""
+        self.learner.handle.stop.remote()
+        if self.learner.run is not None:
+            try:
+                return bool(ray.get(self.learner.run, timeout=_STOP_WITHIN_S))
+            except (GetTimeoutError, RayError) as error:
+                _log.warning("the learner left no checkpoint of its last steps: %s", reason(error))
+        return False
+
+
+def _actors(config: TrainConfig) -> int:
+    return 0 if config.learner is LearnerKind.bc else config.launch.actors
+
+
+def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
+    """Makes a Ray actor of each role: started again whenever its process dies."""
+    launch = config.launch
+    assert config.demos is not None
+    config = replace(config, demos=str(Path(config.demos).absolute()))
+    player = replace(config, device="cpu")  # the learner alone is given GPUs
+    served = build.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
+    # Demonstrations and the run's folder are on this machine: who reads and writes them should be, too, if it can.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    general = {"max_restarts": -1, "max_concurrency": launch.actors + launch.evaluators + 4}
+    members: list[Member] = []
+
+    def place(name: str, role: type, config: TrainConfig, *arguments: Any, **options: Any) -> None:
+        made: Any = ray.remote(role).options(name=name, **general, **options)
+        members.append(Member(name, made.remote(config, str(folder), name, *arguments), launch, folder))
+
+    if served:
+        place(REPLAY, ReplayRole, config, num_cpus=0, scheduling_strategy=here)
+    cores = {"num_cpus": launch.learner_cpus, "num_gpus": launch.learner_gpus}
+    place(LEARNER, LearnerRole, config, REPLAY if served else None, scheduling_strategy=here, **cores)
+    for number in range(_actors(config)):
+        source = REPLAY if served else LEARNER
+        place(f"actor {number}", ActorRole, player, number, source, num_cpus=launch.actor_cpus)
+    for number in range(launch.evaluators):
+        place(f"evaluator {number}", EvaluatorRole, player, num_cpus=0)
+    return members
+
+
+def start_ray(config: TrainConfig) -> None:
+    """Starts Ray on this machine, or finds it at the address.
+
+    Raises:
+        UserError: If there is none, or it has too little for the roles.
+    """
+    launch = config.launch
+    if launch.address not in (None, "auto"):
+        _reach(launch.address)
+    cpus = launch.learner_cpus + _actors(config) * launch.actor_cpus
+    environment = {"env_vars": {"OMP_NUM_THREADS": str(config.threads), "TF_CPP_MIN_LOG_LEVEL": "3"}}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": environment}
+    try:
+        if launch.address is None:
+            # More processes than cores are slower, but no mistake: Ray is told of as many cores as are asked for.
+            ray.init(num_cpus=max(os.cpu_count() or 1, int(cpus + 1)), include_dashboard=False, **quiet)
+        else:
+            ray.init(address=launch.address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UserError(f"no Ray at launch.address={launch.address}: {' '.join(str(error).split())}") from error
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    for name, wanted in (("CPU", cpus), ("GPU", launch.learner_gpus)):
+        if there.get(name, 0.0) < wanted:
+            ray.shutdown()
+            raise UserError(
+                f"the roles need {wanted:g} {name}s and Ray has {there.get(name, 0.0):g}: lower launch.actors, "
+                "launch.actor_cpus or launch.learner_gpus, or add machines"
+            )
+
+
+def _reach(address: str) -> None:
+    """Finds out in seconds what Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACH_WITHIN_S).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"no Ray at launch.address={address} ({error}): give auto, or host:port of ray start"
+        ) from error

@@ -1,0 +1,102 @@
+"""Who keeps the episodes."""
+
+import collections
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+
+from trailkit.agents.base import Metrics
+from trailkit.agents.run.distributed.role import Role, node_address
+from trailkit.configs.schema import TrainConfig
+from trailkit.replay.base import Replay, Table
+from trailkit.replay.episode import Episode
+from trailkit.replay.reverb import ReverbReplay, ReverbSampler
+from trailkit.replay.service import ReplayService
+
+_log = logging.getLogger(__name__)
+
+
+class KeepsEpisodes(Role):
+    """A role that holds the replay. What it is asked before the replay is filled, it answers then."""
+
+    def __init__(self, config: TrainConfig, folder: str, name: str) -> None:
+        super().__init__(config, folder, name)
+        self._filled = threading.Event()
+        self._reported: collections.deque[Metrics] = collections.deque(maxlen=1000)
+
+    def insert(self, episode: Episode, metrics: Metrics) -> int:
+        """Takes an episode, when its turn has come; returns how many steps were ever taken."""
+        total = self.service.insert(episode)
+        self._reported.append(metrics)
+        return total
+
+    def episodes_of(self, actor: int) -> tuple[int, int]:
+        """How many episodes of an actor were ever taken, and how many steps of all."""
+        return self.service.episodes_of(actor), self.service.total_steps
+
+    def report(self) -> tuple[list[Metrics], int, dict[str, float]]:
+        """The metrics that came with episodes since the last report, all steps ever played, and the replay's own."""
+        reported = [self._reported.popleft() for _ in range(len(self._reported))]
+        service = self.service
+        return (
+            reported,
+            service.total_steps,
+            {
+                "replay_size": service.replay.size(Table.MAIN),
+                "replay_process_mb": psutil.Process().memory_info().rss / 1e6,
+                "samples_per_insert": service.samples_per_insert(),
+            },
+        )
+
+    @property
+    def service(self) -> ReplayService:
+        """The replay, once it is filled."""
+        self._filled.wait()
+        return self._service
+
+    def _fill(self, make_replay: Callable[[int], Replay]) -> None:
+        """Makes a replay, given how many inserts are to allow no samples, and fills it with what was played before."""
+        config, began = self.config, time.monotonic()
+        self._service = ReplayService(
+            make_replay,
+            self.folder / "replay",
+            config.replay.capacity,
+            config.replay.samples_per_insert,
+            config.actor.random_steps,
+            slack=int(config.replay.samples_per_insert * config.env.episode_steps),
+        )
+        for _ in self._service.fill():
+            self.moves()
+        held = self._service.replay.size(Table.MAIN)
+        _log.info("filled with %d steps played before in %.1f s", held, time.monotonic() - began)
+        self._filled.set()
+
+
+class ReplayRole(KeepsEpisodes):
+    """A Reverb server."""
+
+    def _run(self) -> None:
+        config = self.config
+
+        def make(free_inserts: int) -> Replay:
+            return ReverbReplay(
+                config.replay.capacity,
+                config.agent.n_step,
+                config.env.early_steps,
+                samples_per_insert=config.replay.samples_per_insert,
+                free_inserts=free_inserts,
+                port=config.launch.replay_port,
+            )
+
+        self._fill(make)
+        self.waits()
+        threading.Event().wait()  # all else is done in the other methods
+
+    def sampler(self) -> ReverbSampler | None:
+        """What samples the server from other processes; None before the first episode."""
+        replay = self.service.replay
+        assert isinstance(replay, ReverbReplay)
+        return replay.sampler(node_address()) if replay.size(Table.MAIN) else None

@@ -1,0 +1,108 @@
+"""What the processes of a distributed training have in common.
+
+A role is a plain class that `program` turns into a Ray actor. Its `run` goes on until its work is done or its process
+dies; its other methods are called meanwhile, from other threads.
+"""
+
+import logging
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError
+
+from trailkit.configs.schema import TrainConfig
+
+LEARNER, REPLAY = "learner", "replay"  # the names by which the roles find each other
+ANSWER_S = 10.0  # how long to wait for another role's answer before asking again
+_log = logging.getLogger(__name__)
+
+
+class Phase(StrEnum):
+    """What a role is about."""
+
+    STARTING = "starting"
+    WORKING = "working"
+    WAITING = "waiting"  # for another role
+
+
+class Status(NamedTuple):
+    """How a role is doing."""
+
+    pid: int
+    node: str  # Ray's id of the machine
+    phase: Phase
+    idle: float  # seconds since it last got on
+    progress: dict[str, float]
+
+
+class Stopped(Exception):
+    """The program is being stopped."""
+
+
+class Role:
+    """What all roles do: tell how they are doing, and keep a log of their own in the run's folder."""
+
+    def __init__(self, config: TrainConfig, folder: str, name: str) -> None:
+        self.config, self.folder = config, Path(folder)
+        self._phase, self._moved = Phase.STARTING, time.monotonic()
+        self._progress: dict[str, float] = {}
+        _log_to(log_path(self.folder, name))
+
+    def run(self) -> Any:
+        """Does the role's work; an error is logged before it ends the process."""
+        _log.info("started as process %d on %s", os.getpid(), node_address())
+        try:
+            return self._run()
+        except Exception:
+            _log.exception("failed")
+            raise
+
+    def status(self) -> Status:
+        """How it is doing: an answer at all means that the process lives."""
+        node, idle = ray.get_runtime_context().get_node_id(), time.monotonic() - self._moved
+        return Status(os.getpid(), node, self._phase, idle, dict(self._progress))
+
+    def _run(self) -> Any:
+        raise NotImplementedError
+
+    def moves(self) -> None:
+        """Notes that it got on."""
+        self._phase, self._moved = Phase.WORKING, time.monotonic()
+
+    def waits(self) -> None:
+        """Notes that it is another role's turn."""
+        self._phase = Phase.WAITING
+
+
+def answer(method: Any, *arguments: Any, timeout: float | None = ANSWER_S) -> Any:
+    """Calls a method of another role, again and again while that is busy or being started anew."""
+    while True:
+        try:
+            return ray.get(method.remote(*arguments), timeout=timeout)
+        except (GetTimeoutError, RayActorError) as error:
+            _log.info("no answer yet: %s", type(error).__name__)
+            time.sleep(0.5)
+
+
+def node_address() -> str:
+    """This machine, as the others know it."""
+    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return address
+
+
+def log_path(folder: Path, name: str) -> Path:
+    """Where the role of a name keeps its log: on its own machine, if they do not share the run's folder."""
+    return folder / "logs" / f"{name.replace(' ', '_')}.log"
+
+
+def _log_to(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    ours = logging.getLogger("trailkit")
+    ours.setLevel(logging.INFO)
+    ours.addHandler(handler)

@@ -1,0 +1,110 @@
+"""`trailkit doctor`: what works on this machine, what to do about the rest, and whether a run fits."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from trailkit.agents.run import build
+from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.footprint import footprint
+from trailkit.configs.schema import LaunchKind, ReplayBackend, TrainConfig
+from trailkit.envs import gl
+
+_LONGEST_S = 120.0
+_INSTALL_GL = f"apt-get install {gl.PACKAGES}"
+_COLOURS = {"ok": "green", "note": "yellow", "FAIL": "red"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something to try, and what its failure means."""
+
+    name: str
+    probe: str
+    mend: str  # what to do when it fails
+    needed: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of it."""
+
+    state: str  # "ok", "note" or "FAIL"
+    name: str
+    text: str
+
+
+def doctor(words: Sequence[str]) -> bool:
+    """Prints a line for each finding, as soon as it is made.
+
+    Args:
+        words: Overrides of a training that is to run here; with `demos=` its memory and disk are compared, too.
+
+    Returns:
+        Whether nothing failed that such a training needs.
+
+    Raises:
+        UserError: For a mistake in the words.
+    """
+    config = configure("train", TrainConfig, words)
+    console = Console()
+    well = True
+    for finding in _findings(config):
+        well &= finding.state != "FAIL"
+        console.print(f"[{_COLOURS[finding.state]}]{finding.state:5}[/]", end="")
+        console.print(f"{finding.name}: {finding.text}", markup=False, highlight=False, soft_wrap=True)
+    return well
+
+
+def checks(config: TrainConfig) -> list[Check]:
+    """What a training needs, and what would be good to have."""
+    reverb = build.replay_backend(config) is ReplayBackend.reverb
+    return [
+        Check("simulator", "simulate", "pip install --force-reinstall -c requirements.lock trailkit"),
+        Check("pictures", "draw", _INSTALL_GL),
+        *(Check(f"pictures by {name}", "draw", _INSTALL_GL, False, {"MUJOCO_GL": name}) for name in gl.BACKENDS),
+        Check("Reverb", "reverb", "use Python 3.11 on Linux, or replay=memory", needed=reverb),
+        Check("Ray", "ray", "pip install 'trailkit[ray]'", needed=config.launch.kind is LaunchKind.ray),
+        Check(
+            *("GPU", "gpu", "learning is on the CPU; with an NVIDIA GPU, install the CUDA build of torch"),
+            needed=config.device == "cuda",
+        ),
+        Check("video", "video", "pip install 'imageio[ffmpeg]'", needed=False),
+    ]
+
+
+def examine(check: Check) -> Finding:
+    """Tries it in a process of its own."""
+    command = [sys.executable, "-m", "trailkit.agents.run.probes", check.probe]
+    environment = {**os.environ, **check.environment}
+    try:
+        tried = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Finding("FAIL" if check.needed else "note", check.name, f"no answer in {_LONGEST_S:.0f} s; {check.mend}")
+    if tried.returncode == 0:
+        return Finding("ok", check.name, tried.stdout.strip().splitlines()[-1])
+    why = (tried.stderr.strip().splitlines() or [f"ended with {tried.returncode}"])[-1]
+    return Finding("FAIL" if check.needed else "note", check.name, f"{why}; {check.mend}")
+
+
+def _findings(config: TrainConfig) -> Iterator[Finding]:
+    memory = psutil.virtual_memory().total / 1e9
+    system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding("ok", "machine", f"{system}, {os.cpu_count()} cores, {memory:.1f} GB of memory")
+    for check in checks(config):
+        yield examine(check)
+    if config.demos is None:
+        yield Finding("note", "memory and disk", "give demos=DIR, to compare what a run needs with what there is")
+        return
+    for need in footprint(config, build.check_demos(config)).needs(Path(config.out)):
+        yield Finding("ok" if need.met else "FAIL", need.name, str(need))

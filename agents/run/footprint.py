@@ -1,0 +1,166 @@
+"""What memory and disk a run will take when its replay is full: known before it starts.
+
+The formula is explained in docs/cluster.md. What a process takes besides the replay is measured; what the replay takes
+follows from the demonstrations, whose pictures compress as the agent's do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import disk_usage
+
+import h5py
+import numpy as np
+import psutil
+
+from trailkit.agents.run import build
+from trailkit.configs.schema import EncoderKind, LaunchKind, LearnerKind, ReplayBackend, TrainConfig
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
+from trailkit.replay.rows import Rows, pack, row_dtype
+
+_MB = 1e6
+# Of a process, in bytes, without replay and demonstrations.
+_LEARNER = 560 * _MB  # torch, MuJoCo, the networks and their optimisers
+_REVERB = 420 * _MB  # TensorFlow and Reverb, on top
+_ACTOR = 400 * _MB
+_RAY = 500 * _MB  # its own processes, on one machine
+_REVERB_ITEM = 1800.0  # bytes that Reverb keeps for each step besides the compressed row
+_CHECKPOINT = {EncoderKind.compact: 8 * _MB, EncoderKind.nature: 40 * _MB, EncoderKind.residual: 40 * _MB}
+_LOG = 5.0  # bytes of metrics and events for each learner step
+_SAMPLED_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a run takes, in bytes, by what takes it."""
+
+    memory: Mapping[str, float]
+    disk: Mapping[str, float]
+
+    def needs(self, folder: Path) -> list["Need"]:
+        """Beside what is free on this machine; the run's folder need not exist."""
+        return [
+            Need("memory", self.memory, free_memory(), "lower replay.capacity or launch.actors"),
+            Need(
+                "disk", self.disk, free_disk(folder), "lower replay.capacity or keep_checkpoints, or give another out"
+            ),
+        ]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a run takes of something, and what there is of it, in bytes."""
+
+    name: str
+    parts: Mapping[str, float]
+    free: float
+    mend: str  # what to do where it is too little
+
+    @property
+    def met(self) -> bool:
+        """Whether there is enough."""
+        return sum(self.parts.values()) <= self.free
+
+    def __str__(self) -> str:
+        made_up = ", ".join(f"{part} {_gigabytes(size)}" for part, size in self.parts.items() if size)
+        needed = f"the run needs {_gigabytes(sum(self.parts.values()))} of {self.name} ({made_up})"
+        there = f"{needed} and {_gigabytes(self.free)} are free"
+        return there if self.met else f"{there}: {self.mend}"
+
+
+def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
+    """The footprint of a run from these demonstrations."""
+    rows = _sample(demos)
+    steps = played_steps(config)
+    held = min(steps, config.replay.capacity)
+    recorded = sum(row.length for row in demos.manifest.episodes)
+    stored = sum(row.size for row in demos.manifest.episodes) / recorded
+    return Footprint(
+        memory={
+            **_processes(config),
+            "demonstrations": 1.01 * recorded * rows.itemsize,  # an episode has one row more than steps
+            "replay": held * _bytes_a_step(config, rows),
+        },
+        disk={
+            "episodes": held * stored,
+            "checkpoints": (config.keep_checkpoints + 1) * _CHECKPOINT[config.encoder.kind],
+            "logs": _LOG * config.steps,
+        },
+    )
+
+
+def refuse_what_cannot_fit(config: TrainConfig, demos: DemoStore, folder: Path) -> None:
+    """Makes sure that there is the memory and the disk that a run on this machine will need.
+
+    Raises:
+        UserError: If there is not, with the numbers.
+    """
+    if config.launch.address is not None:
+        return  # which machines its processes will be on is Ray's to decide
+    for need in footprint(config, demos).needs(folder):
+        if not need.met:
+            raise UserError(str(need))
+
+
+def played_steps(config: TrainConfig) -> float:
+    """How many steps actors play until the learner's last."""
+    if config.learner is LearnerKind.bc:
+        return 0.0
+    return config.actor.random_steps + config.steps * config.agent.batch_size / config.replay.samples_per_insert
+
+
+def free_memory() -> float:
+    """Bytes that this process and those that it starts may take: the machine's, or its container's."""
+    free = float(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
+        return min(free, float(limit) - float(used))  # without a limit the file says "max"
+    except (OSError, ValueError):
+        return free
+
+
+def free_disk(folder: Path) -> float:
+    """Bytes that are free where a folder is, or will be."""
+    folder = folder.absolute()
+    return float(disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free)
+
+
+def _processes(config: TrainConfig) -> dict[str, float]:
+    """What the processes take that run on this machine, if Ray is not told of others."""
+    reverb = _REVERB if build.replay_backend(config) is ReplayBackend.reverb else 0.0
+    if config.learner is LearnerKind.bc:
+        reverb = 0.0
+    if config.launch.kind is LaunchKind.inline:
+        return {"the process": _LEARNER + reverb}
+    players = config.launch.evaluators + (0 if config.learner is LearnerKind.bc else config.launch.actors)
+    return {
+        "Ray": _RAY,
+        "learner": _LEARNER + reverb,
+        "replay server": _REVERB + _ACTOR if reverb else 0.0,
+        "actors and evaluators": players * _ACTOR,
+    }
+
+
+def _bytes_a_step(config: TrainConfig, rows: Rows) -> float:
+    if build.replay_backend(config) is ReplayBackend.memory:
+        return 1.01 * rows.itemsize
+    # Reverb compresses rows one by one, about as well as LZF does.
+    return _REVERB_ITEM + float(np.mean([_compressed(row.tobytes()) for row in rows]))
+
+
+def _sample(demos: DemoStore) -> Rows:
+    episode = demos.read(0)
+    rows = pack(episode, row_dtype(episode))
+    return rows[:: max(1, len(rows) // _SAMPLED_ROWS)]
+
+
+def _compressed(content: bytes) -> int:
+    with h5py.File("sample", "w", driver="core", backing_store=False) as file:
+        data = np.frombuffer(content, np.uint8)
+        return int(file.create_dataset("row", data=data, chunks=data.shape, compression="lzf").id.get_storage_size())
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"

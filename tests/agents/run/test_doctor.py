@@ -1,0 +1,50 @@
+"""What `trailkit doctor` says of this machine, and of one where something is missing."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from trailkit.agents.run.cli import main
+from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.doctor import Check, checks, examine
+from trailkit.configs.schema import TrainConfig
+
+pytestmark = pytest.mark.slow
+
+
+def test_it_finds_what_the_tests_themselves_need(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor", "env=reach"])
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if line.startswith("FAIL")]
+    assert any(line.startswith("ok   simulator: MuJoCo") for line in lines)
+    assert any("draws 64x64 pictures" in line for line in lines)
+    assert lines[-1].startswith("note memory and disk: give demos=DIR")
+
+
+def test_a_failure_comes_with_the_line_that_mends_it() -> None:
+    missing = Check("pictures", "draw", "apt-get install this", environment={"MUJOCO_GL": "disabled"})
+    finding = examine(missing)
+    assert finding.state == "FAIL"
+    assert finding.text.startswith("no headless OpenGL")
+    assert finding.text.endswith("; apt-get install this")
+
+
+def test_what_a_run_does_without_is_only_noted() -> None:
+    needed = {check.name: check.needed for check in checks(configure("train", TrainConfig, ["replay=memory"]))}
+    assert not needed["Reverb"]
+    assert not needed["Ray"]
+    assert not needed["GPU"]
+    words = ["launch=ray", "replay=reverb", "device=cuda"]
+    needed = {check.name: check.needed for check in checks(configure("train", TrainConfig, words))}
+    assert needed["Reverb"] and needed["Ray"] and needed["GPU"]
+
+
+def test_the_exit_code_tells_that_something_failed() -> None:
+    command = [sys.executable, "-m", "trailkit.agents.run.cli", "doctor", "device=cuda"]
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    result = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert result.returncode == 1
+    assert "FAIL GPU: torch" in result.stdout
