@@ -53,7 +53,9 @@ def start(words: Sequence[str]) -> Path:
     Raises:
         UserError: For a mistake in the configuration, demonstrations that do not fit, or a folder that exists.
     """
-    return _start(_configured(words))
+    config = _configured(words)
+    _check(config)
+    return _start(config)
 
 
 def start_all(words: Sequence[str]) -> list[Path]:
@@ -72,6 +74,8 @@ def start_all(words: Sequence[str]) -> list[Path]:
     (folder, shared), *_ = Counter(config.out for config in configs).most_common(1)
     if shared > 1:
         raise UserError(f"{shared} runs would write to {folder}: tell them apart, e.g. out='runs/${{agent.n_step}}'")
+    for config in configs:
+        _check(config)
     return [_start(config) for config in configs]
 
 
@@ -81,8 +85,12 @@ def _configured(words: Sequence[str]) -> TrainConfig:
     folder = Path(config.out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists: go on with it by resume={folder}, or choose another folder by out=…")
-    refuse_what_cannot_fit(config, build.check_demos(config), folder)
     return config
+
+
+def _check(config: TrainConfig) -> None:
+    """Makes sure that the demonstrations will do, and that the run will fit."""
+    refuse_what_cannot_fit(config, build.check_demos(config), Path(config.out))
 
 
 def _start(config: TrainConfig) -> Path:

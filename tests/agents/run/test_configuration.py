@@ -89,11 +89,6 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
     assert "\n" not in str(error.value)
 
 
-def test_training_needs_demonstrations() -> None:
-    with pytest.raises(UserError, match="method=trail learns from demonstrations: give demos=DIR"):
-        configure("train", TrainConfig, [])
-
-
 def test_a_sweep_is_the_product_of_its_values() -> None:
     assert list(sweep(["method=trail,gail", "env=lift", "seed=1,2"])) == [
         ["method=trail", "env=lift", "seed=1"],

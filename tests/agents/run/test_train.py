@@ -186,6 +186,11 @@ def test_an_evaluation_that_is_interrupted_is_made_when_the_run_goes_on(
     assert len(calls) == 2
 
 
+def test_training_needs_demonstrations() -> None:
+    with pytest.raises(UserError, match="method=trail learns from demonstrations: give demos=DIR"):
+        start([])
+
+
 def test_a_folder_that_exists_is_refused(demos: str, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UserError, match=r"exists: go on with it by resume=.*, or choose another folder by out="):
