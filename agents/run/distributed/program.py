@@ -21,7 +21,7 @@ from trailkit.agents.run.distributed.evaluator import EvaluatorRole
 from trailkit.agents.run.distributed.learner import LearnerRole
 from trailkit.agents.run.distributed.member import Member, reason
 from trailkit.agents.run.distributed.replay import ReplayRole
-from trailkit.agents.run.distributed.role import LEARNER, REPLAY
+from trailkit.agents.run.distributed.role import LEARNER, REPLAY, node_address
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import Progress
 from trailkit.configs.schema import LearnerKind, ReplayBackend, TrainConfig
@@ -116,8 +116,10 @@ def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
     config = replace(config, demos=str(Path(config.demos).absolute()))
     player = replace(config, device="cpu")  # the learner alone is given GPUs
     served = build.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
-    # Demonstrations and the run's folder are on this machine: who reads and writes them should be, too, if it can.
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    # Demonstrations and the run's folder are on this machine: the replay belongs here, and the learner if it can.
+    # (Ray does not heed the affinity of what asks for no resources.)
+    here = {"resources": {f"node:{node_address()}": 0.001}}
+    rather_here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     general = {"max_restarts": -1, "max_concurrency": launch.actors + launch.evaluators + 4}
     members: list[Member] = []
 
@@ -126,9 +128,9 @@ def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
         members.append(Member(name, made.remote(config, str(folder), name, *arguments), launch, folder))
 
     if served:
-        place(REPLAY, ReplayRole, config, num_cpus=0, scheduling_strategy=here)
+        place(REPLAY, ReplayRole, config, num_cpus=0, **here)
     cores = {"num_cpus": launch.learner_cpus, "num_gpus": launch.learner_gpus}
-    place(LEARNER, LearnerRole, config, REPLAY if served else None, scheduling_strategy=here, **cores)
+    place(LEARNER, LearnerRole, config, REPLAY if served else None, scheduling_strategy=rather_here, **cores)
     for number in range(_actors(config)):
         source = REPLAY if served else LEARNER
         place(f"actor {number}", ActorRole, player, number, source, num_cpus=launch.actor_cpus)
@@ -155,8 +157,11 @@ def start_ray(config: TrainConfig) -> None:
             ray.init(num_cpus=max(os.cpu_count() or 1, int(cpus + 1)), include_dashboard=False, **quiet)
         else:
             ray.init(address=launch.address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(f"no Ray at launch.address={launch.address}: {' '.join(str(error).split())}") from error
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
+        raise UserError(
+            f"no Ray at launch.address={launch.address}: {' '.join(str(error).split())}; if it asks for a token, give "
+            "this machine the head's ~/.ray/auth_token and set RAY_AUTH_MODE=token"
+        ) from error
     there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     for name, wanted in (("CPU", cpus), ("GPU", launch.learner_gpus)):
         if there.get(name, 0.0) < wanted:

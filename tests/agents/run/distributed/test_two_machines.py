@@ -32,8 +32,10 @@ def ip(*words: str) -> None:
 
 
 @pytest.fixture
-def hosts() -> Iterator[None]:
+def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two namespaces and a cable between them."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "not a secret, but a token all the same")
     try:
         for host in _ADDRESS:
             ip("netns", "add", host)
@@ -83,7 +85,6 @@ def test_a_machine_that_is_cut_off_costs_its_actors_alone(tmp_path: Path) -> Non
     ]
     command = ["ip", "netns", "exec", _HEAD, sys.executable, "-m", "trailkit.agents.run.cli", "train", *words]
     program = subprocess.Popen([*command, f"demos={demos}", "steps=1000000", f"out={folder}"])
-    played = {actor: 0 for actor in (0, 1)}
 
     def plays(actor: int) -> Callable[[], bool]:
         """Whether an actor has sent an episode since this was asked for."""
@@ -92,18 +93,21 @@ def test_a_machine_that_is_cut_off_costs_its_actors_alone(tmp_path: Path) -> Non
 
     try:
         wait_until(lambda: chaos.newest_checkpoint(folder) >= 50, program)
-        for actor in played:
+        logs = [(folder / "logs" / f"actor_{actor}.log").read_text() for actor in (0, 1)]
+        near, far = sorted((0, 1), key=lambda actor: _ADDRESS[_OTHER] in logs[actor])
+        assert _ADDRESS[_HEAD] in logs[near] and _ADDRESS[_OTHER] in logs[far]
+        for actor in (near, far):
             wait_until(plays(actor), program)
         ip("-n", _OTHER, "link", "set", "trailkit2", "down")
         cut = time.monotonic()
-        while time.monotonic() < cut + 60:  # Ray gives a machine up after about half a minute
-            wait_until(plays(0), program, 30)  # meanwhile the others go on
+        while time.monotonic() < cut + 45:  # Ray gives a machine up after about half a minute
+            wait_until(plays(near), program, 30)  # meanwhile the others go on
             steps = chaos.learner_steps(folder)
             wait_until(lambda steps=steps: chaos.learner_steps(folder) > steps, program, 60)  # type: ignore[misc]
         ip("-n", _OTHER, "link", "set", "trailkit2", "up")
         time.sleep(5)
         start_ray(_OTHER, cpus=1)
-        wait_until(plays(1), program)
+        wait_until(plays(far), program)
         program.terminate()
         assert program.wait(40) == 0
     finally:
