@@ -20,11 +20,15 @@ from trailkit.envs.errors import UserError
 from trailkit.replay.rows import Rows, pack, row_dtype
 
 _MB = 1e6
-# Of a process, in bytes, without replay and demonstrations.
-_LEARNER = 560 * _MB  # torch, MuJoCo, the networks and their optimisers
-_REVERB = 420 * _MB  # TensorFlow and Reverb, on top
-_ACTOR = 400 * _MB
-_RAY = 500 * _MB  # its own processes, on one machine
+# Bytes of a process, without replay, demonstrations and what an update computes; measured.
+_INLINE = 510 * _MB  # torch, MuJoCo, the networks and their optimisers
+_LEARNER = 310 * _MB  # torch and the networks
+_SERVER = 140 * _MB
+_REVERB = 420 * _MB  # TensorFlow and Reverb, on top of those
+_PLAYER = 450 * _MB  # an actor or an evaluator
+_RAY = 760 * _MB  # its own processes on one machine, and the command itself
+# Of an update's intermediate results, for 32 of the agent's transitions of one 64x64 picture.
+_UPDATE = {EncoderKind.compact: 54 * _MB, EncoderKind.nature: 57 * _MB, EncoderKind.residual: 320 * _MB}
 _REVERB_ITEM = 1800.0  # bytes that Reverb keeps for each step besides the compressed row
 _CHECKPOINT = {EncoderKind.compact: 8 * _MB, EncoderKind.nature: 40 * _MB, EncoderKind.residual: 40 * _MB}
 _LOG = 5.0  # bytes of metrics and events for each learner step
@@ -133,14 +137,19 @@ def _processes(config: TrainConfig) -> dict[str, float]:
     if config.learner is LearnerKind.bc:
         reverb = 0.0
     if config.launch.kind is LaunchKind.inline:
-        return {"the process": _LEARNER + reverb}
+        return {"the process": _INLINE + reverb + _update(config)}
     players = config.launch.evaluators + (0 if config.learner is LearnerKind.bc else config.launch.actors)
     return {
         "Ray": _RAY,
-        "learner": _LEARNER + reverb,
-        "replay server": _REVERB + _ACTOR if reverb else 0.0,
-        "actors and evaluators": players * _ACTOR,
+        "learner": _LEARNER + reverb + _update(config),
+        "replay server": _SERVER + reverb if reverb else 0.0,
+        "actors and evaluators": players * _PLAYER,
     }
+
+
+def _update(config: TrainConfig) -> float:
+    pictures = len(config.env.cameras) * config.env.height * config.env.width / 64**2
+    return _UPDATE[config.encoder.kind] * pictures * config.agent.batch_size / 32
 
 
 def _bytes_a_step(config: TrainConfig, rows: Rows) -> float:

@@ -66,7 +66,7 @@ def ray() -> str:
 
     import ray
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     if ray.get(ray.remote(version).remote("ray")) != version("ray"):
         raise UserError("Ray runs no task")
     ray.shutdown()

@@ -154,13 +154,18 @@ def start_ray(config: TrainConfig) -> None:
     try:
         if launch.address is None:
             # More processes than cores are slower, but no mistake: Ray is told of as many cores as are asked for.
-            ray.init(num_cpus=max(os.cpu_count() or 1, int(cpus + 1)), include_dashboard=False, **quiet)
+            # "local", since by default Ray would rather join a cluster that this machine belongs to.
+            cores = max(os.cpu_count() or 1, int(cpus + 1))
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         else:
             ray.init(address=launch.address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
+        why = " ".join(str(error).split())
+        if launch.address is None:
+            raise UserError(f"Ray does not start: {why}") from error
         raise UserError(
-            f"no Ray at launch.address={launch.address}: {' '.join(str(error).split())}; if it asks for a token, give "
-            "this machine the head's ~/.ray/auth_token and set RAY_AUTH_MODE=token"
+            f"no Ray at launch.address={launch.address}: {why}; if it asks for a token, give this machine the head's "
+            "~/.ray/auth_token and set RAY_AUTH_MODE=token"
         ) from error
     there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     for name, wanted in (("CPU", cpus), ("GPU", launch.learner_gpus)):
