@@ -130,14 +130,15 @@ class ReverbReplay:
             raise _empty(table, self._timeout_s)
         yield from self.sampler().batches(table, batch_size)
 
-    def sampler(self, host: str = "localhost") -> "ReverbSampler":
+    def sampler(self, host: str = "localhost", timeout_s: float | None = None) -> "ReverbSampler":
         """What samples this server, and may travel to another process to do it. Needs an episode to have been added.
 
         Args:
           host: This machine, as that process knows it.
+          timeout_s: Another deadline than the server's own, in seconds.
         """
         assert self._dtype is not None
-        return ReverbSampler(f"{host}:{self._port}", self._steps[Table.MAIN], self._dtype, self._timeout_s)
+        return ReverbSampler(f"{host}:{self._port}", self._steps[Table.MAIN], self._dtype, timeout_s or self._timeout_s)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.

@@ -13,7 +13,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Action, Metrics, Parameters, Policy, Snapshot
 from trailkit.agents.run import build
-from trailkit.agents.run.distributed.role import ANSWER_S, LEARNER, Role, answer
+from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.stop import Never
 from trailkit.configs.schema import TrainConfig
@@ -21,6 +21,7 @@ from trailkit.envs.environment import Environment
 from trailkit.replay.episode import Episode
 from trailkit.replay.transition import Observation
 
+_PATIENCE_S = 10.0  # with a learner that does not answer, before the old weights are used again
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +69,7 @@ class _Sent:
         try:
             total: int = ray.get(self._answer)
         except RayActorError:
-            total = answer(self._replay.insert, *self._contents, timeout=None)
+            total = answer(self._replay.insert, *self._contents)
         return total
 
 
@@ -86,10 +87,10 @@ class _RemoteWeights:
     def latest(self) -> Snapshot:
         while True:
             try:
-                found = ray.get(self._learner.latest.remote(self.version), timeout=ANSWER_S)
+                found = ray.get(self._learner.latest.remote(self.version), timeout=_PATIENCE_S)
                 if found is not None:
                     version, (weights,) = found
-                    parameters: Parameters = ray.get(weights, timeout=ANSWER_S)
+                    parameters: Parameters = ray.get(weights, timeout=_PATIENCE_S)
                     self._snapshot = Snapshot(version, parameters)
             except (RayError, GetTimeoutError) as error:
                 _log.info("no weights from the learner: %s", type(error).__name__)

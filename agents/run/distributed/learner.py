@@ -99,9 +99,7 @@ class LearnerRole(KeepsEpisodes):
         """The replay of now, wherever it is."""
         if self._remote is None:
             return self.service
-        while (sampler := answer(self._remote.sampler)) is None:
-            if self._stop.is_set():
-                raise Stopped
+        while (sampler := answer(self._remote.sampler, stop=self._stop)) is None:
             time.sleep(0.1)
         connected: Sampler = sampler
         return connected
@@ -142,7 +140,9 @@ class LearnerRole(KeepsEpisodes):
         if self.config.learner is LearnerKind.bc:
             return
         reported: list[Metrics]
-        reported, self._actor_steps, state = self.report() if self._remote is None else answer(self._remote.report)
+        reported, self._actor_steps, state = (
+            self.report() if self._remote is None else answer(self._remote.report, stop=self._stop)
+        )
         for metrics in reported:
             age = self._published[0] - metrics["weights_version"]
             log.add({name: value for name, value in metrics.items() if name != "weights_version"})

@@ -21,7 +21,7 @@ from trailkit.agents.run.distributed.evaluator import EvaluatorRole
 from trailkit.agents.run.distributed.learner import LearnerRole
 from trailkit.agents.run.distributed.member import Member, reason
 from trailkit.agents.run.distributed.replay import ReplayRole
-from trailkit.agents.run.distributed.role import LEARNER, REPLAY, node_address
+from trailkit.agents.run.distributed.role import LEARNER, REPLAY, WATCH, node_address
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import Progress
 from trailkit.configs.schema import LearnerKind, ReplayBackend, TrainConfig
@@ -121,10 +121,11 @@ def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
     here = {"resources": {f"node:{node_address()}": 0.001}}
     rather_here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     general = {"max_restarts": -1, "max_concurrency": launch.actors + launch.evaluators + 4}
+    as_actor: Any = ray.remote(concurrency_groups={WATCH: 1})  # type: ignore[call-overload]
     members: list[Member] = []
 
     def place(name: str, role: type, config: TrainConfig, *arguments: Any, **options: Any) -> None:
-        made: Any = ray.remote(role).options(name=name, **general, **options)
+        made = as_actor(role).options(name=name, **general, **options)
         members.append(Member(name, made.remote(config, str(folder), name, *arguments), launch, folder))
 
     if served:

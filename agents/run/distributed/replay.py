@@ -16,6 +16,7 @@ from trailkit.replay.episode import Episode
 from trailkit.replay.reverb import ReverbReplay, ReverbSampler
 from trailkit.replay.service import ReplayService
 
+_SAMPLE_WITHIN_S = 5.0  # after which the learner asks whether there is another server
 _log = logging.getLogger(__name__)
 
 
@@ -99,4 +100,4 @@ class ReplayRole(KeepsEpisodes):
         """What samples the server from other processes; None before the first episode."""
         replay = self.service.replay
         assert isinstance(replay, ReverbReplay)
-        return replay.sampler(node_address()) if replay.size(Table.MAIN) else None
+        return replay.sampler(node_address(), _SAMPLE_WITHIN_S) if replay.size(Table.MAIN) else None

@@ -6,18 +6,20 @@ dies; its other methods are called meanwhile, from other threads.
 
 import logging
 import os
+import threading
 import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import RayActorError
 
 from trailkit.configs.schema import TrainConfig
 
 LEARNER, REPLAY = "learner", "replay"  # the names by which the roles find each other
-ANSWER_S = 10.0  # how long to wait for another role's answer before asking again
+WATCH = "watch"  # the concurrency group in which a role tells how it is doing, however busy it is
+_LOOK_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +63,7 @@ class Role:
             _log.exception("failed")
             raise
 
+    @ray.method(concurrency_group=WATCH)
     def status(self) -> Status:
         """How it is doing: an answer at all means that the process lives."""
         node, idle = ray.get_runtime_context().get_node_id(), time.monotonic() - self._moved
@@ -78,14 +81,24 @@ class Role:
         self._phase = Phase.WAITING
 
 
-def answer(method: Any, *arguments: Any, timeout: float | None = ANSWER_S) -> Any:
-    """Calls a method of another role, again and again while that is busy or being started anew."""
+def answer(method: Any, *arguments: Any, stop: threading.Event | None = None) -> Any:
+    """Calls a method of another role, and again whenever that dies before it has answered.
+
+    Raises:
+        Stopped: As soon as `stop` is set.
+    """
     while True:
+        asked = method.remote(*arguments)
         try:
-            return ray.get(method.remote(*arguments), timeout=timeout)
-        except (GetTimeoutError, RayActorError) as error:
-            _log.info("no answer yet: %s", type(error).__name__)
-            time.sleep(0.5)
+            while not ray.wait([asked], timeout=_LOOK_EVERY_S)[0]:
+                if stop is not None and stop.is_set():
+                    raise Stopped
+            return ray.get(asked)
+        except RayActorError as error:
+            _log.info("no answer: %s", type(error).__name__)
+            time.sleep(_LOOK_EVERY_S)
+        if stop is not None and stop.is_set():
+            raise Stopped
 
 
 def node_address() -> str:
