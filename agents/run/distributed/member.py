@@ -68,7 +68,7 @@ class Member:
     def _begin(self) -> None:
         """Begins to wait for its process."""
         self.run = None
-        self._began = time.monotonic()
+        self._began = self._unheard_since = time.monotonic()
         self._resume_at: float | None = None
         self._asked: Any = None
         self._asked_at = 0.0
@@ -111,11 +111,12 @@ class Member:
                 if self.run is None:
                     self._failed(error)  # it cannot even be made
             except RayError:
-                self.status = None  # it is being started again
+                self.status, self._unheard_since = None, now  # it is being started again
         elif self.status is not None and now - self._asked_at > self._launch.answer_timeout:
             self._end(f"gave no answer for {self._launch.answer_timeout:.0f} s")
-        elif self.status is None and now - self._began > self._launch.start_timeout:
+        elif self.status is None and now - self._unheard_since > self._launch.start_timeout:
             _log.warning("%s did not start within %.0f s: starting it again", self.name, self._launch.start_timeout)
+            self._unheard_since = now
             ray.kill(self.handle, no_restart=False)
 
     def _judge(self) -> None:
@@ -131,7 +132,7 @@ class Member:
         _log.warning("%s %s: ending its process", self.name, why)
         there = NodeAffinitySchedulingStrategy(self.status.node, soft=False)
         _kill.options(scheduling_strategy=there).remote(self.status.pid)
-        self.status = None
+        self.status, self._unheard_since = None, time.monotonic()
 
 
 def reason(error: Exception) -> str:
