@@ -227,7 +227,13 @@ class TrainConfig:
         launch = self.launch
         _at_least(1, launch__actors=launch.actors, launch__publish_every=launch.publish_every)
         _at_least(0, launch__evaluators=launch.evaluators, launch__learner_gpus=launch.learner_gpus)
-        _at_least(1, launch__replay_port=launch.replay_port)
+        _at_least(1, launch__replay_port=launch.replay_port, launch__step_timeout=launch.step_timeout)
+        _at_least(1, launch__answer_timeout=launch.answer_timeout, launch__start_timeout=launch.start_timeout)
+        _at_least(0, launch__actor_cpus=launch.actor_cpus, launch__learner_cpus=launch.learner_cpus)
+        if (launch.replay_port or 0) > 65535:
+            raise UserError(f"launch.replay_port={launch.replay_port}: there is no such port")
+        if launch.evaluators > 1:
+            raise UserError(f"launch.evaluators={launch.evaluators}: one evaluates all that is due; choose 0 or 1")
         _at_least(0.01, replay__samples_per_insert=self.replay.samples_per_insert)
         _at_least(1, **{"the number of actor.exploration": len(self.actor.exploration)})
         if not 0 <= self.actor.noise_correlation < 1:

@@ -19,7 +19,7 @@ from trailkit.agents.run.comparison import Comparison, Side
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.distributed.actor import ActorRole
 from trailkit.agents.run.distributed.program import start_ray
-from trailkit.agents.run.distributed.role import LEARNER
+from trailkit.agents.run.distributed.role import LEARNER, WATCH
 from trailkit.agents.run.record import record_demos
 from trailkit.configs.schema import RecordConfig, TrainConfig
 from trailkit.replay.episode import Episode
@@ -50,12 +50,14 @@ def bench_launch(rounds: int = 3, minutes: float = 2.0) -> Iterator[Comparison]:
         record_demos(configure("record", RecordConfig, [_TASK, "episodes=5", f"out={demos}"]))
         words = [_TASK, f"demos={demos}", f"minutes={minutes}", "evaluation.every=1000000"]
         launches = {"ray": ["launch=ray", "launch.actors=2", "launch.evaluators=0"], "inline": ["launch=inline"]}
-        reached = {
-            launch: np.array([_train([*words, *more], f"{folder}/{launch}{turn}") for turn in range(rounds)])
-            for launch, more in launches.items()
-        }
+        reached = np.array(
+            [
+                [_train([*words, *more], f"{folder}/{name}{turn}") for name, more in launches.items()]
+                for turn in range(rounds)
+            ]
+        )
     for column, name in enumerate(("actor", "learner")):
-        ours, other = (float(np.median(reached[launch][:, column])) for launch in launches)
+        ours, other = np.median(reached[:, :, column], axis=0).tolist()
         yield Comparison(
             name=f"{name} steps of a training in {minutes:g} minutes",
             unit="steps",
@@ -101,7 +103,8 @@ def _steps_per_second(count: int, seconds: float) -> float:
         counter: Any = ray.remote(_Counter).options(name=LEARNER, num_cpus=0, max_concurrency=count + 4).remote(config)
         with tempfile.TemporaryDirectory() as folder:
             for number in range(count):
-                actor: Any = ray.remote(ActorRole).options(name=f"actor {number}", max_concurrency=2)
+                made: Any = ray.remote(concurrency_groups={WATCH: 1})(ActorRole)  # type: ignore[call-overload]
+                actor = made.options(name=f"actor {number}", max_concurrency=2)
                 actor.remote(config, folder, f"actor {number}", number, LEARNER).run.remote()
             while len(played := ray.get(counter.steps.remote())) < count or min(played) == 0:
                 time.sleep(0.5)

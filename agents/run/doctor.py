@@ -106,5 +106,8 @@ def _findings(config: TrainConfig) -> Iterator[Finding]:
     if config.demos is None:
         yield Finding("note", "memory and disk", "give demos=DIR, to compare what a run needs with what there is")
         return
+    if config.launch.address is not None:
+        yield Finding("note", "memory and disk", "on which machines the processes will be is Ray's to decide")
+        return
     for need in footprint(config, build.check_demos(config)).needs(Path(config.out)):
         yield Finding("ok" if need.met else "FAIL", need.name, str(need))

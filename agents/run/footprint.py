@@ -4,6 +4,7 @@ The formula is explained in docs/cluster.md. What a process takes besides the re
 follows from the demonstrations, whose pictures compress as the agent's do.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,8 @@ def free_memory() -> float:
     group = Path("/sys/fs/cgroup")
     try:
         limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
-        return min(free, float(limit) - float(used))  # without a limit the file says "max"
+        (cached,) = re.findall(r"^inactive_file (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
+        return min(free, float(limit) - float(used) + float(cached))  # without a limit the file says "max"
     except (OSError, ValueError):
         return free
 

@@ -47,7 +47,7 @@ class MetricsLog:
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def write(self, step: int, actor_steps: int, seconds: float, values: Metrics | None = None) -> None:
-        """Writes a row and begins a new interval.
+        """Writes a row: the averages, and begins a new interval, or these values alone.
 
         Args:
             step: Of the learner.
@@ -58,10 +58,12 @@ class MetricsLog:
         Raises:
             UserError: If it cannot be written.
         """
-        metrics = {name: total / self._counts[name] for name, total in self._sums.items()}
-        metrics |= {name: float(value) for name, value in (values or {}).items()}
-        self._sums.clear()
-        self._counts.clear()
+        if values is None:
+            metrics = {name: total / self._counts[name] for name, total in self._sums.items()}
+            self._sums.clear()
+            self._counts.clear()
+        else:
+            metrics = {name: float(value) for name, value in values.items()}
         self._latest |= metrics
         new = sorted(metrics.keys() - set(self._columns))
         if new:

@@ -4,6 +4,7 @@ A run's folder holds `config.yaml`, `metrics.csv`, TensorBoard events, `checkpoi
 as it was played), `evaluations/<step>/eval_info.json`.
 """
 
+import importlib.util
 import sys
 import threading
 import time
@@ -38,7 +39,10 @@ from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
 
 # What a run may be gone on with otherwise than it began.
-_CHANGEABLE = ("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every")
+_CHANGEABLE = (
+    *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
+    *("launch.address", "launch.actors", "launch.replay_port"),
+)
 
 
 def start(words: Sequence[str]) -> Path:
@@ -128,7 +132,9 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callable[[], None]:
     """What runs a training the way that `launch` says."""
     if config.launch.kind is LaunchKind.ray:
-        from trailkit.agents.run.distributed.program import Program  # noqa: PLC0415 (Ray is an extra)
+        if importlib.util.find_spec("ray") is None:
+            raise UserError("launch=ray needs Ray: pip install 'trailkit[ray]'")
+        from trailkit.agents.run.distributed.program import Program  # noqa: PLC0415
 
         return Program(config, folder, resumed).run
     trainer = Trainer(config, folder)

@@ -36,14 +36,16 @@ class ActorRole(Role):
         torch.set_num_threads(1)
         replay, weights = ray.get_actor(self._replay), _RemoteWeights(ray.get_actor(LEARNER))
         settings = build.env_settings(self.config.env)
+        self.waits()  # it may be long in reading what was played before
         first, total = answer(replay.episodes_of, self._number)
+        self.moves()
         seed = _process_seed(self.config.seed, self._number, first)
         config = replace(self.config, seed=seed)  # of the exploration noise
         env = Environment(settings, seed)
         agent = build.make_agent(config, settings)
         starts = episode_starts(self.config.seed, first, self._number)
-        random = _Watched(RandomPolicy(env.action_spec().shape[0], seed), self)
-        explorer = _Watched(agent.explorer, self)
+        random = Watched(RandomPolicy(env.action_spec().shape[0], seed), self)
+        explorer = Watched(agent.explorer, self)
         newcomer = act(env, random, Never(), weights, starts, label=RANDOM, actor=self._number)
         actor = act(env, explorer, agent.stop, weights, starts, label=config.method, actor=self._number)
         sent: _Sent | None = None
@@ -54,7 +56,6 @@ class ActorRole(Role):
             if sent is not None:
                 total = sent.total_steps()
             sent = _Sent(replay, episode, {**metrics, "weights_version": weights.version})
-            self._progress["steps"] = self._progress.get("steps", 0) + episode.length
 
 
 class _Sent:
@@ -99,20 +100,23 @@ class _RemoteWeights:
             time.sleep(0.2)
 
 
-class _Watched:
+class Watched:
     """A policy whose every action is a sign of life."""
 
     def __init__(self, policy: Policy, role: Role) -> None:
         self._policy, self._role = policy, role
 
     def reset(self) -> None:
+        """Begins an episode."""
         self._policy.reset()
 
     def act(self, observation: Observation) -> Action:
+        """Chooses an action, and notes that the role got on."""
         self._role.moves()
         return self._policy.act(observation)
 
     def load(self, parameters: Parameters) -> None:
+        """Takes over weights."""
         self._policy.load(parameters)
 
 

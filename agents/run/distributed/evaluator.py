@@ -7,6 +7,7 @@ import ray
 import torch
 
 from trailkit.agents.run import build
+from trailkit.agents.run.distributed.actor import Watched
 from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.evaluate import evaluate
 from trailkit.envs.environment import Environment
@@ -22,7 +23,7 @@ class EvaluatorRole(Role):
         learner = ray.get_actor(LEARNER)
         settings = build.env_settings(self.config.env)
         env = Environment(settings, self.config.seed)
-        evaluator = build.make_agent(self.config, settings).evaluator
+        evaluator = Watched(build.make_agent(self.config, settings).evaluator, self)
         wanted = self.config.evaluation
         while True:
             self.waits()
@@ -33,6 +34,6 @@ class EvaluatorRole(Role):
             step, (weights,) = due
             self.moves()
             evaluator.load(ray.get(weights))
-            result = evaluate(env, evaluator, wanted.episodes, wanted.seed, on_episode=lambda _: self.moves())
+            result = evaluate(env, evaluator, wanted.episodes, wanted.seed)
             _log.info("step %d: %s", step, result)
             answer(learner.evaluated, step, result)

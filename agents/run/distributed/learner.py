@@ -50,7 +50,7 @@ class LearnerRole(KeepsEpisodes):
             if learning.steps == 0:
                 learning.checkpoint({})
             elif learning.owes_evaluation():
-                self._due[learning.steps] = self._published[1]
+                self._wants_evaluation(learning)
             try:
                 self._learn(learning, log)
             except Stopped:
@@ -68,9 +68,9 @@ class LearnerRole(KeepsEpisodes):
         self._notes.update(metrics)
 
     def latest(self, version: int) -> tuple[int, Any] | None:
-        """The newest weights, if they are newer than a version: their version, and a reference to them."""
+        """The newest weights, unless they are of a version that is there: their version, and a reference to them."""
         newest, weights = self._published
-        return (newest, [weights]) if newest > version else None
+        return (newest, [weights]) if newest != version else None
 
     def next_evaluation(self) -> tuple[int, Any] | None:
         """The oldest policy that is to be evaluated: its step, and a reference to its weights."""
@@ -126,11 +126,15 @@ class LearnerRole(KeepsEpisodes):
                 logged, at = self._actor_steps, now
             if learning.steps % config.evaluation.every == 0:
                 self._publish(learning)
-                self._due[learning.steps] = self._published[1]
+                self._wants_evaluation(learning)
             self._log_evaluations(learning, log)
             if learning.steps % config.checkpoint_every == 0:
                 learning.checkpoint({})
             self._progress = {"steps": learning.steps, "actor_steps": self._actor_steps, **log.latest}
+
+    def _wants_evaluation(self, learning: Learning) -> None:
+        if self.config.launch.evaluators:
+            self._due[learning.steps] = self._published[1]
 
     def _publish(self, learning: Learning) -> None:
         self._published = learning.steps, ray.put(learning.snapshot().parameters)
@@ -140,9 +144,11 @@ class LearnerRole(KeepsEpisodes):
         if self.config.learner is LearnerKind.bc:
             return
         reported: list[Metrics]
+        self.waits()
         reported, self._actor_steps, state = (
             self.report() if self._remote is None else answer(self._remote.report, stop=self._stop)
         )
+        self.moves()
         for metrics in reported:
             age = self._published[0] - metrics["weights_version"]
             log.add({name: value for name, value in metrics.items() if name != "weights_version"})

@@ -15,6 +15,7 @@ from trailkit.agents.run.distributed.role import Phase, Status, log_path
 from trailkit.agents.run.distributed.supervision import Restarts
 from trailkit.configs.schema import LaunchConfig
 from trailkit.envs.errors import UserError
+from trailkit.replay.base import ReplayTimeout
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Member:
         self.status: Status | None = None
         self.run: Any = None  # a reference to what `run` returns
         self.done = False
+        self._ran_in = 0  # the process of its last run
         self.result: Any = None  # what `run` returned
         self._launch, self._log_path = launch, log_path(folder, name)
         self._restarts = Restarts()
@@ -62,13 +64,16 @@ class Member:
                 self._look()
         elif not self.done:
             self._look()
-            if self.status is not None:  # its process is there
-                self.run = self.handle.run.remote()
+            if self.status is not None and self.status.pid == self._ran_in:
+                self._end("lost its connection")  # and may still be at it: never twice in one process
+            elif self.status is not None:  # its process is there
+                self.run, self._ran_in = self.handle.run.remote(), self.status.pid
 
     def _begin(self) -> None:
         """Begins to wait for its process."""
         self.run = None
-        self._began = self._unheard_since = time.monotonic()
+        self._unheard_since = time.monotonic()
+        self._works_since: float | None = None
         self._resume_at: float | None = None
         self._asked: Any = None
         self._asked_at = 0.0
@@ -78,7 +83,7 @@ class Member:
         try:
             self.result, self.run, self.done = ray.get(run), None, True
         except RayTaskError as error:
-            if isinstance(error.cause, UserError):
+            if isinstance(error.cause, UserError) and not isinstance(error.cause, ReplayTimeout):
                 raise UserError(str(error.cause)) from None
             self._failed(error)
             ray.kill(self.handle, no_restart=False)  # whatever state it is in
@@ -87,7 +92,8 @@ class Member:
 
     def _failed(self, error: RayError) -> None:
         """Takes note of the end of its process, or of an error in it."""
-        delay = self._restarts.failed(time.monotonic() - self._began)
+        now = time.monotonic()
+        delay = self._restarts.failed(now - (self._works_since or now))
         if delay is None:
             raise UserError(
                 f"{self.name} failed {self.restarts} times, the last time with: {reason(error)} (see {self._log_path})"
@@ -106,12 +112,14 @@ class Member:
             self._asked = None
             try:
                 self.status = ray.get(ready[0])
+                if self.status.phase is not Phase.STARTING:
+                    self._works_since = self._works_since or now
                 self._judge()
             except ActorDiedError as error:
                 if self.run is None:
                     self._failed(error)  # it cannot even be made
             except RayError:
-                self.status, self._unheard_since = None, now  # it is being started again
+                self.status = None  # it is being started again
         elif self.status is not None and now - self._asked_at > self._launch.answer_timeout:
             self._end(f"gave no answer for {self._launch.answer_timeout:.0f} s")
         elif self.status is None and now - self._unheard_since > self._launch.start_timeout:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trailkit.agents.run import build
@@ -21,7 +21,7 @@ from trailkit.agents.run.distributed.evaluator import EvaluatorRole
 from trailkit.agents.run.distributed.learner import LearnerRole
 from trailkit.agents.run.distributed.member import Member, reason
 from trailkit.agents.run.distributed.replay import ReplayRole
-from trailkit.agents.run.distributed.role import LEARNER, REPLAY, WATCH, node_address
+from trailkit.agents.run.distributed.role import INSERT, LEARNER, REPLAY, WATCH, node_address
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import Progress
 from trailkit.configs.schema import LearnerKind, ReplayBackend, TrainConfig
@@ -48,13 +48,11 @@ class Program:
             UserError: If there is no checkpoint, no Ray at the address, or too little there for the roles.
         """
         self.folder = folder
-        self._steps = config.steps
         self._interrupted = threading.Event()
         if resumed and Checkpoints(folder / "checkpoints").latest() is None:
             raise UserError(f"{folder} holds no valid checkpoint: start anew with another out=…")
         start_ray(config)
-        self.members = _start_roles(config, folder.absolute())
-        self.learner = next(member for member in self.members if member.name == LEARNER)
+        self._config = config
 
     def run(self) -> None:
         """Watches over the roles until the learner is done, and ends them.
@@ -63,17 +61,22 @@ class Program:
             UserError: The error of a role that kept failing.
             SystemExit: With code 0, after an interruption, which leaves a checkpoint behind.
         """
-        try:
-            finished = self._run()
-        finally:
-            ray.shutdown()
-        if not finished and self._interrupted.is_set():
+        with interruptible(self._interrupted):
+            try:
+                self.members = _start_roles(self._config, self.folder.absolute())
+                self.learner = next(member for member in self.members if member.name == LEARNER)
+                finished = self._run()
+            finally:
+                ray.shutdown()
+        if self._interrupted.is_set() and not finished:
             print(f"interrupted; go on with: trailkit train resume={self.folder}")
-            sys.exit(0)
-        print(f"trained; evaluate with: trailkit evaluate run={self.folder}")
+        else:
+            print(f"trained; evaluate with: trailkit evaluate run={self.folder}")
+        if self._interrupted.is_set():
+            sys.exit(0)  # and not on to whatever was to come after the training
 
     def _run(self) -> bool:
-        with Progress(self._steps) as progress, interruptible(self._interrupted):
+        with Progress(self._config.steps) as progress:
             while True:
                 for member in self.members:
                     member.watch()
@@ -101,6 +104,8 @@ class Program:
             try:
                 return bool(ray.get(self.learner.run, timeout=_STOP_WITHIN_S))
             except (GetTimeoutError, RayError) as error:
+                if isinstance(error, RayTaskError) and isinstance(error.cause, UserError):
+                    raise UserError(str(error.cause)) from None
                 _log.warning("the learner left no checkpoint of its last steps: %s", reason(error))
         return False
 
@@ -117,11 +122,11 @@ def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
     player = replace(config, device="cpu")  # the learner alone is given GPUs
     served = build.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
     # Demonstrations and the run's folder are on this machine: the replay belongs here, and the learner if it can.
-    # (Ray does not heed the affinity of what asks for no resources.)
+    # (Ray does not heed the affinity of an actor that asks for no resources.)
     here = {"resources": {f"node:{node_address()}": 0.001}}
     rather_here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     general = {"max_restarts": -1, "max_concurrency": launch.actors + launch.evaluators + 4}
-    as_actor: Any = ray.remote(concurrency_groups={WATCH: 1})  # type: ignore[call-overload]
+    as_actor: Any = ray.remote(concurrency_groups={WATCH: 1, INSERT: launch.actors})  # type: ignore[call-overload]
     members: list[Member] = []
 
     def place(name: str, role: type, config: TrainConfig, *arguments: Any, **options: Any) -> None:

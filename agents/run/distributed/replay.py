@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable
 
 import psutil
+import ray
 
 from trailkit.agents.base import Metrics
-from trailkit.agents.run.distributed.role import Role, node_address
+from trailkit.agents.run.distributed.role import INSERT, Role, node_address
 from trailkit.configs.schema import TrainConfig
 from trailkit.replay.base import Replay, Table
 from trailkit.replay.episode import Episode
 from trailkit.replay.reverb import ReverbReplay, ReverbSampler
 from trailkit.replay.service import ReplayService
 
-_SAMPLE_WITHIN_S = 5.0  # after which the learner asks whether there is another server
+_SAMPLE_WITHIN_S = 10.0  # after which the learner asks whether there is another server
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +29,7 @@ class KeepsEpisodes(Role):
         self._filled = threading.Event()
         self._reported: collections.deque[Metrics] = collections.deque(maxlen=1000)
 
+    @ray.method(concurrency_group=INSERT)
     def insert(self, episode: Episode, metrics: Metrics) -> int:
         """Takes an episode, when its turn has come; returns how many steps were ever taken."""
         total = self.service.insert(episode)

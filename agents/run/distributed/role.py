@@ -18,7 +18,8 @@ from ray.exceptions import RayActorError
 from trailkit.configs.schema import TrainConfig
 
 LEARNER, REPLAY = "learner", "replay"  # the names by which the roles find each other
-WATCH = "watch"  # the concurrency group in which a role tells how it is doing, however busy it is
+# Concurrency groups, with threads of their own: inserts wait for their turn, those of actors that died meanwhile, too.
+WATCH, INSERT = "watch", "insert"
 _LOOK_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 

@@ -19,12 +19,24 @@ def test_a_row_holds_the_clocks_and_the_averages_of_its_interval(tmp_path):
         for loss in (1.0, 2.0, 6.0):
             log.add({"loss": loss})
         log.add({"score": 5.0})
-        log.write(10, 200, 1.5, {"eval_success": 0.25})
+        log.write(10, 200, 1.5)
         log.add({"loss": 4.0})
         log.write(20, 400, 3.0)
     assert rows(tmp_path / "run") == [
-        {"step": "10", "actor_steps": "200", "seconds": "1.5", "eval_success": "0.25", "loss": "3.0", "score": "5.0"},
-        {"step": "20", "actor_steps": "400", "seconds": "3.0", "eval_success": "", "loss": "4.0", "score": ""},
+        {"step": "10", "actor_steps": "200", "seconds": "1.5", "loss": "3.0", "score": "5.0"},
+        {"step": "20", "actor_steps": "400", "seconds": "3.0", "loss": "4.0", "score": ""},
+    ]
+
+
+def test_a_row_of_given_values_leaves_the_averages_alone(tmp_path):
+    with MetricsLog(tmp_path) as log:
+        log.add({"loss": 1.0})
+        log.write(10, 200, 1.5, {"eval_success": 0.25})
+        log.add({"loss": 4.0})
+        log.write(20, 400, 3.0)
+    assert rows(tmp_path) == [
+        {"step": "10", "actor_steps": "200", "seconds": "1.5", "eval_success": "0.25", "loss": ""},
+        {"step": "20", "actor_steps": "400", "seconds": "3.0", "eval_success": "", "loss": "2.5"},
     ]
 
 

@@ -36,6 +36,8 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two namespaces and a cable between them."""
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "not a secret, but a token all the same")
+    for host in _ADDRESS:  # left by a test that was killed
+        subprocess.run(["ip", "netns", "del", host], check=False, capture_output=True)
     try:
         for host in _ADDRESS:
             ip("netns", "add", host)
