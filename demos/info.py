@@ -1,13 +1,16 @@
 """What a folder of demonstrations holds, as numbers and as a table."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from trailkit.demos.manifest import Manifest
+from trailkit.demos.manifest import VERSIONS, Manifest, source_of
 from trailkit.demos.store import DemoStore
 from trailkit.envs.settings import ActionSpace
 from trailkit.replay.episode import Episode
@@ -31,6 +34,8 @@ class Summary:
     returns: NDArray[np.float64]  # [N]
     first_success: NDArray[np.int64]  # of each solved episode, the number of steps it took
     actions: NDArray[np.int64]  # [A, 20], how often each action was in each twentieth of [-1, 1]
+    states: int  # how many episodes have the simulator's, from which they can be drawn anew
+    provenance: dict[str, int]  # in words, what made episodes and with which versions; and how many of them
     size: int  # bytes on the disk
 
     @property
@@ -55,8 +60,9 @@ def summary(store: DemoStore) -> Summary:
         UserError: If a file is damaged; names it.
     """
     rows = store.manifest.episodes
-    first, actions = [], []
+    first, actions, states = [], [], 0
     for episode in store.episodes():
+        states += episode.state is not None
         first.append(np.flatnonzero(episode.success)[:1] + 1)
         actions.append(_histogram(episode))
     return Summary(
@@ -67,6 +73,8 @@ def summary(store: DemoStore) -> Summary:
         returns=np.array([row.episode_return for row in rows]),
         first_success=np.concatenate(first),
         actions=np.sum(actions, axis=0),
+        states=states,
+        provenance=Counter(_provenance(row.metadata, store.manifest) for row in rows),
         size=sum(row.size for row in rows),
     )
 
@@ -90,10 +98,19 @@ def _table(summary: Summary) -> Table:
     lines.add_row("actions", f"{settings.action_space}, {1 / manifest.control_timestep:g} Hz; from -1 to 1:")
     for name, counts in zip(_ACTION_NAMES[settings.action_space], summary.actions, strict=True):
         lines.add_row(f"  {name}", _sparkline(counts))
-    lines.add_row("source", _pairs(manifest.source))
-    lines.add_row("recorded", manifest.created)
-    lines.add_row("versions", _pairs(manifest.versions))
+    lines.add_row(
+        "states", f"in {summary.states} of {summary.episodes} episodes: trailkit demos render draws those anew"
+    )
+    lines.add_row("recorded", f"from {manifest.created} on")
+    for words, count in summary.provenance.items():
+        lines.add_row(f"  {count} by", words)
     return lines
+
+
+def _provenance(metadata: Mapping[str, Any], manifest: Manifest) -> str:
+    """What made an episode, with which versions, in words; where it does not tell, what the manifest says."""
+    source, versions = source_of(metadata) or manifest.source, metadata.get(VERSIONS, manifest.versions)
+    return f"{_pairs(source)}; {_pairs(versions)}"
 
 
 def _histogram(episode: Episode) -> NDArray[np.int64]:

@@ -1,21 +1,32 @@
 """The manifest of a folder of demonstrations: what they were recorded in, with what, and a row for each."""
 
+import hashlib
 import json
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
+from trailkit.demos.match import ENVIRONMENT
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
 from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
 
 NAME = "manifest.json"
+VERSIONS = "versions"  # in an episode's metadata, as the next ones
+SEED = "recording_seed"
+INDEX = "index"
+CONTROL = "control_timestep"  # seconds
 _FORMAT = "trailkit demonstrations 1"
+_SAID_ONCE = (ENVIRONMENT, CONTROL)
+_HOW_RECORDED = (VERSIONS, SEED, INDEX, "end", *_SAID_ONCE)
+_SEAL = "sha256"  # of all else in the manifest; those of earlier versions have none
+_SEAL_LINE = f',\n "{_SEAL}": "'
+_REMEDY = "trailkit demos repair writes it anew from the episodes"
 _PACKAGES = ("trailkit", "mujoco", "dm-control", "numpy")
 
 
@@ -28,7 +39,10 @@ class Row:
     length: int  # steps
     success: bool  # whether the task was ever solved
     episode_return: float
-    metadata: dict[str, Any]  # the episode's own
+    metadata: dict[str, Any]  # the episode's own, without what the manifest says once of all
+
+    def __post_init__(self) -> None:
+        _check_types(self)
 
     @classmethod
     def of(cls, path: Path, episode: Episode) -> Self:
@@ -39,7 +53,7 @@ class Row:
             length=episode.length,
             success=bool(episode.success.any()),
             episode_return=float(episode.reward.sum()),
-            metadata=episode.metadata,
+            metadata={key: value for key, value in episode.metadata.items() if key not in _SAID_ONCE},
         )
 
 
@@ -54,11 +68,36 @@ class Manifest:
     created: str  # ISO 8601, UTC
     episodes: tuple[Row, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_types(self)
+        if self.control_timestep <= 0:
+            raise TypeError(f"{CONTROL} is {self.control_timestep}")
+
     @classmethod
     def new(cls, settings: EnvSettings, source: Mapping[str, Any]) -> Self:
         """The manifest of a store that is yet to be filled, by this version on this day."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(settings, CONTROL_TIMESTEP, current_versions(), dict(source), created)
+
+    @classmethod
+    def recovered(cls, settings: EnvSettings, rows: Sequence[Row], metadata: Mapping[str, Any], created: float) -> Self:
+        """The manifest of episodes that have lost theirs.
+
+        Args:
+            settings: Of their environment.
+            rows: Of the episodes.
+            metadata: The first episode's.
+            created: When the first was recorded, in seconds since 1970.
+        """
+        versions, control = metadata.get(VERSIONS), metadata.get(CONTROL)
+        return cls(
+            settings,
+            control if isinstance(control, float) and control > 0 else CONTROL_TIMESTEP,
+            versions if isinstance(versions, dict) else current_versions(),
+            source_of(metadata),
+            datetime.fromtimestamp(created, UTC).isoformat(timespec="seconds"),
+            tuple(rows),
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -71,37 +110,70 @@ class Manifest:
         if not folder.is_dir():
             problem = "is a file" if folder.exists() else "does not exist"
             raise UserError(f"{folder} {problem}: expected a folder of demonstrations, see trailkit record")
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file: move it away")
         try:
-            values = json.loads(path.read_text())
+            text = path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
-            raise UserError(f"{folder} has no {NAME}: it is not a folder that trailkit record wrote") from error
-        except ValueError as error:
-            raise UserError(f"{path} is damaged, it is not JSON: restore it from a copy or record anew") from error
+            raise UserError(
+                f"{folder} has no {NAME}: it is not a folder that trailkit record wrote, or trailkit demos repair "
+                "can write it anew"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read ({error}): {_REMEDY}") from error
         try:
-            return cls._parse(values)
+            return cls._parse(text)
         except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+            raise UserError(f"{path} {error}") from error
 
     @classmethod
-    def _parse(cls, values: Any) -> Self:
-        expected = {"format", *(field.name for field in fields(cls))}
+    def _parse(cls, text: str) -> Self:
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"is damaged, it is not JSON: {_REMEDY}") from error
         if not isinstance(values, dict) or values.get("format") != _FORMAT:
-            raise UserError(f"not of the format {_FORMAT!r}: record anew, or use the version that wrote it")
+            raise UserError(f"is not of the format {_FORMAT!r}: record anew, or use the version that wrote it")
+        unsealed = text.rpartition(_SEAL_LINE)[0] + "\n}"
+        if values.pop(_SEAL, None) is not None and _sealed(unsealed) != text:
+            raise UserError(f"is damaged, its SHA-256 differs: {_REMEDY}")
+        expected = {"format", *(field.name for field in fields(cls))}
         if set(values) != expected:
             differing = ", ".join(sorted(set(values) ^ expected))
-            raise UserError(f"these keys are missing or unknown: {differing}; restore it from a copy or record anew")
+            raise UserError(f"has missing or unknown keys: {differing}; {_REMEDY}")
         rest = {key: value for key, value in values.items() if key not in ("format", "settings", "episodes")}
         try:
-            rows = tuple(Row(**row) for row in values["episodes"])
-        except TypeError as error:
-            raise UserError("its rows of episodes are damaged: restore it from a copy or record anew") from error
-        return cls(EnvSettings.from_dict(values["settings"]), episodes=rows, **rest)
+            settings = EnvSettings.from_dict(values["settings"])
+            return cls(settings, episodes=tuple(Row(**row) for row in values["episodes"]), **rest)
+        except (TypeError, UserError) as error:
+            raise UserError(f"makes no sense ({error}): {_REMEDY}") from error
 
     def save(self, folder: Path) -> None:
         """Replaces the manifest in a folder by this one; after a power cut one of the two is there, whole."""
-        values = {"format": _FORMAT, **asdict(self), "settings": self.settings.to_dict()}
+        values = {"format": _FORMAT, **vars(self), "settings": self.settings.to_dict()}
+        rows = ",\n  ".join(json.dumps(vars(row)) for row in values.pop("episodes"))  # a line each
+        text = f'{json.dumps(values, indent=1)[:-2]},\n "episodes": [\n  {rows}\n ]\n}}'
         with written_aside(folder / NAME) as aside:
-            aside.write_text(json.dumps(values, indent=1))
+            aside.write_text(_sealed(text), encoding="utf-8")
+
+
+def source_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What an episode's metadata say of what made it."""
+    return {key: value for key, value in metadata.items() if key not in _HOW_RECORDED}
+
+
+def _sealed(text: str) -> str:
+    """A manifest's text with its own SHA-256 as the last key."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{text[:-2]}{_SEAL_LINE}{digest}"\n}}'
+
+
+def _check_types(record: "Row | Manifest") -> None:
+    """Raises a TypeError if a value is not of the type of its field."""
+    for field in fields(record):
+        wanted = get_origin(field.type) or field.type
+        if (found := type(getattr(record, field.name))) is not wanted:
+            raise TypeError(f"{field.name} is of type {found.__name__}")
 
 
 def current_versions() -> dict[str, str]:

@@ -20,11 +20,11 @@ def play(store: DemoStore, out: str | Path, episodes: Sequence[int] | None = Non
     """Films episodes one after another, at the speed they were recorded at, as H.264 in yuv420p.
 
     A name that ends in .png gives a contact sheet instead: a row for each episode, eight moments from its first
-    to its last.
+    to its last. A name without a suffix, or one that ends in a slash, is a folder, and gets a video of each episode.
 
     Args:
         store: The demonstrations.
-        out: The path of the video or of the sheet.
+        out: The path of the video, the sheet or the folder.
         episodes: Which, by number; all by default.
 
     Returns:
@@ -34,16 +34,20 @@ def play(store: DemoStore, out: str | Path, episodes: Sequence[int] | None = Non
         UserError: If the demonstrations have no camera, there is no such episode, or the file has another suffix or
             cannot be written.
     """
-    out = Path(out)
-    if out.suffix not in (".mp4", ".png"):
-        raise UserError(f"out={out}: name a video (.mp4) or a contact sheet (.png)")
-    chosen = _chosen(store, episodes)
-    cameras = store.settings.observation.cameras
-    if out.suffix == ".png":
+    name, out = str(out), Path(out)
+    numbers = _chosen(store, episodes)
+    chosen = map(store.read, numbers)
+    cameras, fps = store.settings.observation.cameras, 1 / store.manifest.control_timestep
+    if name.endswith("/") or not out.suffix:
+        for number, episode in zip(numbers, chosen, strict=True):
+            write_video(out / f"episode_{number:06d}.mp4", _frames([episode], cameras), fps)
+    elif out.suffix == ".png":
         with written_aside(out) as aside:
             imageio.v3.imwrite(aside, _contact_sheet(chosen, cameras), extension=".png")
+    elif out.suffix == ".mp4":
+        write_video(out, _frames(chosen, cameras), fps)
     else:
-        write_video(out, _frames(chosen, cameras), 1 / store.manifest.control_timestep)
+        raise UserError(f"out={out}: name a video (.mp4) or a contact sheet (.png), or a folder for a video of each")
     return out
 
 
@@ -62,7 +66,7 @@ def _contact_sheet(episodes: Iterable[Episode], cameras: Sequence[str]) -> Frame
     return np.vstack(rows)
 
 
-def _chosen(store: DemoStore, episodes: Sequence[int] | None) -> Iterator[Episode]:
+def _chosen(store: DemoStore, episodes: Sequence[int] | None) -> Sequence[int]:
     if not store.settings.observation.cameras:
         raise UserError(f"the demonstrations in {store.path} were recorded without a camera: there is nothing to see")
     numbers = range(len(store)) if episodes is None else episodes
@@ -71,7 +75,7 @@ def _chosen(store: DemoStore, episodes: Sequence[int] | None) -> Iterator[Episod
             raise UserError(f"there is no episode {number} in {store.path}: choose from 0 to {len(store) - 1}")
     if not numbers:
         raise UserError(f"no episode of {store.path} was chosen: choose from 0 to {len(store) - 1}")
-    return map(store.read, numbers)
+    return numbers
 
 
 def _tile(episode: Episode, step: int, cameras: Sequence[str]) -> Frame:

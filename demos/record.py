@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trailkit.demos.manifest import CONTROL, INDEX, SEED, VERSIONS, current_versions
+from trailkit.demos.match import ENVIRONMENT
 from trailkit.demos.store import DemoStore
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
@@ -16,7 +18,7 @@ _MAX_FAILURES = 50  # in a row: a device that fails so often will go on failing
 
 
 class Device(Protocol):
-    """What commands the robot: a script, chance, or a person."""
+    """What commands the robot as fast as it can be simulated: a script or chance. A person is a `Teleoperator`."""
 
     def reset(self) -> None:
         """Begins an episode; the environment has been reset.
@@ -60,10 +62,10 @@ def record(
     store.check(env.settings)
     failures = 0
     kept = 0
-    for index in count(_next_index(store, seed)):
+    for index in count(next_index(store, seed)):
         if kept == episodes:
             return
-        episode = _play(env, device, seed, index, store)
+        episode = _play(env, device, EpisodeBuilder(provenance(store, seed, index)), start_seed(seed, index))
         success = bool(episode.success.any())
         failures = 0 if success else failures + 1
         keep = success or keep_failures
@@ -78,20 +80,36 @@ def record(
         yield Attempt(keep, episode.length, success, float(episode.reward.sum()))
 
 
-def _next_index(store: DemoStore, seed: int) -> int:
+def next_index(store: DemoStore, seed: int) -> int:
     """The first index, of those that a seed gives, beyond the store's episodes."""
     found = (row.metadata for row in store.manifest.episodes)
-    return 1 + max((each["index"] for each in found if each.get("recording_seed") == seed), default=-1)
+    return 1 + max((each[INDEX] for each in found if each.get(SEED) == seed), default=-1)
 
 
-def _play(env: Environment, device: Device, seed: int, index: int, store: DemoStore) -> Episode:
-    env.seed(int(np.random.SeedSequence([seed, index]).generate_state(1)[0]))
-    builder = EpisodeBuilder({**store.source, "recording_seed": seed, "index": index})
+def start_seed(seed: int, index: int) -> int:
+    """The seed that settles how attempt `index` of a recording begins."""
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+
+
+def provenance(store: DemoStore, seed: int, index: int) -> dict[str, Any]:
+    """The metadata of an episode: by what it was made, with which versions, in which environment, and how it began."""
+    return {
+        **store.source,
+        VERSIONS: current_versions(),
+        SEED: seed,
+        INDEX: index,
+        ENVIRONMENT: store.settings.to_dict(),
+        CONTROL: store.manifest.control_timestep,
+    }
+
+
+def _play(env: Environment, device: Device, builder: EpisodeBuilder, seed: int) -> Episode:
+    env.seed(seed)
     timestep = env.reset()
     device.reset()
-    episode = builder.add(timestep, None, success=False)
+    episode = builder.add(timestep, None, success=False, state=env.state())
     while episode is None:
         action = device.act()
         timestep = env.step(action)
-        episode = builder.add(timestep, action, success=env.solved)
+        episode = builder.add(timestep, action, success=env.solved, state=env.state())
     return episode

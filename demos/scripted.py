@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trailkit.envs.actions import MAX_TOOL_SPEED, CartesianVelocity
+from trailkit.demos.command import action_of
+from trailkit.envs.actions import MAX_TOOL_SPEED
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
-from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace
+from trailkit.envs.settings import CONTROL_TIMESTEP
 from trailkit.envs.tasks.lift import Lift
 from trailkit.envs.tasks.reach import Reach
 
@@ -55,7 +56,6 @@ class ScriptedExpert:
         self._script = scripts[type(env.task)]
         self._noise = noise
         self._seed = seed
-        self._controller = CartesianVelocity()
 
     def reset(self) -> None:
         """Begins an episode; the environment has been reset. Its disturbance follows from the environment's seed."""
@@ -69,11 +69,7 @@ class ScriptedExpert:
         fresh = self._random.normal(scale=self._noise, size=3)
         self._disturbance = _NOISE_MEMORY * self._disturbance + np.sqrt(1 - _NOISE_MEMORY**2) * fresh
         command[:3] += self._disturbance
-        command = np.clip(command, -1.0, 1.0)
-        if self._env.settings.action_space is ActionSpace.JOINT:
-            robot = self._env.task.robot
-            command = self._controller.command(robot, command) / robot.max_velocity
-        return command.astype(np.float32)
+        return action_of(self._env, command)
 
 
 def _reach(env: Environment) -> Iterator[Command]:

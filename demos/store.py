@@ -4,23 +4,21 @@ An episode is on the disk, whole, when `append` returns. The manifest follows th
 because the process was killed between the two, is read from the files when the store is next opened.
 """
 
-import fcntl
 import logging
-import os
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from trailkit.demos.folder import EPISODE, episode_name, locked, recording_into, set_aside
 from trailkit.demos.manifest import NAME, Manifest, Row, current_versions
-from trailkit.envs.actions import make_controller
-from trailkit.envs.errors import UserError
-from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
-from trailkit.replay.episode import Episode, read_episode, write_episode
+from trailkit.demos.match import check_fits, differences
+from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.settings import EnvSettings
+from trailkit.replay.episode import Episode
+from trailkit.replay.episode_file import decode_episode, write_episode
 
-_NAME = re.compile(r"episode_(\d{6})\.hdf5")
 _SIMULATORS = ("mujoco", "dm-control")
 _log = logging.getLogger(__name__)
 
@@ -47,14 +45,17 @@ class DemoStore:
             UserError: If the folder holds anything else, or cannot be made.
         """
         path = Path(path)
-        with _writing(path):
+        with recording_into(path):
             path.mkdir(parents=True, exist_ok=True)
             if (path / NAME).exists():
                 store = cls(path, _load(path), source)
-                if differences := store._differences(settings):
-                    raise UserError(f"{path} holds other demonstrations ({differences}): record into another folder")
+                if found := store._differences(settings):
+                    raise UserError(f"{path} holds other demonstrations ({found}): record into another folder")
                 return store
-            if any(not entry.name.startswith(".") for entry in path.iterdir()):
+            names = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
+            if any(map(EPISODE.fullmatch, names)):
+                raise UserError(f"{path} has lost its {NAME}: trailkit demos repair {path} writes it anew")
+            if names:
                 raise UserError(f"{path} is no folder of demonstrations and not empty: record into another folder")
             manifest = Manifest.new(settings, source)
             manifest.save(path)
@@ -102,10 +103,10 @@ class DemoStore:
             UserError: If it is of another environment, or cannot be written, for instance because the disk is
                 full; earlier episodes are intact.
         """
-        _check_fits(episode, self.settings)
-        with _writing(self.path), _locked(self.path):
+        check_fits(episode, self.settings)
+        with recording_into(self.path), locked(self.path):
             self.manifest = _load(self.path)  # others may have appended
-            path = self.path / f"episode_{self._next_number():06d}.hdf5"
+            path = self.path / episode_name(self._next_number())
             try:
                 write_episode(path, episode)
                 manifest = replace(self.manifest, episodes=(*self.manifest.episodes, Row.of(path, episode)))
@@ -115,6 +116,40 @@ class DemoStore:
             self.manifest = manifest
         return path
 
+    def count(self) -> int:
+        """How many episodes there are now, whoever appended or removed some."""
+        self.manifest = _load(self.path)
+        return len(self)
+
+    def abandon(self) -> None:
+        """Removes the folder of a recording that could not begin, unless it holds episodes or anything else."""
+        if not self.count():
+            (self.path / NAME).unlink()
+            with suppress(OSError):
+                self.path.rmdir()
+
+    def remove(self, name: str) -> Path:
+        """Takes an episode out of the demonstrations; its file stays, in the folder's `removed/`.
+
+        Args:
+            name: Of the file.
+
+        Returns:
+            Where the file is now.
+
+        Raises:
+            UserError: If there is no such episode.
+        """
+        with recording_into(self.path), locked(self.path):
+            self.manifest = _load(self.path)
+            rows = tuple(row for row in self.manifest.episodes if row.file != name)
+            if len(rows) == len(self):
+                raise unknown("episode", name, (row.file for row in self.manifest.episodes))
+            aside = set_aside(self.path / name, "removed")
+            self.manifest = replace(self.manifest, episodes=rows)
+            self.manifest.save(self.path)
+        return aside
+
     def check(self, settings: EnvSettings) -> None:
         """Makes sure that demonstrations can be learned from in an environment.
 
@@ -123,9 +158,9 @@ class DemoStore:
         Raises:
             UserError: If they are of another environment; says in what they differ and what to do.
         """
-        if differences := self._differences(settings):
+        if found := self._differences(settings):
             raise UserError(
-                f"the demonstrations in {self.path} are of another environment: {differences}; "
+                f"the demonstrations in {self.path} are of another environment: {found}; "
                 "give the environment their settings, or record others with trailkit record"
             )
         current = current_versions()
@@ -138,30 +173,11 @@ class DemoStore:
 
     def _differences(self, settings: EnvSettings) -> str:
         """How the demonstrations' environment differs from another, in words; empty if it does not."""
-        recorded, wanted = _describe(self.settings), _describe(settings)
-        recorded["control rate"] = f"{1 / self.manifest.control_timestep:g} Hz"
-        wanted["control rate"] = f"{1 / CONTROL_TIMESTEP:g} Hz"
-        both = ((what, recorded.get(what), wanted.get(what)) for what in recorded | wanted)
-        return ", ".join(f"{what} is {theirs}, not {ours}" for what, theirs, ours in both if theirs != ours)
+        return differences(self.settings, settings, self.manifest.control_timestep)
 
     def _next_number(self) -> int:
-        names = (_NAME.fullmatch(row.file) for row in self.manifest.episodes)
+        names = (EPISODE.fullmatch(row.file) for row in self.manifest.episodes)
         return 1 + max((int(name[1]) for name in names if name), default=-1)
-
-
-def _describe(settings: EnvSettings) -> dict[str, str]:
-    """What demonstrations and environment must have in common, each in the words of the configuration."""
-    observation = settings.observation
-    described = {
-        "task": settings.task,
-        "action_space": settings.action_space.value,
-        "cameras": f"[{', '.join(observation.cameras)}]",
-        "proprioception": str(observation.proprioception).lower(),
-        "episode_steps": str(settings.episode_steps),
-    }
-    if observation.cameras:
-        described["image size (height x width)"] = f"{observation.height}x{observation.width}"
-    return described
 
 
 def _load(folder: Path) -> Manifest:
@@ -169,7 +185,7 @@ def _load(folder: Path) -> Manifest:
     manifest = Manifest.load(folder)
     known = {row.file: row for row in manifest.episodes}
     rows = []
-    for path in sorted(each for each in folder.iterdir() if _NAME.fullmatch(each.name)):
+    for path in sorted(each for each in folder.iterdir() if EPISODE.fullmatch(each.name)):
         row = known.pop(path.name, None)
         if row is None or row.size != path.stat().st_size:
             row = Row.of(path, _read(path, manifest.settings))
@@ -179,50 +195,26 @@ def _load(folder: Path) -> Manifest:
     return replace(manifest, episodes=tuple(rows))
 
 
-def _read(path: Path, settings: EnvSettings) -> Episode:
-    episode = read_episode(path)
+def read_file(path: Path, settings: EnvSettings | None) -> Episode:
+    """Reads an episode's file, of any environment if no settings are given.
+
+    Raises:
+        UserError: If it is damaged, or of another environment; says so in words that follow the file's name.
+    """
     try:
-        _check_fits(episode, settings)
+        episode = decode_episode(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror or error}") from error
+    try:
+        if settings is not None:
+            check_fits(episode, settings)
     except UserError as error:
-        raise UserError(f"{path} does not belong to these demonstrations: {error}") from error
+        raise UserError(f"does not belong to these demonstrations: {error}") from error
     return episode
 
 
-def _check_fits(episode: Episode, settings: EnvSettings) -> None:
-    """Checks an episode's shapes against the environment's.
-
-    Raises:
-        UserError: If they differ; says in what.
-    """
-    observation = settings.observation
-    expected = {camera: (observation.height, observation.width, 3) for camera in observation.cameras}
-    found = {name: images.shape[1:] for name, images in episode.observation.items() if name != "proprio"}
-    if found != expected:
-        raise UserError(f"an episode has the cameras {found}, expected {expected}")
-    if ("proprio" in episode.observation) != observation.proprioception:
-        raise UserError(f"an episode's proprioception is wrong: expected {observation.proprioception}")
-    size = make_controller(settings.action_space).size
-    if episode.action.shape[1] != size:
-        raise UserError(f"an episode has {episode.action.shape[1]}-dimensional actions, expected {size}")
-    if episode.length > settings.episode_steps:
-        raise UserError(f"an episode has {episode.length} steps, expected {settings.episode_steps} at most")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write into an error that says so."""
+def _read(path: Path, settings: EnvSettings) -> Episode:
     try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot record into {path}: {error.strerror or error}; choose another folder") from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other recorders waiting; the system frees the lock when the process ends, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        return read_file(path, settings)
+    except UserError as error:
+        raise UserError(f"{path} {error}; trailkit demos repair {path.parent} moves it aside") from error

@@ -7,11 +7,14 @@ import dm_env
 import numpy as np
 from numpy.typing import NDArray
 
-from trailkit.envs.errors import unknown
+from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.settings import EnvSettings
-from trailkit.envs.simulator import composer
+from trailkit.envs.simulator import composer, mujoco
 from trailkit.envs.tasks import TASKS
+
+# All that pictures and the further course depend on; Reach's ball is a mocap body.
+_STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS | mujoco.mjtState.mjSTATE_MOCAP_POS | mujoco.mjtState.mjSTATE_MOCAP_QUAT
 
 
 class Environment(composer.Environment):  # type: ignore[misc]  # dm_control has no types
@@ -59,6 +62,30 @@ class Environment(composer.Environment):  # type: ignore[misc]  # dm_control has
     def reset(self) -> dm_env.TimeStep:
         """Begins an episode; see `dm_env.Environment`."""
         return _plain(super().reset())
+
+    def state(self) -> NDArray[np.float64]:
+        """The simulator's state, float64 [S]: time, positions, velocities, and the poses of mocap bodies."""
+        model, data = self.physics.model.ptr, self.physics.data.ptr
+        state = np.empty(mujoco.mj_stateSize(model, _STATE))
+        mujoco.mj_getState(model, data, state, _STATE)
+        return state
+
+    def set_state(self, state: NDArray[np.float64]) -> None:
+        """Puts the simulation into a state that `state` returned, to draw and observe it.
+
+        Raises:
+            UserError: If the state is of another model.
+        """
+        model, data = self.physics.model.ptr, self.physics.data.ptr
+        size = mujoco.mj_stateSize(model, _STATE)
+        if state.shape != (size,):
+            raise UserError(f"a state of shape {state.shape}: those of {self.settings.task} have shape ({size},)")
+        mujoco.mj_setState(model, data, state, _STATE)
+        mujoco.mj_forward(model, data)
+
+    def observe(self) -> dict[str, NDArray[Any]]:
+        """What an agent observes of the current state: pictures uint8 [height, width, 3], proprio float32 [P]."""
+        return dict(self.task.observe())
 
     def render(
         self, camera: str = "front", height: int = 480, width: int = 640, quality: Quality = Quality.FULL

@@ -1,6 +1,7 @@
-"""Files that are whole or absent: written aside, forced to disk, then renamed into place."""
+"""Files and folders that are whole or absent: written aside, forced to disk, then renamed into place."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,29 @@ def written_aside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+@contextmanager
+def folder_aside(path: Path) -> Iterator[Path]:
+    """Gives a new folder beside `path` to fill, and renames it to `path` if all went well.
+
+    Nothing is left aside after a failure.
+
+    Raises:
+        UserError: If it cannot be written (a full disk, no permission), or `path` is there and not an empty folder.
+    """
+    path = path.absolute()  # Minari does not find its own files by a relative path
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with writing(path):
+            aside.mkdir(parents=True)
+            yield aside
+            for each in [*aside.rglob("*"), aside]:
+                sync(each)
+            aside.rename(path)
+            sync(path.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager

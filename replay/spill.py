@@ -8,7 +8,8 @@ from pathlib import Path
 
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Replay
-from trailkit.replay.episode import Episode, read_episode, read_summary, write_episode
+from trailkit.replay.episode import Episode
+from trailkit.replay.episode_file import read_episode, read_summary, write_episode
 
 _LOGGER = logging.getLogger(__name__)
 _TOTAL = "total_steps"  # in an episode's metadata: the steps ever written, its own included

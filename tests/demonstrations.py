@@ -36,5 +36,5 @@ def assert_same(episode, other):
     assert episode.observation.keys() == other.observation.keys()
     for name, values in episode.observation.items():
         np.testing.assert_array_equal(values, other.observation[name])
-    for name in ("action", "reward", "discount", "success", "metadata"):
+    for name in ("action", "reward", "discount", "success", "metadata", "state"):
         np.testing.assert_equal(getattr(episode, name), getattr(other, name))

@@ -3,7 +3,9 @@
 A task adds its props in `__init__`, places them in `place_props` and says in `solved` when it is done.
 """
 
+import functools
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -128,6 +130,10 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
             self._renderer = Renderer(self.robot.model, observation.height, observation.width)
         return self._renderer.render(self.robot.data, self._cameras[camera])
 
+    def observe(self) -> dict[str, NDArray[Any]]:
+        """What an agent observes of the current state, by name."""
+        return {name: observe() for name, observe in self._observers().items()}
+
     def camera_id(self, camera: str) -> int:
         """The id of a camera in the compiled model.
 
@@ -144,14 +150,18 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
             self._renderer.close()
             self._renderer = None
 
-    def _make_observables(self) -> dict[str, observable.Observable]:
+    def _observers(self) -> dict[str, Callable[[], NDArray[Any]]]:
         settings = self._settings.observation
-        observables: dict[str, observable.Observable] = {
-            camera: observable.Generic(lambda physics, camera=camera: self.render(camera))
-            for camera in settings.cameras
+        observers: dict[str, Callable[[], NDArray[Any]]] = {
+            camera: functools.partial(self.render, camera) for camera in settings.cameras
         }
-        if settings.proprioception:
-            observables["proprio"] = observable.Generic(lambda physics: self.robot.proprioception())
+        return observers | ({"proprio": self.robot.proprioception} if settings.proprioception else {})
+
+    def _make_observables(self) -> dict[str, observable.Observable]:
+        observables: dict[str, observable.Observable] = {
+            name: observable.Generic(lambda physics, observe=observe: observe())
+            for name, observe in self._observers().items()
+        }
         for each in observables.values():
             each.enabled = True
         return observables

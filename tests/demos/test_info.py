@@ -3,6 +3,7 @@ from demonstrations import SETTINGS, SOURCE, make_episode
 from rich.console import Console
 
 from trailkit.demos.info import summary
+from trailkit.demos.record import provenance
 from trailkit.demos.store import DemoStore
 
 
@@ -44,6 +45,20 @@ def test_the_table_shows_what_one_wants_to_know(tmp_path):
         assert words in text
     for words in ("front 16x20, proprioception", "cartesian, 20 Hz", "device scripted, noise 0.2", "mujoco", "grip"):
         assert words in text
+
+
+def test_what_made_the_episodes_is_told_and_how_many_have_states(tmp_path):
+    store = DemoStore.create(tmp_path, SETTINGS, {"device": "scripted", "noise": 0.2})
+    for index in range(3):
+        store.append(make_episode(index)._replace(metadata=provenance(store, seed=0, index=index)))
+    other = DemoStore.create(tmp_path, SETTINGS, {"device": "browser"})
+    played = make_episode(3)._replace(metadata=provenance(other, seed=1, index=0), state=np.ones((7, 5)))
+    other.append(played)
+    info = summary(DemoStore.open(tmp_path))
+    assert info.states == 1
+    (scripted, three), (browser, one) = info.provenance.items()
+    assert (three, one) == (3, 1)
+    assert scripted.startswith("device scripted, noise 0.2; trailkit ") and browser.startswith("device browser; ")
 
 
 def test_demonstrations_without_a_success_are_summed_up_too(tmp_path):

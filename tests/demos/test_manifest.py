@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from trailkit.demos.manifest import Manifest
+from trailkit.demos.manifest import Manifest, current_versions
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 
@@ -32,6 +32,31 @@ def test_a_manifest_that_cannot_be_written_leaves_the_old_one(tmp_path):
         Manifest.new(SETTINGS, {"device": object()}).save(tmp_path)
     assert Manifest.load(tmp_path) == manifest
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_manifest_of_an_earlier_version_has_no_checksum_and_is_read(tmp_path):
+    manifest = Manifest.new(SETTINGS, {"device": "scripted"})
+    manifest.save(tmp_path)
+    values = json.loads((tmp_path / "manifest.json").read_text())
+    assert len(values.pop("sha256")) == 64
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    assert Manifest.load(tmp_path) == manifest
+
+
+@pytest.mark.parametrize(
+    ("told", "control", "versions"),
+    [
+        ({"control_timestep": 0.1, "versions": {"mujoco": "3"}}, 0.1, {"mujoco": "3"}),
+        ({"control_timestep": "fast", "versions": "new"}, 0.05, current_versions()),
+        ({}, 0.05, current_versions()),
+    ],
+)
+def test_a_manifest_is_recovered_from_what_an_episode_tells(told, control, versions):
+    metadata = {"device": "browser", "recording_seed": 0, "index": 4, "end": "truncation", **told}
+    manifest = Manifest.recovered(SETTINGS, [], metadata, created=0.0)
+    assert (manifest.control_timestep, manifest.versions) == (control, versions)
+    assert manifest.source == {"device": "browser"}
+    assert manifest.created == "1970-01-01T00:00:00+00:00"
 
 
 def test_settings_come_back_from_json_as_they_were():

@@ -74,6 +74,21 @@ def test_a_contact_sheet_has_a_row_for_each_episode(store, tmp_path):
     np.testing.assert_array_equal(sheet[:, 20:40], np.broadcast_to((255, 0, 0), (32, 20, 3)))
 
 
+@pytest.mark.parametrize("name", ["videos", "videos.v2/"])
+def test_a_folder_gets_a_video_of_each_episode(store, tmp_path, name):
+    play(store, f"{tmp_path}/{name}", [0, 2])
+    videos = sorted((tmp_path / name).iterdir())
+    assert [video.name for video in videos] == ["episode_000000.mp4", "episode_000002.mp4"]
+    _, frames = decode(videos[1], 256, 16 * 40)
+    assert len(frames) == 7
+    np.testing.assert_allclose(frames[:, 128, 160, 0], 200, atol=8)
+
+
+def test_other_kinds_of_files_are_refused(store, tmp_path):
+    with pytest.raises(UserError, match=r"name a video \(\.mp4\) or a contact sheet \(\.png\), or a folder"):
+        play(store, tmp_path / "film.gif")
+
+
 def test_an_episode_that_does_not_exist_is_refused(store, tmp_path):
     with pytest.raises(UserError, match=r"there is no episode 3 in .*demos: choose from 0 to 2"):
         play(store, tmp_path / "film.mp4", [0, 3])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from demonstrations import assert_same
 
+from trailkit.demos.manifest import current_versions
 from trailkit.demos.random import RandomDevice
 from trailkit.demos.record import record
 from trailkit.demos.scripted import ScriptedExpert
@@ -106,7 +107,26 @@ def test_another_seed_begins_at_its_own_beginning(env, tmp_path):
 
 def test_an_episode_tells_where_it_comes_from(env, tmp_path):
     store, _ = recorded(env, tmp_path / "demos", 1, seed=3)
-    assert store.read(0).metadata == {**SOURCE, "recording_seed": 3, "index": 0, "end": "truncation"}
+    made = {"versions": current_versions(), "recording_seed": 3, "index": 0, "end": "truncation"}
+    where = {"environment": SETTINGS.to_dict(), "control_timestep": 0.05}
+    assert store.read(0).metadata == {**SOURCE, **made, **where}
+    assert store.manifest.episodes[0].metadata == {**SOURCE, **made}
+
+
+@pytest.mark.render
+def test_a_stored_state_gives_back_the_pictures_to_the_last_bit(tmp_path):
+    settings = EnvSettings("reach", observation=ObservationSettings(height=32, width=32), episode_steps=6)
+    env = Environment(settings)
+    store = DemoStore.create(tmp_path / "demos", settings, SOURCE)
+    list(record(env, ScriptedExpert(env), store, 1, seed=0, keep_failures=True))
+    episode = store.read(0)
+    env.seed(9)
+    env.reset()  # somewhere else
+    for step in range(7):
+        env.set_state(episode.state[step])
+        for name, value in env.observe().items():
+            np.testing.assert_array_equal(value, episode.observation[name][step])
+    env.close()
 
 
 def test_failures_are_discarded_and_reported(env, tmp_path):

@@ -4,11 +4,13 @@ import logging
 import resource
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import h5py
 import pytest
 from demonstrations import SETTINGS, SOURCE, assert_same, make_episode
 
+from trailkit.demos.record import provenance
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
@@ -22,8 +24,11 @@ def make_store(path, episodes=3):
 
 
 def edit_manifest(store, **changes):
+    """Leaves a manifest as an earlier version wrote it, without a checksum."""
     path = store.path / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    values = {**json.loads(path.read_text()), **changes}
+    del values["sha256"]
+    path.write_text(json.dumps(values))
 
 
 def visible(store):
@@ -97,6 +102,19 @@ def test_recording_into_a_folder_with_other_things_is_refused(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_recording_into_a_folder_that_has_lost_its_manifest_is_refused(tmp_path):
+    store = make_store(tmp_path)
+    (store.path / "manifest.json").unlink()
+    with pytest.raises(UserError, match=r"demos has lost its manifest\.json: trailkit demos repair"):
+        DemoStore.create(store.path, SETTINGS, SOURCE)
+
+
+@pytest.mark.skipif(not Path("/sys").exists(), reason="no folder here is sure to refuse")
+def test_recording_into_a_read_only_folder_is_refused_in_one_line():
+    with pytest.raises(UserError, match=r"^cannot record into /sys/demos: [\w -]+; choose another folder$"):
+        DemoStore.create("/sys/demos", SETTINGS, SOURCE)
+
+
 def test_recording_into_a_file_is_refused(tmp_path):
     (tmp_path / "demos").write_text("")
     with pytest.raises(UserError, match=r"cannot record into .*demos: File exists"):
@@ -146,9 +164,12 @@ def test_an_empty_store_cannot_be_learned_from(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "other 1"}, r"manifest\.json: not of the format"),
-        ({"colour": 1}, r"manifest\.json: these keys are missing or unknown: colour"),
-        ({"episodes": [{"file": "a"}]}, "rows of episodes are damaged"),
+        ({"format": "other 1"}, r"manifest\.json is not of the format"),
+        ({"colour": 1}, r"manifest\.json has missing or unknown keys: colour"),
+        ({"episodes": [{"file": "a"}]}, r"manifest\.json makes no sense \(.*missing 5 required"),
+        ({"episodes": 3}, r"manifest\.json makes no sense \(.*not iterable"),
+        ({"source": []}, r"manifest\.json makes no sense \(source is of type list\)"),
+        ({"control_timestep": 0.0}, r"manifest\.json makes no sense \(control_timestep is 0\.0\)"),
         ({"settings": {"task": "lift"}}, "environment settings lack the key 'action_space'"),
     ],
 )
@@ -226,9 +247,12 @@ def replace_by_another_format(path):
     ("harm", "message"),
     [
         (empty, r"episode_000001\.hdf5 is empty"),
-        (truncate, r"episode_000001\.hdf5 is (damaged|cut short)"),
+        (truncate, r"episode_000001\.hdf5 is cut short: \d+ of \d+ bytes are left; trailkit demos repair"),
         (replace_by_text, r"episode_000001\.hdf5 is cut short or no HDF5 file"),
-        (replace_by_another_format, r"episode_000001\.hdf5 is not an episode of trailkit's"),
+        (
+            replace_by_another_format,
+            r"episode_000001\.hdf5 holds no episode of trailkit's: it is HDF5 of another format",
+        ),
     ],
 )
 def test_a_harmed_episode_is_named(tmp_path, harm, message):
@@ -247,6 +271,48 @@ def test_an_episode_of_another_store_is_named(tmp_path):
         UserError, match=r"episode_000003\.hdf5 does not belong to these demonstrations: .*\(32, 32, 3\)"
     ):
         DemoStore.open(store.path)
+
+
+def test_an_episode_of_another_task_that_looks_alike_is_named(tmp_path):
+    store = make_store(tmp_path)
+    reach = dataclasses.replace(SETTINGS, task="reach")
+    other = DemoStore.create(tmp_path / "other", reach, SOURCE)
+    path = other.append(make_episode()._replace(metadata=provenance(other, seed=0, index=0)))
+    shutil.copy(path, store.path / "episode_000003.hdf5")
+    with pytest.raises(UserError, match=r"episode_000003\.hdf5 does not belong .*: task is reach, not lift; trailkit"):
+        DemoStore.open(store.path)
+    with pytest.raises(UserError, match="recorded in another environment: task is reach, not lift"):
+        store.append(other.read(0))
+
+
+def test_a_flipped_bit_is_noticed_when_the_episode_is_read(tmp_path):
+    store = make_store(tmp_path)
+    path = store.path / "episode_000001.hdf5"
+    data = bytearray(path.read_bytes())
+    data[-50] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"episode_000001\.hdf5 is damaged.*trailkit demos repair .*demos moves it"):
+        DemoStore.open(store.path).read(1)
+
+
+def test_a_changed_manifest_is_refused(tmp_path):
+    store = make_store(tmp_path)
+    path = store.path / "manifest.json"
+    path.write_text(path.read_text().replace('"noise": 0.2', '"noise": 0.3'))
+    with pytest.raises(UserError, match=r"manifest\.json is damaged, its SHA-256 differs: trailkit demos repair"):
+        DemoStore.open(store.path)
+
+
+def test_a_removed_episode_stays_in_a_folder_of_its_own(tmp_path):
+    store = make_store(tmp_path)
+    before = (store.path / "episode_000002.hdf5").read_bytes()
+    aside = store.remove("episode_000002.hdf5")
+    assert aside == store.path / "removed" / "episode_000002.hdf5" and aside.read_bytes() == before
+    assert len(DemoStore.open(store.path)) == store.count() == 2
+    store.append(make_episode(2))
+    assert store.remove("episode_000002.hdf5").name == "episode_000002.1.hdf5"
+    with pytest.raises(UserError, match=r"unknown episode .episode_000002\.hdf5.: did you mean"):
+        store.remove("episode_000002.hdf5")
 
 
 # A full disk.

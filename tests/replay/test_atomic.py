@@ -1,7 +1,7 @@
 import pytest
 
 from trailkit.envs.errors import UserError
-from trailkit.replay.atomic import written_aside
+from trailkit.replay.atomic import folder_aside, written_aside
 
 
 def test_a_file_appears_whole_with_the_folders_it_needs(tmp_path):
@@ -28,3 +28,26 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*/file/below: .*; free some space"):
         with written_aside(tmp_path / "file" / "below") as aside:
             aside.write_text("")
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path):
+    with folder_aside(tmp_path / "deep" / "out") as aside:
+        (aside / "within").mkdir()
+        (aside / "within" / "file").write_text("whole")
+        assert not (tmp_path / "deep" / "out").exists()
+    assert (tmp_path / "deep" / "out" / "within" / "file").read_text() == "whole"
+    assert [each.name for each in (tmp_path / "deep").iterdir()] == ["out"]
+
+
+def test_nothing_is_left_of_a_folder_that_was_not_completed(tmp_path):
+    with pytest.raises(KeyError, match="mistake"), folder_aside(tmp_path / "out") as aside:
+        (aside / "file").write_text("half")
+        raise KeyError("mistake")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_was_filled_meanwhile_is_kept(tmp_path):
+    with pytest.raises(UserError, match=r"cannot write .*out"), folder_aside(tmp_path / "out"):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").touch()
+    assert [each.name for each in tmp_path.rglob("*")] == ["out", "theirs"]

@@ -13,7 +13,7 @@ from replay_episodes import random_episode
 
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Table
-from trailkit.replay.episode import read_episode
+from trailkit.replay.episode_file import read_episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
 

@@ -1,0 +1,99 @@
+"""Making folders of demonstrations from others: joined together, or parted into two. The others stay as they are."""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from trailkit.demos.folder import episode_name
+from trailkit.demos.manifest import Manifest, Row
+from trailkit.demos.match import differences
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import folder_aside
+
+
+def merge(folders: Sequence[str | Path], out: str | Path) -> DemoStore:
+    """Copies the demonstrations of several folders into a new one, one folder after another.
+
+    Each episode keeps its provenance: its file is copied as it is, under another name.
+
+    Args:
+        folders: Of the same environment, each named once.
+        out: The new folder; it is there whole, or not at all.
+
+    Raises:
+        UserError: If the environments differ (says in what), an episode is damaged, or the folder exists or cannot be
+            written.
+    """
+    if len({Path(folder).resolve() for folder in folders}) != len(folders):
+        raise UserError("merge names a folder twice: its demonstrations would count double; name each once")
+    stores = [DemoStore.open(folder) for folder in folders]
+    if len(stores) < 2:
+        raise UserError("merge joins two or more folders of demonstrations: name them all")
+    first = stores[0]
+    for store in stores[1:]:
+        timesteps = store.manifest.control_timestep, first.manifest.control_timestep
+        if found := differences(store.settings, first.settings, *timesteps):
+            raise UserError(f"{store.path} and {first.path} are of different environments: {found}; merge those alike")
+    created = min(store.manifest.created for store in stores)
+    chosen = [(store, index) for store in stores for index in range(len(store))]
+    with new_folder(Path(out)) as aside:
+        _copy(chosen, replace(first.manifest, created=created), aside)
+    return DemoStore.open(out)
+
+
+def split(folder: str | Path, out: str, holdout: int, seed: int = 0) -> tuple[DemoStore, DemoStore]:
+    """Copies demonstrations into two new folders: some to learn from, others, drawn at random, to be held out.
+
+    Args:
+        folder: The demonstrations.
+        out: What the new folders' names begin with: NAME gives NAME_train and NAME_holdout.
+        holdout: How many episodes to hold out.
+        seed: Of the draw.
+
+    Returns:
+        The demonstrations to learn from, and those held out; in either, the episodes keep their order.
+
+    Raises:
+        UserError: If nothing would be left to hold out or to learn from, an episode is damaged, or one of the folders
+            exists or cannot be written; then there is neither.
+    """
+    store = DemoStore.open(folder)
+    if not 1 <= holdout < len(store):
+        raise UserError(
+            f"holdout is {holdout} of the {len(store)} demonstrations in {store.path}: hold out at least one, and "
+            "leave at least one to learn from"
+        )
+    drawn = set(np.random.default_rng(seed).permutation(len(store))[:holdout].tolist())
+    train, held = Path(f"{out}_train"), Path(f"{out}_holdout")
+    with new_folder(train) as train_aside, new_folder(held) as held_aside:
+        _copy([(store, index) for index in range(len(store)) if index not in drawn], store.manifest, train_aside)
+        _copy([(store, index) for index in sorted(drawn)], store.manifest, held_aside)
+    return DemoStore.open(train), DemoStore.open(held)
+
+
+def new_folder(out: Path) -> AbstractContextManager[Path]:
+    """Gives a folder to fill, which becomes `out` if all went well, and is gone if not.
+
+    Raises:
+        UserError: If `out` exists, or cannot be written.
+    """
+    if out.exists():
+        raise UserError(f"{out} exists: choose another name, nothing is overwritten")
+    return folder_aside(out)
+
+
+def _copy(chosen: Sequence[tuple[DemoStore, int]], manifest: Manifest, folder: Path) -> None:
+    """Copies episodes' files, after a look into each, and writes a manifest of them."""
+    rows: list[Row] = []
+    for number, (store, index) in enumerate(chosen):
+        store.read(index)
+        row = store.manifest.episodes[index]
+        name = episode_name(number)
+        shutil.copyfile(store.path / row.file, folder / name)
+        rows.append(replace(row, file=name))
+    replace(manifest, episodes=tuple(rows)).save(folder)

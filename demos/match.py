@@ -1,0 +1,58 @@
+"""Which environment demonstrations belong to: what an episode tells of it, and where two differ."""
+
+from trailkit.envs.actions import make_controller
+from trailkit.envs.errors import UserError
+from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
+from trailkit.replay.episode import Episode
+
+ENVIRONMENT = "environment"  # in an episode's metadata: the settings it was recorded with
+
+
+def differences(
+    theirs: EnvSettings,
+    ours: EnvSettings,
+    their_timestep: float = CONTROL_TIMESTEP,
+    our_timestep: float = CONTROL_TIMESTEP,
+) -> str:
+    """How one environment differs from another, in words; empty if it does not. Time steps are in seconds."""
+    recorded, wanted = _describe(theirs, their_timestep), _describe(ours, our_timestep)
+    both = ((what, recorded.get(what), wanted.get(what)) for what in recorded | wanted)
+    return ", ".join(f"{what} is {their}, not {our}" for what, their, our in both if their != our)
+
+
+def check_fits(episode: Episode, settings: EnvSettings) -> None:
+    """Checks that an episode is of an environment: the settings that it tells, if any, and all shapes.
+
+    Raises:
+        UserError: If it is not; says in what they differ.
+    """
+    told = episode.metadata.get(ENVIRONMENT, settings.to_dict())
+    if found := differences(EnvSettings.from_dict(told), settings):
+        raise UserError(f"an episode was recorded in another environment: {found}")
+    observation = settings.observation
+    expected = {camera: (observation.height, observation.width, 3) for camera in observation.cameras}
+    shapes = {name: images.shape[1:] for name, images in episode.observation.items() if name != "proprio"}
+    if shapes != expected:
+        raise UserError(f"an episode has the cameras {shapes}, expected {expected}")
+    if ("proprio" in episode.observation) != observation.proprioception:
+        raise UserError(f"an episode's proprioception is wrong: expected {observation.proprioception}")
+    size = make_controller(settings.action_space).size
+    if episode.action.shape[1] != size:
+        raise UserError(f"an episode has {episode.action.shape[1]}-dimensional actions, expected {size}")
+    if episode.length > settings.episode_steps:
+        raise UserError(f"an episode has {episode.length} steps, expected {settings.episode_steps} at most")
+
+
+def _describe(settings: EnvSettings, timestep: float) -> dict[str, str]:
+    """What demonstrations and environment must have in common, each in the words of the configuration."""
+    observation = settings.observation
+    described = {
+        "task": settings.task,
+        "action_space": settings.action_space.value,
+        "cameras": f"[{', '.join(observation.cameras)}]",
+        "proprioception": str(observation.proprioception).lower(),
+        "episode_steps": str(settings.episode_steps),
+    }
+    if observation.cameras:
+        described["image size (height x width)"] = f"{observation.height}x{observation.width}"
+    return {**described, "control rate": f"{1 / timestep:g} Hz"}

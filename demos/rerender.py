@@ -1,0 +1,77 @@
+"""Drawing demonstrations anew, from the simulator's states, for other cameras or at another size."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.demos.edit import new_folder
+from trailkit.demos.match import ENVIRONMENT
+from trailkit.demos.store import DemoStore
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError
+from trailkit.envs.settings import EnvSettings
+from trailkit.replay.episode import Episode
+
+
+def rerender(
+    store: DemoStore,
+    out: str | Path,
+    cameras: Sequence[str] | None = None,
+    height: int | None = None,
+    width: int | None = None,
+) -> Iterator[int]:
+    """Copies demonstrations into a new folder with other pictures; yields how many are done after each.
+
+    All else of an episode stays as it is, to the last bit, but for what its metadata say of the environment.
+
+    Args:
+        store: The demonstrations.
+        out: The new folder; it is there, whole, once all are done.
+        cameras: Which to draw; the same, by default.
+        height: Of a picture, in pixels; the same, by default.
+        width: As the height.
+
+    Raises:
+        UserError: If an episode has no states, is damaged, or has those of another model; if there is no such camera
+            or size, or nothing can be drawn here; if the folder exists or cannot be written.
+    """
+    before = store.settings.observation
+    observation = replace(
+        before,
+        cameras=before.cameras if cameras is None else tuple(cameras),
+        height=before.height if height is None else height,
+        width=before.width if width is None else width,
+    )
+    if not observation.cameras:
+        raise UserError("no camera is named: say which to draw, for instance cameras=[front,wrist]")
+    settings = replace(store.settings, observation=observation)
+    store.check(store.settings)  # another version of the simulator may draw otherwise: a warning
+    return _draw(store, Path(out), settings)
+
+
+def _draw(store: DemoStore, out: Path, settings: EnvSettings) -> Iterator[int]:
+    with new_folder(out) as aside, Environment(settings) as env:
+        drawn = DemoStore.create(aside, settings, store.manifest.source)
+        for number, episode in enumerate(store.episodes(), start=1):
+            if episode.state is None:
+                raise UserError(
+                    f"{store.path / store.manifest.episodes[number - 1].file} has no simulator states from which it "
+                    "could be drawn: it was recorded by an earlier version, or converted; record others"
+                )
+            drawn.append(_redrawn(env, episode, episode.state))
+            yield number
+
+
+def _redrawn(env: Environment, episode: Episode, states: NDArray[np.float64]) -> Episode:
+    moments = []
+    for state in states:
+        env.set_state(state)
+        moments.append(env.observe())
+    cameras = env.settings.observation.cameras
+    pictures = {camera: np.stack([moment[camera] for moment in moments]) for camera in cameras}
+    rest = {name: values for name, values in episode.observation.items() if name == "proprio"}
+    metadata = {**episode.metadata, ENVIRONMENT: env.settings.to_dict()}
+    return episode._replace(observation={**pictures, **rest}, metadata=metadata)

@@ -1,0 +1,165 @@
+"""The file of an episode: HDF5, whole or absent, under a seal."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import written_aside
+from trailkit.replay.episode import STEP_FIELDS, Episode, check_episode
+from trailkit.replay.seal import SIZE, flaw, seal
+
+_FORMAT = "trailkit episode 1"
+_CHUNK_FRAMES = 16
+_MOST_DEFLATED = 1032  # bytes that one compressed byte can stand for
+_REMEDY = "record it again or delete it"
+
+
+def write_episode(path: Path, episode: Episode) -> None:
+    """Writes an episode so that `path` is afterwards whole and on the disk, or as it was before.
+
+    Raises:
+      UserError: the episode is malformed, or cannot be written (a full disk, no permission).
+    """
+    # Made in memory: HDF5 cannot close a file whose disk is full, and a plain write says so at once.
+    content = encode_episode(episode)
+    with written_aside(path) as aside:
+        aside.write_bytes(content)
+
+
+def encode_episode(episode: Episode) -> memoryview:
+    """The bytes of an episode's file, under a seal that makes every change to them known.
+
+    Raises:
+      UserError: the episode is malformed.
+    """
+    check_episode(episode)
+    image = io.BytesIO()
+    with h5py.File(image, "w", userblock_size=SIZE) as file:
+        file.attrs["format"] = _FORMAT
+        file.attrs["metadata"] = json.dumps(episode.metadata)
+        for name in STEP_FIELDS:
+            file[name] = getattr(episode, name)
+        for name, values in episode.observation.items():
+            _store_observation(file, name, values)
+        if episode.state is not None:
+            file.create_dataset("state", data=episode.state, compression="gzip", shuffle=True)
+    content = image.getbuffer()
+    content[:SIZE] = seal(content[SIZE:])
+    return content
+
+
+def _store_observation(file: h5py.File, name: str, values: NDArray[Any]) -> None:
+    """Stores pictures lightly compressed, which costs less than the bytes saved.
+
+    60 rendered 64x64 pictures: 69 kB instead of 751, for 3 ms more to write and 1 ms more to read.
+    """
+    chunks = (min(_CHUNK_FRAMES, len(values)), *values.shape[1:])
+    light = {"chunks": chunks, "compression": "gzip", "compression_opts": 1}
+    file.create_dataset(f"observation/{name}", data=values, **(light if values.dtype == np.uint8 else {}))
+
+
+def read_episode(path: Path) -> Episode:
+    """Reads the episode in a file.
+
+    Raises:
+      UserError: the file is missing, empty, cut short, changed since it was written, of another kind, or its contents
+        do not fit together.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: expected an episode's HDF5 file")
+    try:
+        return decode_episode(path.read_bytes())
+    except UserError as error:
+        raise UserError(f"{path} {error}; {_REMEDY}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}; look after the disk") from error
+
+
+def decode_episode(content: bytes) -> Episode:
+    """Reads the episode in the bytes of a file.
+
+    Raises:
+      UserError: as for `read_episode`; says what is wrong in words that follow the file's name.
+    """
+    most = _MOST_DEFLATED * len(content)
+    with _opened(content) as file:
+        group = file["observation"]
+        episode = Episode(
+            observation={name: _values(group[name], most) for name in group},
+            metadata=_metadata(file),
+            state=_values(file["state"], most) if "state" in file else None,
+            **{name: _values(file[name], most) for name in STEP_FIELDS},
+        )
+        check_episode(episode)
+    return episode
+
+
+def decode_metadata(content: bytes) -> dict[str, Any]:
+    """Reads only the metadata of the episode in the bytes of a file.
+
+    Raises:
+      UserError: as for `decode_episode`, so far as it shows.
+    """
+    with _opened(content) as file:
+        return _metadata(file)
+
+
+def read_summary(path: Path) -> tuple[int, dict[str, Any]]:
+    """Reads only how many steps the episode in a file has, and its metadata; whether the rest is whole stays open.
+
+    Raises:
+      UserError: as for `read_episode`, so far as it shows.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: expected an episode's HDF5 file")
+    try:
+        with h5py.File(path, "r") as file:
+            _check_format(file)
+            return len(file["action"]), _metadata(file)
+    except UserError as error:
+        raise UserError(f"{path} holds no episode of trailkit's: {error}; {_REMEDY}") from error
+    except Exception as error:  # as in `_opened`
+        raise UserError(f"{path} is cut short, damaged or no HDF5 file: {_REMEDY}") from error
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[h5py.File]:
+    """Opens the bytes of a file to read, once its seal is found unbroken: HDF5 never sees bytes that have changed."""
+    if wrong := flaw(content):
+        raise UserError(wrong)
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            _check_format(file)
+            yield file
+    except UserError as error:
+        raise UserError(f"holds no episode of trailkit's: {error}") from error
+    except Exception as error:  # HDF5 raises errors of many kinds where a file makes no sense
+        raise UserError("is damaged or cut short: some of the episode cannot be read") from error
+
+
+def _check_format(file: h5py.File) -> None:
+    if file.attrs.get("format") != _FORMAT:
+        raise UserError("it is HDF5 of another format")
+
+
+def _metadata(file: h5py.File) -> dict[str, Any]:
+    metadata = json.loads(file.attrs["metadata"])
+    if not isinstance(metadata, dict):
+        raise TypeError(f"metadata of type {type(metadata)}")
+    return metadata
+
+
+def _values(dataset: h5py.Dataset, most: int) -> NDArray[Any]:
+    """Reads a dataset, unless it claims more bytes than the file can hold: they could be more than the memory."""
+    if dataset.nbytes > most:
+        raise ValueError(f"{dataset.name} claims {dataset.nbytes} bytes")
+    values: NDArray[Any] = dataset[()]
+    return values
