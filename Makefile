@@ -76,4 +76,5 @@ $(VENV)/.base: $(BIN)/pip pyproject.toml requirements.lock
 $(VENV)/.dev: $(VENV)/.base
 	@echo "installing what development needs"
 	@$(INSTALL) --editable '.[dev]'
+	@.make/tools
 	@touch $@

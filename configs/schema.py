@@ -67,8 +67,12 @@ class LaunchKind(Enum):
 
 
 class Device(Enum):
-    """Who commands the robot while demonstrations are recorded."""
+    """Who commands the robot while demonstrations are recorded, and with what."""
 
+    browser = "browser"  # a person, through a page that this command serves
+    keyboard = "keyboard"  # a person, through a window
+    gamepad = "gamepad"
+    spacemouse = "spacemouse"
     scripted = "scripted"
     random = "random"
 
@@ -250,15 +254,40 @@ class TrainConfig:
 
 
 @dataclass
+class TeleopConfig:
+    """How a person records; see `trailkit.demos.teleop`."""
+
+    fps: float = 20.0  # control steps a second; fewer is slow motion, since a step is always 50 ms of simulation
+    pos_sensitivity: float = 1.0  # of full speed, at full deflection of a stick or with a key held
+    dead_zone: float = 0.1  # of a stick's way, within which it is at rest
+    view_cameras: list[str] = field(default_factory=lambda: ["front", "wrist"])  # what the person sees
+    view_size: int = 256  # pixels, of each side of these pictures
+    host: str = "127.0.0.1"  # where the page is served
+    port: int = 8008  # 0 for a free one
+
+    def __post_init__(self) -> None:
+        _at_least(1, teleop__fps=self.fps, **{"the number of teleop.view_cameras": len(self.view_cameras)})
+        _at_least(0, teleop__port=self.port)
+        _at_least(0.01, teleop__pos_sensitivity=self.pos_sensitivity)
+        if self.port > 65535:
+            raise UserError(f"teleop.port={self.port}: there is no such port")
+        if not 0 <= self.dead_zone < 1:
+            raise UserError(f"teleop.dead_zone={self.dead_zone}: it must be in [0, 1)")
+        if not 64 <= self.view_size <= 1024:
+            raise UserError(f"teleop.view_size={self.view_size}: it must lie within 64 and 1024")
+
+
+@dataclass
 class RecordConfig:
     """`trailkit record`."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
-    device: Device = Device.scripted
+    device: Device = Device.browser
+    teleop: TeleopConfig = field(default_factory=TeleopConfig)
     noise: float = 0.2  # of the scripted expert's commands, in units of full speed
     episodes: int = 100
     seed: int = 0
-    keep_failures: bool = False
+    keep_failures: bool = False  # of the scripted expert's; a person decides about each episode
     out: str = MISSING
 
     def __post_init__(self) -> None:
@@ -300,6 +329,20 @@ class RenderConfig:
         _at_least(1, threads=self.threads, episodes=self.episodes, **{"the number of cameras": len(self.cameras)})
 
 
+@dataclass
+class AuditConfig:
+    """`trailkit demos audit`; the environment is the trainer's, by default that of the demonstrations."""
+
+    env: EnvConfig = field(default_factory=EnvConfig)
+    out: str | None = None  # a folder; by default that of the demonstrations with _audit added
+    seed: int = 0
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        _at_least(0, seed=self.seed)
+        _at_least(1, threads=self.threads, env__early_steps=self.env.early_steps)
+
+
 def store_schemas() -> None:
     """Registers the dataclasses under the names that the YAML files' defaults lists use."""
     store = ConfigStore.instance()
@@ -308,5 +351,6 @@ def store_schemas() -> None:
         ("record_schema", RecordConfig),
         ("evaluate_schema", EvaluateConfig),
         ("render_schema", RenderConfig),
+        ("audit_schema", AuditConfig),
     ):
         store.store(name=name, node=schema)

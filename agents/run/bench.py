@@ -103,12 +103,26 @@ def _launch() -> Iterable[Comparison]:
     return chain(bench_actors(), bench_launch())
 
 
+def _demos() -> Iterable[Comparison]:
+    from trailkit.agents.run.bench_demos import bench_demos  # noqa: PLC0415
+
+    return bench_demos()
+
+
+def _teleop() -> Iterable[Comparison]:
+    from trailkit.agents.run.bench_teleop import bench_teleop  # noqa: PLC0415
+
+    return bench_teleop()
+
+
 BENCHES: dict[str, Callable[[], Iterable[Comparison]]] = {
     "render": lambda: [bench_render()],
     "env": lambda: [bench_env()],
     "learner": bench_learner,
     "replay": bench_replay,
     "launch": _launch,
+    "demos": _demos,
+    "teleop": _teleop,
 }
 
 

@@ -47,7 +47,7 @@ def bench_launch(rounds: int = 3, minutes: float = 2.0) -> Iterator[Comparison]:
     """Compares steps of actors and of the learner in the same time, with launch=ray and launch=inline, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         demos = f"{folder}/demos"
-        record_demos(configure("record", RecordConfig, [_TASK, "episodes=5", f"out={demos}"]))
+        record_demos(configure("record", RecordConfig, [_TASK, "device=scripted", "episodes=5", f"out={demos}"]))
         words = [_TASK, f"demos={demos}", f"minutes={minutes}", "evaluation.every=1000000"]
         launches = {"ray": ["launch=ray", "launch.actors=2", "launch.evaluators=0"], "inline": ["launch=inline"]}
         reached = np.array(

@@ -15,16 +15,17 @@ _HELP = """trailkit: robot imitation learning from pixels
 
 usage: trailkit VERB [key=value ...]
 
-  record     record demonstrations       trailkit record env=lift device=scripted episodes=100 seed=0 out=demos_lift
+  record     record demonstrations       trailkit record env=lift device=browser episodes=20 out=demos_lift
   train      train a policy              trailkit train method=trail env=lift demos=demos_lift
              go on with an earlier run   trailkit train resume=runs/lift_trail_seed0
              several runs, one by one    trailkit train -m method=trail,gail seed=1,2,3 demos=demos_lift
   evaluate   measure a policy's success  trailkit evaluate run=runs/lift_trail_seed0 episodes=50 seed=0
   render     make videos of a policy     trailkit render run=runs/lift_trail_seed0 episodes=3
   compare    put runs side by side       trailkit compare runs/* out=results.md
-  demos      look at demonstrations      trailkit demos info|play DIR [out=VIDEO.mp4]
+  demos      look at demonstrations      trailkit demos info|play|verify|repair|audit DIR
+             make others of them         trailkit demos merge|split|render|convert DIR... key=value
   doctor     see what works here         trailkit doctor env=lift demos=demos_lift launch=ray launch.actors=8
-  bench      measure this machine        trailkit bench render|env|learner|replay|launch
+  bench      measure this machine        trailkit bench render|env|learner|replay|launch|demos|teleop
 
 `trailkit VERB --help` lists the keys of a verb and what they are set to.
 """
@@ -106,7 +107,7 @@ def _compare(words: list[str]) -> None:
 
 
 def _demos(words: list[str]) -> None:
-    from trailkit.agents.run.record import demos
+    from trailkit.agents.run.demos_command import demos
 
     demos(words)
 

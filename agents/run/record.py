@@ -1,48 +1,70 @@
-"""`trailkit record` and `trailkit demos`: making demonstrations, and looking at them."""
+"""`trailkit record`: making demonstrations, by a script or by a person."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import sys
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trailkit.agents.run import build
-from trailkit.configs.schema import Device, RecordConfig
-from trailkit.demos.info import summary
-from trailkit.demos.play import play
+from trailkit.configs.schema import Device, RecordConfig, TeleopConfig
 from trailkit.demos.random import RandomDevice
 from trailkit.demos.record import Attempt, record
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
+from trailkit.demos.teleop.base import Feel, Picture, Teleoperator
+from trailkit.demos.teleop.clock import Clock
+from trailkit.demos.teleop.session import teleoperate
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.rendering import Quality
+from trailkit.envs.settings import CameraName
+
+_BY_ITSELF = (Device.scripted, Device.random)
+_SWITCH_INTERVAL = 0.0005  # s that a thread of the web server may keep the control loop waiting; Python's is 0.005
 
 
 def record_demos(config: RecordConfig) -> None:
     """Records until the store holds as many episodes as asked for; goes on with a recording that was cut off.
 
     Raises:
-        UserError: If the folder holds something else, or the disk is full.
+        UserError: If the folder holds something else, the disk is full, or the device cannot be used.
     """
     if config.episodes < 1:
         raise UserError(f"episodes is {config.episodes}: record at least one")
+    for camera in config.teleop.view_cameras:
+        if camera not in list(CameraName):
+            raise unknown("camera", camera, list(CameraName))
     settings = build.env_settings(config.env)
-    source = {"device": config.device.value, "noise": config.noise, "seed": config.seed}
-    keep_failures = config.keep_failures or config.device is Device.random
     with Environment(settings) as env:  # first: where nothing can be drawn, no folder is made
-        store = DemoStore.create(config.out, settings, source)
-        missing = config.episodes - len(store)
-        if missing <= 0:
+        store = DemoStore.create(config.out, settings, _source(config))
+        if len(store) >= config.episodes:
             print(f"{config.out} already holds {len(store)} episodes")
-            return
-        device = ScriptedExpert(env, config.noise) if config.device is Device.scripted else RandomDevice(env)
-        failures = _record(record(env, device, store, missing, config.seed, keep_failures), missing)
+        elif config.device in _BY_ITSELF:
+            _record(config, env, store)
+        else:
+            _teleoperate(config, env, store)
+
+
+def _source(config: RecordConfig) -> dict[str, object]:
+    """What makes the demonstrations."""
+    common = {"device": config.device.value, "seed": config.seed}
+    if config.device in _BY_ITSELF:
+        return {**common, "noise": config.noise}
+    return {**common, "fps": config.teleop.fps, "pos_sensitivity": config.teleop.pos_sensitivity}
+
+
+def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
+    """Lets a script or chance play, showing how far it is."""
+    device = ScriptedExpert(env, config.noise) if config.device is Device.scripted else RandomDevice(env)
+    keep_failures = config.keep_failures or config.device is Device.random
+    missing = config.episodes - len(store)
+    failures = _count_failures(record(env, device, store, missing, config.seed, keep_failures), missing)
     fate = "kept" if keep_failures else "discarded"
     print(f"{config.out} holds {len(store)} episodes; {failures} failures were {fate}")
 
 
-def _record(attempts: Iterator[Attempt], missing: int) -> int:
-    """Records, showing how far it is; returns how many attempts failed."""
+def _count_failures(attempts: Iterator[Attempt], missing: int) -> int:
     columns = TextColumn("record"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     failures = 0
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -53,21 +75,60 @@ def _record(attempts: Iterator[Attempt], missing: int) -> int:
     return failures
 
 
-def demos(words: Sequence[str]) -> None:
-    """`trailkit demos info|play DIR [out=VIDEO.mp4]`."""
-    if len(words) < 2:
-        raise UserError("say what to do with which demonstrations: trailkit demos info|play DIR")
-    verb, folder, *options = words
-    if verb not in ("info", "play"):
-        raise unknown("demos verb", verb, ("info", "play"))
-    out = Path(folder.rstrip("/") + ".mp4")
-    for option in options:
-        if verb != "play" or not option.startswith("out="):
-            raise UserError(f"{option!r} is no option of trailkit demos {verb}" + (": it has out=" * (verb == "play")))
-        out = Path(option.removeprefix("out="))
-    store = DemoStore.open(folder)
-    if verb == "info":
-        Console().print(summary(store))
-    else:
-        play(store, out)
-        print(out)
+def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> None:
+    """Lets a person play, and says what became of each episode."""
+    teleop = config.teleop
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    try:
+        device = _make_device(config.device, teleop, store)
+    except UserError:
+        store.abandon()
+        raise
+
+    def view() -> Mapping[str, Picture]:
+        size = teleop.view_size
+        return {camera: env.render(camera, size, size, Quality.FAST) for camera in teleop.view_cameras}
+
+    feel, clock = Feel(teleop.pos_sensitivity, teleop.dead_zone), Clock(1 / teleop.fps)
+    try:
+        for attempt in teleoperate(env, device, store, config.episodes, config.seed, view, feel, clock):
+            fate = "kept" if attempt.kept else "dropped"
+            print(f"{fate}: {attempt.length} steps, {'solved' if attempt.success else 'not solved'}", flush=True)
+    finally:
+        device.close()
+        sys.setswitchinterval(before)
+        print(
+            f"{config.out} holds {len(store)} episodes; control ran {1e3 * clock.lateness(99):.1f} ms late at most, "
+            "99 times of 100"
+        )
+
+
+# A device imports what only it needs.
+# ruff: noqa: PLC0415
+
+
+def _make_device(device: Device, config: TeleopConfig, store: DemoStore) -> Teleoperator:
+    match device:
+        case Device.keyboard:
+            from trailkit.demos.teleop.keyboard import KeyboardDevice
+
+            return KeyboardDevice()
+        case Device.gamepad:
+            from trailkit.demos.teleop.gamepad import GamepadDevice
+
+            return GamepadDevice()
+        case Device.spacemouse:
+            from trailkit.demos.teleop.spacemouse import SpaceMouseDevice
+
+            return SpaceMouseDevice()
+        case _:
+            from trailkit.demos.teleop.browser import BrowserDevice
+
+            browser = BrowserDevice(store, config.host, config.port)
+            port = browser.url.split(":")[2].split("/")[0]
+            print(
+                f"open {browser.url}\nfrom another machine: ssh -L {port}:127.0.0.1:{port} HERE, then the same address",
+                flush=True,
+            )
+            return browser

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["render", "run=nowhere", "camera=front"], "unknown key 'camera': did you mean 'cameras'"),
         (["record", "env.cameras=[frnt]"], "unknown camera 'frnt': did you mean 'front'"),
         (["record", "episodes=0"], "episodes is 0"),
-        (["demos"], "trailkit demos info|play DIR"),
+        (["demos"], "trailkit demos info|play|"),
         (["demos", "inform", "x"], "unknown demos verb 'inform'"),
         (["demos", "info", "nowhere"], "nowhere"),
         (["demos", "info", "x", "out=y"], "'out=y' is no option of trailkit demos info"),
@@ -53,7 +54,7 @@ def test_help_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_damaged_demonstrations_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["record", *_ENV, "keep_failures=true", "episodes=2", f"out={tmp_path / 'demos'}"])
+    main(["record", "device=scripted", *_ENV, "keep_failures=true", "episodes=2", f"out={tmp_path / 'demos'}"])
     broken = sorted((tmp_path / "demos").glob("*.hdf5"))[1]
     broken.write_bytes(broken.read_bytes()[:1000])
     words = ["train", *_ENV, f"demos={tmp_path / 'demos'}", f"out={tmp_path / 'run'}", "discriminator.crop=32"]
@@ -75,12 +76,20 @@ def test_a_recording_that_cannot_begin_leaves_no_folder(
     assert not (tmp_path / "demos").exists()
 
 
+def test_a_port_in_use_is_named_and_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = ["record", *_ENV, "device=browser", f"teleop.port={port}", f"out={tmp_path / 'demos'}"]
+        assert f"teleop.port={port} cannot be listened on" in fails(words, capsys)
+    assert not (tmp_path / "demos").exists()
+
+
 def test_a_policy_is_recorded_for_trained_evaluated_and_rendered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     demos, run = tmp_path / "demos", tmp_path / "run"
-    main(["record", *_ENV, "keep_failures=true", "episodes=2", f"out={demos}"])
-    main(["record", *_ENV, "keep_failures=true", "episodes=2", f"out={demos}"])
+    main(["record", "device=scripted", *_ENV, "keep_failures=true", "episodes=2", f"out={demos}"])
+    main(["record", "device=scripted", *_ENV, "keep_failures=true", "episodes=2", f"out={demos}"])
     assert "already holds 2 episodes" in capsys.readouterr().out
     main(["demos", "info", str(demos)])
     assert "reach" in capsys.readouterr().out

@@ -21,7 +21,7 @@ _ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=20"]
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
     folder = str(tmp_path_factory.mktemp("demos") / "scripted")
-    main(["record", *_ENV, "episodes=2", "keep_failures=true", f"out={folder}"])
+    main(["record", "device=scripted", *_ENV, "episodes=2", "keep_failures=true", f"out={folder}"])
     return DemoStore.open(folder)
 
 

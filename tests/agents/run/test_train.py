@@ -41,7 +41,7 @@ _CLOCKS = {"seconds", "actor_steps_per_second", "learner_steps_per_second"}
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("demos") / "scripted")
-    main(["record", *_ENV, "episodes=3", "keep_failures=true", f"out={folder}"])
+    main(["record", "device=scripted", *_ENV, "episodes=3", "keep_failures=true", f"out={folder}"])
     return folder
 
 

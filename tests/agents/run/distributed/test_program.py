@@ -36,7 +36,7 @@ _SHORT = [
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("demos") / "scripted")
-    main(["record", *_ENV, "episodes=3", "keep_failures=true", f"out={folder}"])
+    main(["record", "device=scripted", *_ENV, "episodes=3", "keep_failures=true", f"out={folder}"])
     return folder
 
 

@@ -13,7 +13,7 @@ import chaos
 import pytest
 
 from trailkit.agents.run.cli import main
-from trailkit.replay.episode import read_summary
+from trailkit.replay.episode_file import read_summary
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -76,7 +76,7 @@ def wait_until(condition: Callable[[], object], program: "subprocess.Popen[bytes
 @pytest.mark.usefixtures("hosts")
 def test_a_machine_that_is_cut_off_costs_its_actors_alone(tmp_path: Path) -> None:
     demos, folder = str(tmp_path / "demos"), tmp_path / "run"
-    main(["record", *_ENV, "episodes=3", "keep_failures=true", f"out={demos}"])
+    main(["record", "device=scripted", *_ENV, "episodes=3", "keep_failures=true", f"out={demos}"])
     start_ray(_HEAD, cpus=2)  # the learner and an actor
     start_ray(_OTHER, cpus=1)  # another actor
     words = [

@@ -1,0 +1,190 @@
+"""`trailkit demos VERB DIR [key=value ...]`: everything that is done with demonstrations besides recording them."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from trailkit.demos.info import summary
+from trailkit.demos.play import play
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError, unknown
+
+# A verb imports what only it needs.
+# ruff: noqa: PLC0415
+
+
+def demos(words: Sequence[str]) -> None:
+    """Does what the first word says with the folder that the second one names."""
+    if len(words) < 2:
+        raise UserError(f"say what to do with which demonstrations: trailkit demos {'|'.join(_VERBS)} DIR")
+    verb, *rest = words
+    if verb not in _VERBS:
+        raise unknown("demos verb", verb, _VERBS)
+    _VERBS[verb](list(_joined(rest)))
+
+
+def options(verb: str, words: Sequence[str], defaults: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Reads `key=value` words.
+
+    Raises:
+        UserError: If a word is no option of the verb.
+    """
+    values = dict(defaults)
+    for word in words:
+        key, separator, value = word.partition("=")
+        if not separator or key not in defaults:
+            known = ", ".join(f"{name}=" for name in defaults) or "none"
+            raise UserError(f"{word!r} is no option of trailkit demos {verb}: it has {known}")
+        values[key] = value
+    return values
+
+
+def _joined(words: Sequence[str]) -> Iterator[str]:
+    """Turns `--key value` and `--key=value` into `key=value`."""
+    pairs = itertools.pairwise([*words, ""])
+    for word, after in pairs:
+        if word.startswith("--") and "=" not in word:
+            yield f"{word[2:]}={after}"
+            next(pairs, None)
+        else:
+            yield word.removeprefix("--")
+
+
+def _info(words: list[str]) -> None:
+    folder, *rest = words
+    options("info", rest, {})
+    Console().print(summary(DemoStore.open(folder)))
+
+
+def _play(words: list[str]) -> None:
+    folder, *rest = words
+    given = options("play", rest, {"out": folder.rstrip("/") + ".mp4", "episodes": None})
+    episodes = given["episodes"]
+    numbers = None if episodes is None else [_number("episodes", each) for each in _names(episodes)]
+    print(play(DemoStore.open(folder), str(given["out"]), numbers))
+
+
+def _verify(words: list[str]) -> None:
+    from trailkit.demos.verify import verify
+
+    folder, *rest = words
+    options("verify", rest, {})
+    faults = verify(folder)
+    for fault in faults:
+        print(f"{folder}/{fault.file} {fault.reason}")
+    if faults:
+        print(f"trailkit demos repair {folder} moves those aside and writes the manifest anew", file=sys.stderr)
+        sys.exit(1)
+    print(f"{folder} is whole: {_episodes(DemoStore.open(folder))}")
+
+
+def _repair(words: list[str]) -> None:
+    from trailkit.demos.repair import repair
+
+    folder, *rest = words
+    options("repair", rest, {})
+    faults = repair(folder)
+    for fault in faults:
+        print(f"{folder}/{fault.file} {fault.reason}")
+    print(f"{len(faults)} faults mended; what was damaged is in {folder}/damaged" if faults else f"{folder} was whole")
+
+
+def _merge(words: list[str]) -> None:
+    from trailkit.demos.edit import merge
+
+    folders = [word for word in words if "=" not in word]
+    out = _needed("merge", options("merge", [word for word in words if "=" in word], {"out": None}), "out")
+    print(f"{out} holds {_episodes(merge(folders, out))}")
+
+
+def _split(words: list[str]) -> None:
+    from trailkit.demos.edit import split
+
+    folder, *rest = words
+    given = options("split", rest, {"holdout": None, "out": folder.rstrip("/"), "seed": "0"})
+    holdout, seed = (_number(key, _needed("split", given, key)) for key in ("holdout", "seed"))
+    for store in split(folder, _needed("split", given, "out"), holdout, seed):
+        print(f"{store.path} holds {_episodes(store)}")
+
+
+def _render(words: list[str]) -> None:
+    from rich.progress import track
+
+    from trailkit.demos.rerender import rerender
+
+    folder, *rest = words
+    given = options("render", rest, dict.fromkeys(("out", "cameras", "height", "width")))
+    out, cameras = _needed("render", given, "out"), given["cameras"]
+    height, width = (None if given[key] is None else _number(key, str(given[key])) for key in ("height", "width"))
+    store = DemoStore.open(folder)
+    drawing = rerender(store, out, None if cameras is None else _names(cameras), height, width)
+    for _ in track(drawing, "render", len(store), console=Console(stderr=True), transient=True):
+        pass
+    print(f"{out} holds {_episodes(store)}")
+
+
+def _episodes(store: DemoStore) -> str:
+    return f"{len(store)} episode{'s' * (len(store) > 1)}"
+
+
+def _audit(words: list[str]) -> None:
+    from trailkit.agents.run.audit.command import audit_demos
+
+    folder, *rest = words
+    audit_demos(folder, rest)
+
+
+def _needed(verb: str, given: Mapping[str, str | None], key: str) -> str:
+    value = given[key]
+    if not value:
+        raise UserError(f"trailkit demos {verb} needs {key}=…: say which")
+    return value
+
+
+def _names(value: str) -> list[str]:
+    """The parts of `[a,b]` or `a,b`."""
+    return [name.strip() for name in value.strip("[]").split(",") if name.strip()]
+
+
+def _number(key: str, value: str) -> int:
+    if not value.isdecimal():
+        raise UserError(f"{key}={value}: expected a whole number, 0 or more")
+    return int(value)
+
+
+def _convert(words: list[str]) -> None:
+    from trailkit.demos.formats.adopt import Words
+    from trailkit.demos.formats.convert import bring_in, export, make_format
+
+    said_of_others = ("task", "episode_steps", "cameras", "proprio")
+    source, *rest = words
+    given = options("convert", rest, dict.fromkeys(("to", "from", "out", "video", *said_of_others)))
+    to, of, out = given["to"], given["from"], given["out"]
+    if (to is None) == (of is None) or out is None:
+        raise UserError(
+            "say which way and where: trailkit demos convert DIR to=FORMAT out=PATH, or PATH from=… out=DIR"
+        )
+    unused = [key for key in (said_of_others if to else ("video",)) if given[key] is not None]
+    if unused or given["video"] not in (None, "true", "false") or (given["video"] and to != "lerobot"):
+        raise UserError("video=true or false goes with to=lerobot, and task=, cameras= and the like with from=")
+    if to is not None:
+        done = export(DemoStore.open(source), make_format(to, given["video"] != "false"), Path(out))
+    else:
+        done = bring_in(Path(source), make_format(str(of)), Path(out), Words.parse(given))
+    print(f"{done} demonstrations in {out}")
+
+
+_VERBS: dict[str, Callable[[list[str]], None]] = {
+    "info": _info,
+    "play": _play,
+    "verify": _verify,
+    "repair": _repair,
+    "merge": _merge,
+    "split": _split,
+    "render": _render,
+    "convert": _convert,
+    "audit": _audit,
+}

@@ -1,0 +1,89 @@
+"""What the control loop and a page in a browser tell each other, from two threads."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.demos.command import STILL, Button, Command
+from trailkit.demos.teleop.base import Picture, Status
+
+_SILENCE = 0.5  # s without a word from the page, after which nobody is there; it speaks ten times a second
+
+
+class Moment(NamedTuple):
+    """What the page is to show."""
+
+    number: int
+    status: Status
+    pictures: Mapping[str, Picture]
+    heard: int  # the number of the page's message that was newest when this was made
+
+
+class Channel:
+    """The newest command in one direction, the newest moment in the other; only buttons are never dropped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._command = STILL
+        self._buttons: deque[Button] = deque()
+        self._heard = 0
+        self._heard_at: float | None = None
+        self._moment: Moment | None = None
+        self._on_moment: Callable[[], None] = lambda: None
+
+    def command(self) -> Command:
+        """What the person commands now; called by the control loop."""
+        with self._lock:
+            button = self._buttons.popleft() if self._buttons else None
+            there = self.attended()
+            return (self._command if there else STILL)._replace(button=button, connected=there)
+
+    def attended(self) -> bool:
+        """Whether there is a page that speaks."""
+        heard_at = self._heard_at
+        return heard_at is not None and time.monotonic() - heard_at < _SILENCE
+
+    def publish(self, status: Status, pictures: Mapping[str, Picture]) -> None:
+        """Makes this the newest moment; called by the control loop."""
+        with self._lock:
+            number = self._moment.number + 1 if self._moment is not None else 0
+            self._moment = Moment(number, status, pictures, self._heard)
+        self._on_moment()
+
+    def moment(self) -> Moment | None:
+        """The newest moment, if there is one yet."""
+        with self._lock:
+            return self._moment
+
+    def wake(self, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+        """Has an event set, in a loop of another thread, whenever there is a newer moment."""
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(event.set)
+
+        self._on_moment = wake
+
+    def move(self, axes: NDArray[np.float32], grip: float, number: int) -> None:
+        """Takes in what the page says of its axes [3] and the gripper, in [-1, 1], and the message's number."""
+        with self._lock:
+            self._command = Command(axes, grip)
+            self._heard, self._heard_at = number, time.monotonic()
+
+    def press(self, button: Button) -> None:
+        """Takes in a button. What it decides ends an episode, and a grip left over must not begin the next."""
+        with self._lock:
+            self._buttons.append(button)
+            self._command = self._command._replace(grip=0.0)
+
+    def leave(self) -> None:
+        """The page is gone."""
+        with self._lock:
+            self._command, self._heard_at = STILL, None

@@ -1,0 +1,34 @@
+"""The control clock: ticks at equal distances, whatever the work between them takes."""
+
+import time
+
+import numpy as np
+
+
+class Clock:
+    """Ticks with a fixed period, and remembers how late each tick was."""
+
+    def __init__(self, period: float) -> None:
+        """Begins to tick with the first `wait`.
+
+        Args:
+            period: Between two ticks, s.
+        """
+        self._period = period
+        self._next: float | None = None
+        self._late: list[float] = []
+
+    def wait(self) -> None:
+        """Sleeps until the next tick. Ticks that have passed by a whole period are not made up for."""
+        now = time.perf_counter()
+        if self._next is None or now - self._next > self._period:
+            self._next = now  # a reset takes longer than a period: the arm must not race to catch up
+        elif now < self._next:
+            time.sleep(self._next - now)
+            now = time.perf_counter()
+        self._late.append(now - self._next)
+        self._next += self._period
+
+    def lateness(self, percentile: float) -> float:
+        """A percentile, in [0, 100], of how late the ticks were: the jitter, s."""
+        return float(np.percentile(self._late, percentile)) if self._late else 0.0

@@ -1,0 +1,144 @@
+"""What the devices with a window share: the pictures, the keys that decide about an episode, the gripper's toggle."""
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.demos.command import Button, Command
+from trailkit.demos.extra import extra
+from trailkit.demos.teleop.base import Picture, Status
+
+
+class Key(IntEnum):
+    """Keys by their place on a keyboard, named as on an American one: USB's usage numbers, SDL's scancodes."""
+
+    A = 4
+    D = 7
+    E = 8
+    Q = 20
+    R = 21
+    S = 22
+    W = 26
+    ENTER = 40
+    ESCAPE = 41
+    BACKSPACE = 42
+    SPACE = 44
+    PAGE_UP = 75
+    DELETE = 76
+    PAGE_DOWN = 78
+    RIGHT = 79
+    LEFT = 80
+    DOWN = 81
+    UP = 82
+    KEYPAD_ENTER = 88
+
+
+DECISIONS = {
+    Key.ENTER: Button.KEEP,
+    Key.KEYPAD_ENTER: Button.KEEP,
+    Key.BACKSPACE: Button.DISCARD,
+    Key.DELETE: Button.DISCARD,
+    Key.R: Button.RERECORD,
+    Key.ESCAPE: Button.STOP,
+}
+
+
+class Hint(NamedTuple):
+    """An entry of the key map."""
+
+    keys: tuple[str, ...]
+    meaning: str
+
+
+FINGERS = "close or open the fingers"
+KEYBOARD_HINTS = (
+    Hint(("Space",), FINGERS),
+    Hint(("Enter",), "keep"),
+    Hint(("Backspace",), "discard"),
+    Hint(("R",), "record again"),
+    Hint(("Esc",), "stop"),
+)
+
+
+class Input(NamedTuple):
+    """What came to a window since it was last asked."""
+
+    held: frozenset[int]  # keys that are down, or were for a moment
+    pressed: tuple[int, ...] = ()  # keys newly down, in their order
+    pad: tuple[int, ...] = ()  # buttons of a gamepad newly down, by their numbers in SDL's standard layout
+    closed: bool = False  # whether the person closed the window
+
+
+class Moment(NamedTuple):
+    """What a window shows."""
+
+    status: Status
+    pictures: Mapping[str, Picture]
+    grip: float
+    connected: bool
+
+
+class Console:
+    """A window, and what the person decided in it or on the device that it belongs to."""
+
+    def __init__(self, device: str, legend: tuple[tuple[Hint, ...], ...]) -> None:
+        """Opens the window.
+
+        Args:
+            device: What the person holds, to be named when it is gone.
+            legend: The rows of the key map.
+
+        Raises:
+            UserError: If there is no screen to open it on, or pygame is not installed.
+        """
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        with extra("teleop"):
+            from trailkit.demos.teleop.window import Window  # noqa: PLC0415  # it needs the extra
+        self._window = Window(device, legend)
+        self._buttons: deque[Button] = deque()
+        self._grip = 0.0
+        self._attempt = 0
+        self._connected = True
+
+    def poll(self) -> Input:
+        """Takes in what came to the window: its keys that decide, the gripper's, and that it was closed."""
+        given = self._window.poll()
+        for key in given.pressed:
+            if key == Key.SPACE:
+                self.toggle_grip()
+            elif key in DECISIONS:
+                self.press(DECISIONS[Key(key)])
+        if given.closed:
+            self.press(Button.STOP)
+        return given
+
+    def press(self, button: Button) -> None:
+        """Takes in a decision."""
+        self._buttons.append(button)
+
+    def toggle_grip(self) -> None:
+        """Closes the fingers, or opens them if they are closing."""
+        self._grip = -1.0 if self._grip > 0 else 1.0
+
+    def command(self, axes: NDArray[np.float32], connected: bool = True) -> Command:
+        """What is commanded with these axes [3], and the first decision that was not reported yet."""
+        self._connected = connected
+        button = self._buttons.popleft() if self._buttons else None
+        if button is not None:
+            self._grip = 0.0  # the next attempt waits for the person's first move, which this would be
+        return Command(axes, self._grip, button, connected)
+
+    def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
+        """Shows a moment. An attempt begins with the gripper left alone."""
+        if status.attempt != self._attempt:
+            self._attempt, self._grip = status.attempt, 0.0
+        self._window.show(Moment(status, pictures, self._grip, self._connected))
+
+    def close(self) -> None:
+        """Closes the window. A second call does nothing."""
+        self._window.close()

@@ -1,0 +1,139 @@
+"""A gamepad as a device: its sticks move the hand."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.demos.command import STILL, Button, Command
+from trailkit.demos.teleop.base import Picture, Status
+from trailkit.demos.teleop.console import FINGERS, KEYBOARD_HINTS, Console, Hint
+from trailkit.envs.errors import UserError
+
+if TYPE_CHECKING:
+    from pygame._sdl2.controller import Controller
+
+# pygame is optional, and the console knows what to say where it is missing.
+# ruff: noqa: PLC0415
+
+
+class Pad(IntEnum):
+    """Buttons by their numbers in SDL's standard layout, named as on an Xbox pad."""
+
+    A = 0
+    B = 1
+    X = 2
+    BACK = 4
+    START = 6
+
+
+class Stick(IntEnum):
+    """Ways of the sticks by their numbers in SDL's standard layout; positive is right and down."""
+
+    LEFT_X = 0
+    LEFT_Y = 1
+    RIGHT_Y = 3
+
+
+DECISIONS = {Pad.START: Button.KEEP, Pad.B: Button.DISCARD, Pad.X: Button.RERECORD, Pad.BACK: Button.STOP}
+_FULL = 32767  # deflection
+_NONE = "no gamepad is there: connect one, on Linux so that you may read its /dev/input/event*, or take device=keyboard"
+_STRANGE = (
+    "what the buttons of the gamepad are is not known: describe it in the variable SDL_GAMECONTROLLERCONFIG, or take "
+    "another one"
+)
+_LEGEND = (
+    (
+        Hint(("left stick",), "in the plane"),
+        Hint(("right stick",), "up, down"),
+        Hint(("A",), FINGERS),
+        Hint(("Start",), "keep"),
+        Hint(("B",), "discard"),
+        Hint(("X",), "record again"),
+        Hint(("Back",), "stop"),
+    ),
+    KEYBOARD_HINTS,
+)
+
+
+def axes_of(deflection: Mapping[Stick, int]) -> NDArray[np.float32]:
+    """The axes [3] that the sticks ask for, from their deflections in [-32768, 32767]."""
+    right, away, up = deflection[Stick.LEFT_X], -deflection[Stick.LEFT_Y], -deflection[Stick.RIGHT_Y]
+    return (np.array([right, away, up], np.float32) / _FULL).clip(-1.0, 1.0)
+
+
+class GamepadDevice:
+    """Moves the hand with the first gamepad there is, as fast as its sticks are deflected.
+
+    While no gamepad is there, nobody is; the next one that is connected goes on. The window's keyboard decides about
+    episodes and moves the fingers, too.
+    """
+
+    def __init__(self) -> None:
+        """Opens the window and the gamepad.
+
+        Raises:
+            UserError: If there is no screen to open the window on, no gamepad, or pygame is not installed.
+        """
+        self._console = Console("gamepad", _LEGEND)
+        try:
+            self._gamepads = _Gamepads()
+        except UserError:
+            self._console.close()
+            raise
+
+    def read(self) -> Command:
+        """What the gamepad says; see `Teleoperator`."""
+        for button in self._console.poll().pad:
+            if button == Pad.A:
+                self._console.toggle_grip()
+            elif button in DECISIONS:
+                self._console.press(DECISIONS[Pad(button)])
+        deflection = self._gamepads.read()
+        if deflection is None:
+            return self._console.command(STILL.axes, connected=False)
+        return self._console.command(axes_of(deflection))
+
+    def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
+        """Shows a moment in the window; see `Teleoperator`."""
+        self._console.show(status, pictures)
+
+    def close(self) -> None:
+        """Closes the window and lets go of the gamepad. A second call does nothing."""
+        self._gamepads.close()
+        self._console.close()
+
+
+class _Gamepads:
+    """The gamepads of this machine, of which one is open or none. Those open send their buttons to the window."""
+
+    def __init__(self) -> None:
+        from pygame._sdl2 import controller
+
+        controller.init()
+        self._open: Controller | None = None
+        if self.read() is None:
+            strangers = controller.get_count()
+            controller.quit()
+            raise UserError(_STRANGE if strangers else _NONE)
+
+    def read(self) -> dict[Stick, int] | None:
+        """The deflections of the open gamepad's sticks; opens the first there is if none is open."""
+        from pygame._sdl2 import controller
+
+        if self._open is not None and not self._open.attached():
+            self._open.quit()
+            self._open = None
+        if self._open is None:
+            known = filter(controller.is_controller, range(controller.get_count()))
+            self._open = next(map(controller.Controller, known), None)
+        return None if self._open is None else {stick: self._open.get_axis(stick) for stick in Stick}
+
+    def close(self) -> None:
+        """Lets go of the gamepad. A second call does nothing."""
+        from pygame._sdl2 import controller
+
+        self._open = None
+        controller.quit()

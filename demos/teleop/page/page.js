@@ -1,0 +1,274 @@
+"use strict";
+// What a person does becomes three axes in [-1, 1] (right, away, up) and the gripper, sent ten times a second and at
+// each change; what the control loop answers is drawn. The arm holds still as soon as nothing is sent.
+
+const $ = (id) => document.getElementById(id);
+const url = (path) => `${path}?token=${TOKEN}`;
+const HEARTBEAT = 100; // ms
+
+// --- what is commanded -----------------------------------------------------------------------------------------------
+
+const KEYS = {
+  KeyD: [0, 1], ArrowRight: [0, 1], KeyA: [0, -1], ArrowLeft: [0, -1],
+  KeyW: [1, 1], ArrowUp: [1, 1], KeyS: [1, -1], ArrowDown: [1, -1],
+  KeyE: [2, 1], PageUp: [2, 1], KeyQ: [2, -1], PageDown: [2, -1],
+};
+const BUTTONS = { Enter: "keep", Backspace: "discard", Delete: "discard", KeyR: "rerecord", Escape: "stop" };
+
+const held = new Set(); // key codes
+const pads = { plane: [0, 0], height: [0, 0] }; // deflections of the touch pads: right, up
+let mouse = [0, 0, 0]; // a SpaceMouse's
+let grip = 0; // 1 closes, -1 opens, 0 until the person first decides in an episode
+
+function axes() {
+  const sum = [pads.plane[0] + mouse[0], pads.plane[1] + mouse[1], pads.height[1] + mouse[2]];
+  for (const code of held) sum[KEYS[code][0]] += KEYS[code][1];
+  const stick = gamepadAxes();
+  return sum.map((value, axis) => Math.max(-1, Math.min(1, value + stick[axis])));
+}
+
+function toggleGrip() {
+  setGrip(grip === 1 ? -1 : 1);
+  send();
+}
+
+function setGrip(value) {
+  grip = value;
+  $("grip").setAttribute("aria-pressed", String(grip === 1));
+  $("grip").firstElementChild.textContent = { "0": "Grip", "1": "Gripping: open", "-1": "Open: grip" }[grip];
+}
+
+addEventListener("keydown", (event) => {
+  if ($("replay").open || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { code } = event;
+  if (!(code in KEYS) && !(code in BUTTONS) && code !== "Space") return;
+  event.preventDefault();
+  if (event.repeat) return;
+  if (code in KEYS) { held.add(code); send(); }
+  else if (code === "Space") toggleGrip();
+  else press(BUTTONS[code]);
+});
+addEventListener("keyup", (event) => { if (held.delete(event.code)) send(); });
+addEventListener("blur", () => { held.clear(); send(); }); // the key's release will not be heard
+
+for (const button of document.querySelectorAll("[data-button]")) {
+  button.addEventListener("click", () => { press(button.dataset.button); button.blur(); });
+}
+$("grip").addEventListener("click", () => { toggleGrip(); $("grip").blur(); });
+
+function pad(name) {
+  const element = $(name), knob = element.querySelector("i");
+  const move = (event) => {
+    const box = element.getBoundingClientRect(), reach = Math.min(box.width, box.height) / 2 - 10;
+    const clip = (value) => Math.max(-1, Math.min(1, value));
+    const x = name === "height" ? 0 : clip((event.clientX - box.left - box.width / 2) / reach);
+    const y = clip((box.top + box.height / 2 - event.clientY) / (box.height / 2 - 22));
+    pads[name] = [x, y];
+    knob.style.transform = `translate(${x * (box.width / 2 - 24)}px, ${-y * (box.height / 2 - 24)}px)`;
+    send();
+  };
+  element.addEventListener("pointerdown", (event) => {
+    element.setPointerCapture(event.pointerId);
+    element.classList.add("held");
+    move(event);
+  });
+  element.addEventListener("pointermove", (event) => { if (element.hasPointerCapture(event.pointerId)) move(event); });
+  element.addEventListener("lostpointercapture", () => {
+    element.classList.remove("held");
+    pads[name] = [0, 0];
+    knob.style.transform = "";
+    send();
+  });
+}
+pad("plane");
+pad("height");
+
+// Gamepads are read, not heard: left stick moves in the plane, right stick up and down.
+const PAD_BUTTONS = { 0: toggleGrip, 1: () => press("discard"), 2: () => press("rerecord"), 8: () => press("stop"), 9: () => press("keep") };
+const pressed = new Set();
+
+function gamepad() { return [...navigator.getGamepads()].find((each) => each && each.mapping === "standard"); }
+
+function gamepadAxes() {
+  const device = gamepad();
+  return device ? [device.axes[0], -device.axes[1], -device.axes[3]] : [0, 0, 0];
+}
+
+function pollGamepad() {
+  const device = gamepad();
+  for (const [index, act] of Object.entries(PAD_BUTTONS)) {
+    const down = Boolean(device && device.buttons[index].pressed);
+    if (down && !pressed.has(index)) act();
+    if (down) pressed.add(index); else pressed.delete(index);
+  }
+}
+addEventListener("gamepadconnected", (event) => { $("devices").firstChild.textContent = `${event.gamepad.id} is connected. `; });
+
+// A SpaceMouse reports signed 16-bit deflections of up to 350: right, towards the person, down; then its buttons.
+if (navigator.hid) {
+  $("hid").hidden = false;
+  $("hid").addEventListener("click", async () => {
+    const [device] = await navigator.hid.requestDevice({ filters: [{ vendorId: 0x256f }, { vendorId: 0x046d, usagePage: 1, usage: 8 }] });
+    if (!device) return;
+    await device.open();
+    let buttons = 0;
+    device.addEventListener("inputreport", ({ reportId, data }) => {
+      const read = (axis) => Math.max(-1, Math.min(1, data.getInt16(2 * axis, true) / 350));
+      if (reportId === 1) { mouse = [read(0), -read(1), -read(2)]; send(); }
+      if (reportId === 3) {
+        const now = data.getUint8(0), newly = now & ~buttons;
+        buttons = now;
+        if (newly & 1) toggleGrip();
+        if (newly & 2) press("keep");
+      }
+    });
+    $("hid").textContent = `${device.productName} is connected`;
+  });
+}
+
+// --- the connection --------------------------------------------------------------------------------------------------
+
+let socket = null, number = 0;
+const sentAt = new Map(); // when each message left, until a picture answers it
+const latencies = []; // ms from a change of command to the drawn picture that knows of it
+let lastSent = "";
+
+function send() {
+  // While a replay is open nothing is said: the episode pauses.
+  if (!socket || socket.readyState !== WebSocket.OPEN || $("replay").open) return;
+  const command = { axes: axes(), grip };
+  const changed = JSON.stringify(command) !== lastSent;
+  lastSent = JSON.stringify(command);
+  number += 1;
+  if (changed) sentAt.set(number, performance.now());
+  socket.send(JSON.stringify({ ...command, number }));
+}
+
+function press(button) {
+  if (!socket || socket.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ button }));
+  if (document.body.dataset.phase === "ready") return; // there is nothing to decide yet
+  setGrip(0); // else it would begin the next episode
+  send();
+}
+
+function connect() {
+  const address = new URL(url("session"), location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  socket = new WebSocket(address);
+  socket.binaryType = "blob";
+  let status = null;
+  socket.onopen = () => { say("connected", "connecting"); send(); };
+  socket.onmessage = ({ data }) => {
+    if (typeof data === "string") status = JSON.parse(data);
+    else draw(status, data);
+  };
+  socket.onclose = ({ code }) => {
+    if (document.body.dataset.phase === "finished") return;
+    if (code === 4001) say("The arm is taken: another page commands it. This one waits for its turn.", "taken");
+    else say("The connection is lost: the episode is paused and the arm holds still.", "lost");
+    setTimeout(connect, 1000);
+  };
+}
+
+setInterval(() => { pollGamepad(); send(); }, HEARTBEAT);
+(function frame() { pollGamepad(); requestAnimationFrame(frame); })();
+
+// --- what is shown ---------------------------------------------------------------------------------------------------
+
+const MESSAGES = {
+  ready: "Move to begin the episode.",
+  playing: "Recording.",
+  paused: "Paused: move to go on.",
+  judging: "Time is up. Keep this episode?",
+  finished: "The recording has ended. You can close this page.",
+};
+let attempt = 0, kept = -1;
+
+function say(text, phase) {
+  $("message").textContent = text;
+  document.body.dataset.phase = phase;
+}
+
+async function draw(status, blob) {
+  say(MESSAGES[status.phase], status.phase);
+  $("kept").textContent = status.kept;
+  $("wanted").textContent = status.wanted;
+  $("light").classList.toggle("on", status.solved);
+  $("left").textContent = `${status.time_left.toFixed(1)} s`;
+  document.querySelector("#clock i").style.transform = `scaleX(${status.time_left / status.duration})`;
+  for (const button of document.querySelectorAll("[data-button]")) button.disabled = status.phase === "finished";
+  if (status.attempt !== attempt) { attempt = status.attempt; setGrip(0); }
+  if (status.kept !== kept) { kept = status.kept; loadEpisodes(); }
+  if (blob.size) drawViews(status.cameras, await createImageBitmap(blob));
+  for (const [sent, when] of sentAt) {
+    if (sent > status.heard) break;
+    sentAt.delete(sent);
+    latencies.push(performance.now() - when);
+  }
+}
+
+function drawViews(cameras, bitmap) {
+  const views = $("views"), side = bitmap.width / cameras.length;
+  if (views.childElementCount !== cameras.length) {
+    views.replaceChildren(...cameras.map((camera) => {
+      const figure = document.createElement("figure"), canvas = document.createElement("canvas");
+      const caption = document.createElement("figcaption");
+      [canvas.width, canvas.height] = [side, bitmap.height];
+      caption.textContent = camera;
+      figure.append(canvas, caption);
+      return figure;
+    }));
+  }
+  cameras.forEach((_, index) => {
+    const context = views.children[index].firstChild.getContext("2d");
+    context.drawImage(bitmap, index * side, 0, side, bitmap.height, 0, 0, side, bitmap.height);
+  });
+  bitmap.close();
+}
+
+// --- the strip of episodes -------------------------------------------------------------------------------------------
+
+async function loadEpisodes() {
+  const response = await fetch(url("episodes"));
+  if (!response.ok) return;
+  const rows = await response.json(), list = $("episodes");
+  const there = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  list.replaceChildren(...rows.map((row, index) => {
+    const key = `${row.file} ${row.size}`;
+    const item = there.get(key) || episodeItem(row, key);
+    item.querySelector("b").textContent = index + 1;
+    return item;
+  }));
+  list.lastElementChild?.scrollIntoView({ inline: "end", block: "nearest" });
+}
+
+function episodeItem(row, key) {
+  const item = document.createElement("li"), button = document.createElement("button");
+  const image = document.createElement("img"), label = document.createElement("span");
+  item.dataset.key = key;
+  image.src = url(`episodes/${row.file}/thumbnail`);
+  image.alt = "";
+  label.append(document.createElement("b"), `${(row.length / 20).toFixed(1)} s${row.success ? " ✓" : ""}`);
+  button.classList.toggle("solved", row.success);
+  button.title = `${row.file}: replay, remove`;
+  button.append(image, label);
+  button.addEventListener("click", () => { button.blur(); replay(row); });
+  item.append(button);
+  return item;
+}
+
+function replay(row) {
+  const dialog = $("replay"), video = dialog.querySelector("video");
+  video.src = url(`episodes/${row.file}/video`);
+  $("remove").onclick = async () => {
+    await fetch(url(`episodes/${row.file}`), { method: "DELETE" });
+    dialog.close();
+    loadEpisodes();
+  };
+  dialog.onclose = () => video.removeAttribute("src");
+  held.clear();
+  dialog.showModal();
+}
+
+connect();

@@ -1,0 +1,185 @@
+"""The web server behind the page: one person commands; every request carries the token of the printed address."""
+
+import asyncio
+import hmac
+import io
+import json
+import math
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from aiohttp import WSCloseCode, WSMsgType, web
+from PIL import Image
+
+from trailkit.demos.command import Button
+from trailkit.demos.play import play
+from trailkit.demos.store import DemoStore
+from trailkit.demos.teleop.channel import Channel, Moment
+from trailkit.envs.errors import UserError
+
+TAKEN = 4001  # the code with which a second page is turned away
+_THUMBNAIL = 160  # pixels
+_JPEG_QUALITY = 85
+_PAGE = {"page.css": "text/css", "page.js": "text/javascript"}
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server:
+    """The page, its connection to the control loop, and the strip of recorded episodes."""
+
+    def __init__(self, channel: Channel, store: DemoStore, token: str, videos: Path) -> None:
+        """Makes the application.
+
+        Args:
+            channel: To the control loop.
+            store: Whose episodes the page shows; opened apart from the recorder's, which is another thread's.
+            token: What every request has to name.
+            videos: A folder for replays.
+        """
+        self._channel, self._store, self._token, self._videos = channel, store, token, videos
+        self._socket: web.WebSocketResponse | None = None  # of the page that commands the arm
+        self._newer = asyncio.Event()
+        self.app = web.Application(middlewares=[self._authorize])
+        self.app.on_shutdown.append(self._hang_up)
+        self.app.router.add_get("/", self._index)
+        self.app.router.add_get("/page/{name}", self._asset)
+        self.app.router.add_get("/session", self._session)
+        self.app.router.add_get("/episodes", self._episodes)
+        self.app.router.add_get("/episodes/{file}/thumbnail", self._thumbnail)
+        self.app.router.add_get("/episodes/{file}/video", self._video)
+        self.app.router.add_delete("/episodes/{file}", self._remove)
+
+    @web.middleware
+    async def _authorize(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if not hmac.compare_digest(request.query.get("token", "").encode(), self._token.encode()):
+            raise web.HTTPForbidden(text="open the address that trailkit record printed, with its token\n")
+        try:
+            response = await handler(request)
+        except UserError as error:
+            raise web.HTTPNotFound(text=f"{error}\n") from error
+        if not response.prepared:
+            response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        return response
+
+    async def _index(self, _: web.Request) -> web.Response:
+        text = _page("index.html").replace("{token}", self._token).replace("{task}", self._store.settings.task)
+        return web.Response(text=text, content_type="text/html")
+
+    async def _asset(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in _PAGE:
+            raise web.HTTPNotFound
+        return web.Response(text=_page(name), content_type=_PAGE[name])
+
+    async def _session(self, request: web.Request) -> web.WebSocketResponse:
+        """Commands come in, moments go out, until the page leaves."""
+        socket = web.WebSocketResponse(heartbeat=5, max_msg_size=4096)
+        await socket.prepare(request)
+        if self._socket is not None:
+            await socket.close(code=TAKEN, message=b"the arm is taken")
+            return socket
+        self._socket = socket
+        self._channel.wake(asyncio.get_running_loop(), self._newer)
+        sending = asyncio.create_task(self._send(socket))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    _take_in(self._channel, message.data)
+        finally:
+            self._channel.leave()
+            self._socket = None
+            sending.cancel()
+        return socket
+
+    async def _hang_up(self, _: web.Application) -> None:
+        if self._socket is not None:
+            await self._socket.close(code=WSCloseCode.GOING_AWAY)
+
+    async def _send(self, socket: web.WebSocketResponse) -> None:
+        """Sends the newest moment, then the one that is newest by then: a slow connection misses those between."""
+        self._newer.set()
+        while True:
+            await self._newer.wait()
+            self._newer.clear()
+            moment = self._channel.moment()
+            if moment is not None:
+                text, picture = await asyncio.to_thread(_encode, moment)
+                await socket.send_str(text)
+                await socket.send_bytes(picture)
+
+    async def _episodes(self, _: web.Request) -> web.Response:
+        await asyncio.to_thread(self._store.count)
+        rows = self._store.manifest.episodes
+        return web.json_response(
+            [{"file": row.file, "size": row.size, "length": row.length, "success": row.success} for row in rows]
+        )
+
+    async def _thumbnail(self, request: web.Request) -> web.Response:
+        index = await self._find(request)
+        return web.Response(body=await asyncio.to_thread(_thumbnail, self._store, index), content_type="image/jpeg")
+
+    async def _video(self, request: web.Request) -> web.FileResponse:
+        index = await self._find(request)
+        row = self._store.manifest.episodes[index]
+        path = self._videos / f"{row.file}.{row.size}.mp4"
+        if not path.exists():
+            await asyncio.to_thread(play, self._store, path, [index])
+        return web.FileResponse(path)
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        await asyncio.to_thread(self._store.remove, request.match_info["file"])
+        return web.Response()
+
+    async def _find(self, request: web.Request) -> int:
+        """The index of the episode that a request names."""
+        await asyncio.to_thread(self._store.count)
+        files = [row.file for row in self._store.manifest.episodes]
+        if request.match_info["file"] not in files:
+            raise web.HTTPNotFound(text="there is no such episode\n")
+        return files.index(request.match_info["file"])
+
+
+def _take_in(channel: Channel, text: str) -> None:
+    """Passes on what the page said. What makes no sense is not passed on: the page of another version, or no page."""
+    try:
+        words: Any = json.loads(text)
+        if "button" in words:
+            channel.press(Button(words["button"]))
+            return
+        axes, grip, number = [float(axis) for axis in words["axes"]], float(words["grip"]), int(words["number"])
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return
+    if len(axes) == 3 and all(math.isfinite(value) for value in (*axes, grip)):
+        channel.move(np.clip(np.array(axes, np.float32), -1, 1), min(max(grip, -1.0), 1.0), number)
+
+
+def _encode(moment: Moment) -> tuple[str, bytes]:
+    """The status as JSON, and the pictures side by side as a JPEG."""
+    text = json.dumps(
+        {**moment.status._asdict(), "number": moment.number, "heard": moment.heard, "cameras": list(moment.pictures)}
+    )
+    pictures = list(moment.pictures.values())
+    return text, _jpeg(np.hstack(pictures)) if pictures else b""
+
+
+def _thumbnail(store: DemoStore, index: int) -> bytes:
+    """What the first camera saw at the end of an episode."""
+    cameras = store.settings.observation.cameras
+    if not cameras:
+        raise UserError("the demonstrations have no camera: there is nothing to see")
+    picture = store.read(index).observation[cameras[0]][-1]
+    return _jpeg(np.asarray(Image.fromarray(picture).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)))
+
+
+def _jpeg(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _page(name: str) -> str:
+    return (resources.files("trailkit.demos.teleop") / "page" / name).read_text()

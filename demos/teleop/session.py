@@ -1,0 +1,130 @@
+"""A recording session: a person plays episodes against the clock, and decides what becomes of each."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+
+import numpy as np
+
+from trailkit.demos.command import Button, Command, action_of
+from trailkit.demos.record import Attempt, next_index, provenance, start_seed
+from trailkit.demos.store import DemoStore
+from trailkit.demos.teleop.base import Feel, Phase, Picture, Status, Teleoperator
+from trailkit.demos.teleop.clock import Clock
+from trailkit.envs.environment import Environment
+from trailkit.envs.settings import CONTROL_TIMESTEP
+from trailkit.replay.episode import Episode, EpisodeBuilder
+
+View = Callable[[], Mapping[str, Picture]]  # draws the current state for the person
+
+
+def teleoperate(
+    env: Environment,
+    device: Teleoperator,
+    store: DemoStore,
+    episodes: int,
+    seed: int,
+    view: View,
+    feel: Feel,
+    clock: Clock,
+) -> Iterator[Attempt]:
+    """Lets a person record until a store holds enough episodes, or the person stops; yields what came of each.
+
+    An episode begins with the person's first move, and waits for the next one when the person was gone. One that is
+    awaiting its verdict when the session stops is kept if it was solved. Attempts begin as in `record`; a discarded
+    one is followed by another start, one that is recorded again by the same.
+
+    Args:
+        env: Whose episodes are recorded.
+        device: What the person holds.
+        store: Where the episodes go; each is on the disk when its attempt is yielded.
+        episodes: How many the store is to hold.
+        seed: Of the starts.
+        view: Draws what the person sees.
+        feel: How the device's axes become velocities.
+        clock: Sets the pace of the control steps.
+
+    Raises:
+        UserError: If the store is of another environment or cannot be written.
+    """
+    store.check(env.settings)
+    index, attempt, kept = next_index(store, seed), 0, store.count()
+    try:
+        while kept < episodes:
+            attempt += 1
+            builder = EpisodeBuilder(provenance(store, seed, index))
+            playing = _Playing(env, builder, feel, start_seed(seed, index))
+            verdict: Button | None = None
+            while verdict is None:
+                clock.wait()
+                verdict = playing.tick(device.read())
+                device.show(playing.status(kept, episodes, attempt), view())
+            episode = playing.finish(verdict)
+            if episode is not None:
+                store.append(episode)
+            kept = store.count()  # a person can remove episodes meanwhile
+            yield _attempt(episode, playing)
+            if verdict is Button.STOP:
+                return
+            index += verdict is not Button.RERECORD
+    finally:
+        status = Status(Phase.FINISHED, kept, episodes, attempt, 0.0, _duration(env), False)
+        with suppress(Exception):  # what went wrong before is what must be heard
+            device.show(status, view())
+
+
+class _Playing:
+    """One episode under way: takes control steps, or waits."""
+
+    def __init__(self, env: Environment, builder: EpisodeBuilder, feel: Feel, seed: int) -> None:
+        self._env, self._builder, self._feel = env, builder, feel
+        self._episode: Episode | None = None
+        self.solved_ever = False
+        self.steps = 0
+        self.phase = Phase.READY
+        env.seed(seed)
+        self._builder.add(env.reset(), None, success=False, state=env.state())
+
+    def tick(self, command: Command) -> Button | None:
+        """Takes a control step if there is one to take; returns the person's verdict once there is one."""
+        if command.button is not None and (command.button is not Button.KEEP or self.steps):
+            return command.button
+        if self.phase is Phase.JUDGING:
+            return None
+        motion = np.append(self._feel.velocity(command.axes), command.grip)
+        if not command.connected:
+            self.phase = Phase.PAUSED if self.steps else Phase.READY
+        elif self.phase is Phase.PLAYING or motion.any():
+            self.phase = Phase.PLAYING
+            self._step(motion)
+        return None
+
+    def _step(self, motion: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+        action = action_of(self._env, motion)
+        timestep = self._env.step(action)
+        self._episode = self._builder.add(timestep, action, success=self._env.solved, state=self._env.state())
+        self.steps += 1
+        self.solved_ever |= self._env.solved
+        if self._episode is not None:
+            self.phase = Phase.JUDGING
+
+    def finish(self, verdict: Button) -> Episode | None:
+        """The episode, if it is to be stored."""
+        unjudged = self.phase is Phase.JUDGING and self.solved_ever
+        if verdict is Button.KEEP or (verdict is Button.STOP and unjudged):
+            return self._episode or self._builder.finish()
+        return None
+
+    def status(self, kept: int, wanted: int, attempt: int) -> Status:
+        """What to tell the person."""
+        duration = _duration(self._env)
+        left = duration - self.steps * CONTROL_TIMESTEP
+        return Status(self.phase, kept, wanted, attempt, left, duration, self._env.solved)
+
+
+def _attempt(episode: Episode | None, playing: _Playing) -> Attempt:
+    episode_return = float(episode.reward.sum()) if episode is not None else 0.0
+    return Attempt(episode is not None, playing.steps, playing.solved_ever, episode_return)
+
+
+def _duration(env: Environment) -> float:
+    return float(env.settings.episode_steps * CONTROL_TIMESTEP)

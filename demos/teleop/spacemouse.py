@@ -1,0 +1,177 @@
+"""A SpaceMouse as a device: its cap, pushed, turns into the hand's motion."""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.demos.command import STILL, Button, Command
+from trailkit.demos.extra import extra
+from trailkit.demos.teleop.base import Picture, Status
+from trailkit.demos.teleop.console import FINGERS, KEYBOARD_HINTS, Console, Hint
+from trailkit.envs.errors import UserError
+
+if TYPE_CHECKING:
+    import pyspacemouse
+
+# pyspacemouse is optional, so what needs it imports it.
+# ruff: noqa: PLC0415
+
+_QUEUE = 63  # reports that Linux keeps; it drops those that come after, until some are read
+_RETRY = 1.0  # s between two looks for a device that is gone
+_LEGEND = (
+    (
+        Hint(("cap",), "pushed, pulled and lifted, moves the hand"),
+        Hint(("left button",), FINGERS),
+        Hint(("right button",), "keep"),
+    ),
+    KEYBOARD_HINTS,
+)
+
+
+class Pushed(NamedTuple):
+    """What a SpaceMouse said since it was last asked."""
+
+    axes: NDArray[np.float32]  # [3]
+    left: int = 0  # how often its left button went down
+    right: int = 0
+
+
+class SpaceMouseDevice:
+    """Moves the hand with the first SpaceMouse there is, as fast as its cap is pushed.
+
+    While it is gone, nobody is there; connected again, it goes on. The window's keyboard decides about episodes and
+    moves the fingers, too.
+    """
+
+    def __init__(self) -> None:
+        """Opens the SpaceMouse, and then the window.
+
+        Raises:
+            UserError: If there is no SpaceMouse or it may not be read, there is no screen to open the window on, or
+                what is needed is not installed.
+        """
+        self._mouse = SpaceMouse()
+        try:
+            self._console = Console("SpaceMouse", _LEGEND)
+        except UserError:
+            self._mouse.close()
+            raise
+
+    def read(self) -> Command:
+        """What the SpaceMouse says; see `Teleoperator`."""
+        self._console.poll()
+        pushed = self._mouse.read()
+        if pushed is None:
+            return self._console.command(STILL.axes, connected=False)
+        for _ in range(pushed.left):
+            self._console.toggle_grip()
+        for _ in range(pushed.right):
+            self._console.press(Button.KEEP)
+        return self._console.command(pushed.axes)
+
+    def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
+        """Shows a moment in the window; see `Teleoperator`."""
+        self._console.show(status, pictures)
+
+    def close(self) -> None:
+        """Closes the window and lets go of the SpaceMouse. A second call does nothing."""
+        self._mouse.close()
+        self._console.close()
+
+
+class SpaceMouse:
+    """The first SpaceMouse there is, read report by report, so that a press between two control steps is not missed."""
+
+    def __init__(self) -> None:
+        """Opens it.
+
+        Raises:
+            UserError: If there is none, it may not be read, or what is needed is not installed.
+        """
+        with extra("teleop"):
+            self._device: pyspacemouse.SpaceMouseDevice | None = _open()
+        self._tried = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._axes = STILL.axes
+        self._down = (False, False)
+        self._heard = 0.0  # when the newest report came
+
+    def read(self) -> Pushed | None:
+        """What it said since the last call; None while it is gone."""
+        from easyhid import HIDException
+
+        if self._device is None and time.monotonic() - self._tried > _RETRY:
+            self._tried = time.monotonic()
+            with suppress(UserError):
+                self._device = _open()
+                self._begin()
+        if self._device is None:
+            return None
+        try:
+            return self._take(self._device)
+        except HIDException:
+            self.close()
+            return None
+
+    def _take(self, device: "pyspacemouse.SpaceMouseDevice") -> Pushed:
+        """Takes in all reports that came. Without one the cap is where it was."""
+        reports, presses = 0, [0, 0]
+        while (state := device.read()).t > self._heard:
+            self._heard = state.t
+            reports += 1
+            down = _are_down(state, device.info.button_specs)
+            presses = [
+                count + (now and not before) for count, now, before in zip(presses, down, self._down, strict=True)
+            ]
+            self._down = down
+            self._axes = np.array([state.x, state.y, state.z], np.float32).clip(-1.0, 1.0)
+        if reports >= _QUEUE:  # the report that the cap was let go may be among the dropped ones
+            self._axes = STILL.axes
+        return Pushed(self._axes, *presses)
+
+    def close(self) -> None:
+        """Lets go of it. A second call does nothing."""
+        if self._device is not None:
+            self._device.close()
+            self._device = None
+
+
+def _are_down(state: "pyspacemouse.SpaceMouseState", specs: "Iterable[pyspacemouse.ButtonSpec]") -> tuple[bool, bool]:
+    """Whether the left and the right button are down, as they are reported: MENU and FIT on large devices."""
+    down = {spec.bit for spec, pressed in zip(specs, state.buttons, strict=True) if pressed and spec.byte == 1}
+    return 0 in down, 1 in down
+
+
+def _open() -> "pyspacemouse.SpaceMouseDevice":
+    """Opens the first SpaceMouse; see `SpaceMouse`."""
+    import pyspacemouse
+
+    try:
+        found = pyspacemouse.get_connected_devices()
+    except RuntimeError as error:
+        raise UserError(
+            "a SpaceMouse is read with hidapi, which is missing: sudo apt-get install libhidapi-hidraw0, or on macOS "
+            "brew install hidapi"
+        ) from error
+    if not found:
+        raise UserError("no SpaceMouse is there: connect one, or take device=keyboard")
+    try:
+        return pyspacemouse.open(axis_convention=pyspacemouse.AxisConvention.HID_Z_UP)
+    except RuntimeError as error:
+        raise UserError(
+            f"{found[0]} may not be read: on Linux allow it with `sudo cp {udev_rule()} /etc/udev/rules.d/ && "
+            "sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=hidraw`, on macOS quit 3DxWare"
+        ) from error
+
+
+def udev_rule() -> Path:
+    """The file that lets users read these devices on Linux, once it lies in /etc/udev/rules.d."""
+    return Path(str(resources.files("trailkit.demos.teleop") / "70-spacemouse.rules"))
