@@ -1,0 +1,1 @@
+"""Exchange formats: demonstrations of other frameworks, read and written."""

@@ -1,0 +1,104 @@
+"""Converting demonstrations from one format to another."""
+
+from pathlib import Path
+
+from trailkit.demos.extra import extra
+from trailkit.demos.formats.adopt import Words, adopt
+from trailkit.demos.formats.base import Format
+from trailkit.demos.match import check_fits
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError, unknown
+from trailkit.replay.atomic import folder_aside
+from trailkit.replay.episode import Episode, check_episode
+
+# A format's libraries are imported by those who ask for it.
+# ruff: noqa: PLC0415
+
+NAMES = ("robomimic", "lerobot", "minari")
+
+
+def make_format(name: str, video: bool = True) -> Format:
+    """Makes a format by its name.
+
+    Args:
+        name: One of `NAMES`.
+        video: Whether LeRobot's pictures are written as lossy video, or as PNG.
+
+    Raises:
+        UserError: If there is no such format, or its libraries are not installed.
+    """
+    with extra("formats"):
+        match name:
+            case "robomimic":
+                from trailkit.demos.formats.robomimic import Robomimic
+
+                return Robomimic()
+            case "lerobot":
+                from trailkit.demos.formats.lerobot import LeRobot
+                from trailkit.demos.formats.lerobot_pictures import Images, Videos
+
+                return LeRobot(Videos if video else Images)
+            case "minari":
+                from trailkit.demos.formats.minari import Minari
+
+                return Minari()
+    raise unknown("format", name, NAMES)
+
+
+def export(store: DemoStore, to: Format, out: Path) -> int:
+    """Writes all demonstrations of a store in another format.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        UserError: If `out` is there, or cannot be written; nothing is left of it then.
+    """
+    _check_free(out)
+    to.write(store, out)
+    return len(store)
+
+
+def bring_in(path: Path, source: Format, out: Path, words: Words) -> int:
+    """Makes a folder of demonstrations of those in another format.
+
+    What trailkit wrote comes back as it was recorded, and `words` are not needed; see `adopt` for all else.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        UserError: If they cannot be used, or `out` is there or cannot be written; nothing is left of it then.
+    """
+    _check_free(out)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: name the file or folder to convert")
+    contents = source.read(path)
+    manifest, episodes = contents.manifest, contents.episodes
+    if manifest is None:
+        manifest, episodes = adopt(contents, words, path)
+    elif words != Words():
+        raise UserError(f"{path} was recorded by trailkit and says itself of which environment: leave that out")
+    with folder_aside(out) as aside:
+        manifest.save(aside)
+        store = DemoStore(aside, manifest, manifest.source)
+        for number, episode in enumerate(episodes):
+            _append(store, episode, f"{path}, demonstration {number}")
+        if not len(store):
+            raise UserError(f"{path} holds no demonstrations")
+    return len(store)
+
+
+def _append(store: DemoStore, episode: Episode, where: str) -> None:
+    try:
+        check_episode(episode)
+        check_fits(episode, store.settings)
+        store.append(episode)
+    except UserError as error:
+        # The store's own message says that what was stored before is safe; here it goes with the folder.
+        raise UserError(f"{where}: {error.__cause__ or error}") from error
+
+
+def _check_free(out: Path) -> None:
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"{out} exists: choose another name, or remove it first")

@@ -1,0 +1,123 @@
+"""LeRobot's format, LeRobotDataset v3.0: a folder of parquet tables, JSON and, if so chosen, videos.
+
+It is written and read here without LeRobot, whose newer versions need another Python and another NumPy than dm-reverb.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from trailkit.demos.formats.base import Contents, completed, reading
+from trailkit.demos.formats.lerobot_pictures import Pictures, picture_of
+from trailkit.demos.formats.lerobot_rest import Rests, RestWriter
+from trailkit.demos.formats.lerobot_writer import INFO, DatasetWriter
+from trailkit.demos.formats.video import read_pictures
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import folder_aside
+from trailkit.replay.episode import Episode
+
+_KIND = "a LeRobotDataset v3"
+_TOLERANCE = 1e-4  # seconds, LeRobot's
+
+
+class LeRobot:
+    """See `Format`."""
+
+    def __init__(self, pictures: Callable[[Path, int], Pictures]) -> None:
+        """Takes where pictures are written: `Videos` or `Images`."""
+        self._pictures = pictures
+
+    def write(self, store: DemoStore, path: Path) -> None:
+        """See `Format`."""
+        fps = round(1 / store.manifest.control_timestep)
+        with folder_aside(path) as root:
+            dataset = DatasetWriter(root, store.settings, fps, self._pictures(root, fps))
+            rest = RestWriter(root, store.manifest)
+            for episode in store.episodes():
+                dataset.add(episode)
+                rest.add(episode)
+            rest.close()
+            dataset.close()
+
+    def read(self, path: Path) -> Contents:
+        """See `Format`."""
+        with reading(path, _KIND):
+            info = json.loads((path / INFO).read_text())
+            version = info["codebase_version"]
+            if not version.startswith("v3."):
+                raise UserError(f"{path} is a LeRobotDataset {version}: bring it to v3.0 with LeRobot's own converter")
+            rests = Rests(path)
+            return Contents(_episodes(path, info, rests), rests.manifest, control_timestep=1 / info["fps"])
+
+
+def _episodes(root: Path, info: dict[str, Any], rests: Rests) -> Iterator[Episode]:
+    with reading(root, _KIND):
+        table, held = pa.table({}), ""
+        for row in _places(root):
+            where = info["data_path"].format(chunk_index=row["data/chunk_index"], file_index=row["data/file_index"])
+            if where != held:
+                table, held = pq.read_table(root / where), where
+            steps = table.filter(pc.equal(table["episode_index"], row["episode_index"]))
+            yield _episode(root, info, row, steps, rests)
+
+
+def _places(root: Path) -> Iterator[dict[str, Any]]:
+    """Where each episode is, by the tables of episodes without their statistics."""
+    for path in sorted(root.glob("meta/episodes/*/*.parquet")):
+        names = [name for name in pq.read_schema(path).names if not name.startswith("stats/")]
+        yield from pq.read_table(path, columns=names).to_pylist()
+
+
+def _episode(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Table, rests: Rests) -> Episode:
+    number, length, fps = row["episode_index"], row["length"], info["fps"]
+    if len(steps) != length:
+        raise UserError(f"{root}: episode {number} has {len(steps)} steps in the table, not {length} as it should")
+    times = np.array(steps["timestamp"].to_pylist())
+    if np.abs(times - np.arange(length) / fps).max() > _TOLERANCE:
+        raise UserError(f"{root}: the steps of episode {number} do not follow each other at {fps} Hz as it should be")
+    rest = rests.of(number, length)
+    observation = {}
+    for key, feature in info["features"].items():
+        if key.startswith("observation.") and feature["dtype"] != "string":
+            name, values = _name(key), _observed(root, info, row, steps, key)
+            # Where others do not say what came after the last action, the last observation stands still.
+            observation[name] = np.concatenate([values, rest.last[name][None] if rest else values[-1:]])
+    return completed(
+        observation=observation,
+        action=steps["action"].to_pylist(),
+        reward=_values(steps, "next.reward"),
+        success=_values(steps, "next.success"),
+        discount=rest.discount if rest else None,
+        metadata=rest.metadata if rest else {"name": f"episode {number}"},
+        state=rest.state if rest else None,
+    )
+
+
+def _observed(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Table, key: str) -> NDArray[Any]:
+    """What was observed before each step, [T, ...]."""
+    kind = info["features"][key]["dtype"]
+    if kind == "video":
+        place = {name: row[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index")}
+        path = root / info["video_path"].format(video_key=key, **place)
+        return read_pictures(path, row[f"videos/{key}/from_timestamp"], row["length"], info["fps"])
+    if kind == "image":
+        return np.stack([picture_of(cell["bytes"]) for cell in steps[key].to_pylist()])
+    return np.array(steps[key].to_pylist(), kind).reshape(len(steps), -1)
+
+
+def _name(key: str) -> str:
+    if key == "observation.state":
+        return "proprio"
+    return key.removeprefix("observation.").removeprefix("images.")
+
+
+def _values(steps: pa.Table, key: str) -> list[Any] | None:
+    return steps[key].to_pylist() if key in steps.column_names else None

@@ -1,0 +1,140 @@
+"""robomimic's format: one HDF5 file, with a group for each demonstration.
+
+Names are those that robosuite's data has: `front_image` for a camera, to be listed under the modality `rgb`, and
+`robot0_proprio-state` for proprioception, under `low_dim`. What robomimic has no place for stands beside, where it
+does not look: the datasets `success`, `discount` and `final_state`, and the attribute `trailkit`.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.demos.formats.base import (
+    Contents,
+    completed,
+    described,
+    description,
+    environment_id,
+    environment_words,
+    reading,
+    task_of,
+)
+from trailkit.demos.formats.hdf5 import hdf5_written
+from trailkit.demos.store import DemoStore
+from trailkit.envs.settings import CONTROL_TIMESTEP
+from trailkit.replay.atomic import written_aside
+from trailkit.replay.episode import Episode
+
+_KIND = "a robomimic HDF5 file"
+_OWN = "trailkit"
+_PROPRIO = "robot0_proprio-state"
+_GYM_TYPE = 2  # robomimic's number for Gymnasium's environments
+_HELD_OUT = 10  # a tenth of the demonstrations, the last ones, is for validation
+
+
+class Robomimic:
+    """See `Format`."""
+
+    def write(self, store: DemoStore, path: Path) -> None:
+        """See `Format`."""
+        settings = store.settings
+        environment = {
+            "env_name": environment_id(settings),
+            "env_version": store.manifest.versions.get("trailkit", ""),
+            "type": _GYM_TYPE,
+            "env_kwargs": environment_words(settings),
+        }
+        total = 0
+        with written_aside(path) as aside, hdf5_written(aside) as file:
+            data = file.create_group("data")
+            data.attrs["env_args"] = json.dumps(environment)
+            data.attrs[_OWN] = description(store.manifest)
+            for number, episode in enumerate(store.episodes()):
+                _write_demo(data.create_group(f"demo_{number}"), episode)
+                total += episode.length
+            data.attrs["total"] = total
+            _write_masks(file, len(store))
+
+    def read(self, path: Path) -> Contents:
+        """See `Format`."""
+        with reading(path, _KIND), h5py.File(path) as file:
+            attributes = file["data"].attrs
+            environment = json.loads(attributes.get("env_args", "{}"))
+            frequency = environment.get("env_kwargs", {}).get("control_freq")
+            return Contents(
+                episodes=_demos(path),
+                manifest=described(attributes[_OWN]) if _OWN in attributes else None,
+                task=task_of(environment.get("env_name")),
+                control_timestep=1 / frequency if frequency else CONTROL_TIMESTEP,
+            )
+
+
+def _write_demo(demo: h5py.Group, episode: Episode) -> None:
+    demo.attrs["num_samples"] = episode.length
+    demo.attrs[_OWN] = json.dumps(episode.metadata)
+    demo["actions"] = episode.action
+    demo["rewards"] = episode.reward
+    demo["dones"] = (np.arange(1, episode.length + 1) == episode.length).astype(np.int64)  # 1 where the episode ends
+    demo["success"] = episode.success
+    demo["discount"] = episode.discount
+    if episode.state is not None:
+        demo["states"] = episode.state[:-1]
+        demo["final_state"] = episode.state[-1]
+    for name, values in episode.observation.items():
+        key = _PROPRIO if name == "proprio" else f"{name}_image"
+        # A chunk a picture, since robomimic reads single steps.
+        light = {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1}
+        for group, part in (("obs", values[:-1]), ("next_obs", values[1:])):
+            demo.create_dataset(f"{group}/{key}", data=part, **(light if values.dtype == np.uint8 else {}))
+
+
+def _write_masks(file: h5py.File, demos: int) -> None:
+    """Names the demonstrations to learn from and those kept back; a single one is both."""
+    names = [f"demo_{number}".encode() for number in range(demos)]
+    kept_back = max(1, demos // _HELD_OUT)
+    file["mask/train"] = names[: demos - kept_back] or names
+    file["mask/valid"] = names[demos - kept_back :]
+
+
+def _demos(path: Path) -> Iterator[Episode]:
+    with reading(path, _KIND), h5py.File(path) as file:
+        for name in sorted(file["data"], key=_number):
+            yield _read_demo(file["data"][name], name)
+
+
+def _number(name: str) -> tuple[int, str]:
+    digits = re.search(r"\d+$", name)
+    return (int(digits[0]) if digits else -1), name
+
+
+def _read_demo(demo: h5py.Group, name: str) -> Episode:
+    own = _OWN in demo.attrs
+    following = demo.get("next_obs", demo["obs"])  # where those after the steps are missing, the last one stands still
+    observation = {}
+    for key, values in demo["obs"].items():
+        observation[_name(key, values)] = np.concatenate([values[()], following[key][-1:]])
+    return completed(
+        observation=observation,
+        action=demo["actions"][()],
+        reward=_values(demo, "rewards"),
+        success=_values(demo, "success"),
+        discount=_values(demo, "discount"),
+        metadata=json.loads(demo.attrs[_OWN]) if own else {"name": name},
+        state=np.concatenate([demo["states"][()], demo["final_state"][()][None]]) if "final_state" in demo else None,
+    )
+
+
+def _values(demo: h5py.Group, key: str) -> NDArray[Any] | None:
+    return demo[key][()] if key in demo else None
+
+
+def _name(key: str, values: h5py.Dataset) -> str:
+    if key == _PROPRIO:
+        return "proprio"
+    return key.removesuffix("_image") if values.dtype == np.uint8 else key

@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trailkit.demos.formats.adopt import Words, adopt
+from trailkit.demos.formats.base import Contents, completed
+from trailkit.envs.errors import UserError
+from trailkit.envs.settings import ActionSpace, ObservationSettings
+
+
+def others(length=4, actions=4, size=(16, 20), scale=1.0, **observations):
+    """An episode with names that trailkit does not have."""
+    rows = length + 1
+    found = {
+        "agentview": np.zeros((rows, *size, 3), np.uint8),
+        "hand": np.full((rows, *size, 3), 9, np.uint8),
+        "arm": np.full((rows, 18), 0.5),
+        "tool": np.full((rows, 3), 2.0),
+    }
+    return completed({**found, **observations}, np.full((length, actions), scale), None, None, None, {"name": "one"})
+
+
+def adopted(*episodes, task="lift", **words):
+    manifest, found = adopt(Contents(iter(episodes), None, task), Words(**words), Path("others.hdf5"))
+    return manifest, list(found)
+
+
+CAMERAS = {"front": "agentview", "wrist": "hand"}
+
+
+def test_observations_get_trailkits_names():
+    manifest, [episode] = adopted(others(), cameras=CAMERAS, proprio=["tool", "arm"])
+    assert set(episode.observation) == {"front", "wrist", "proprio"}
+    assert episode.observation["wrist"].max() == 9
+    assert episode.observation["proprio"].dtype == np.float32
+    np.testing.assert_array_equal(episode.observation["proprio"][0], [2] * 3 + [0.5] * 18)
+    assert manifest.settings.observation == ObservationSettings(("front", "wrist"), 16, 20)
+
+
+def test_episodes_tell_where_they_are_from_and_of_which_environment():
+    manifest, [episode] = adopted(others(), cameras=CAMERAS)
+    assert manifest.source == {"device": "import", "from": "others.hdf5"}
+    assert episode.metadata["environment"] == manifest.settings.to_dict()
+    assert (episode.metadata["from"], episode.metadata["name"]) == ("others.hdf5", "one")
+
+
+def test_cameras_that_have_trailkits_names_need_no_words():
+    pictures = np.ones((5, 16, 16, 3), np.uint8)
+    manifest, [episode] = adopted(others(left=pictures), cameras=None)
+    assert manifest.settings.observation == ObservationSettings(("left",), 16, 16, proprioception=False)
+    assert set(episode.observation) == {"left"}
+
+
+@pytest.mark.parametrize(("size", "space"), [(4, ActionSpace.CARTESIAN), (9, ActionSpace.JOINT)])
+def test_actions_tell_their_space(size, space):
+    manifest, _ = adopted(others(actions=size), cameras=CAMERAS)
+    assert manifest.settings.action_space is space
+
+
+@pytest.mark.parametrize(
+    ("episode", "words", "message"),
+    [
+        (others(), {}, "its cameras are agentview, hand, trailkit's front, .*cameras=front:agentview, or cameras=none"),
+        (others(), {"cameras": {"top": "hand"}}, "unknown camera 'top'"),
+        (others(), {"cameras": {"front": "handy"}}, "unknown observation 'handy': did you mean 'hand'"),
+        (others(), {"cameras": {}, "proprio": []}, "must hold a camera or proprioception"),
+        (
+            others(actions=7),
+            {"cameras": CAMERAS},
+            r"its actions have 7 numbers, trailkit's 4 \(cartesian\) or 9 \(joint\)",
+        ),
+        (others(size=(8, 8)), {"cameras": CAMERAS}, "image size 8x8: height and width must lie within"),
+        (others(), {"cameras": CAMERAS, "task": "life"}, "unknown task 'life': did you mean .*'lift'"),
+    ],
+)
+def test_what_cannot_be_used_is_named_before_anything_is_read(episode, words, message):
+    with pytest.raises(UserError, match=f"^others.hdf5: .*{message}"):
+        adopt(Contents(iter([episode]), None, "lift"), Words(**words), Path("others.hdf5"))
+
+
+@pytest.mark.parametrize(
+    ("episode", "words", "message"),
+    [
+        (others(scale=3.5), {}, "actions of up to 3.5: expected all within -1 and 1"),
+        (others(), {"proprio": ["arm"]}, "proprioception of 18 numbers, trailkit's has 21: .*proprio=none"),
+        (others(length=9), {"episode_steps": 8}, "9 steps: .*episode_steps=9 or more"),
+        (others(length=201), {}, "201 steps: .*episode_steps=201 or more"),
+    ],
+)
+def test_an_episode_that_cannot_be_used_is_named(episode, words, message):
+    _, episodes = adopt(
+        Contents(iter([others(), episode]), None, "lift"), Words(cameras=CAMERAS, **words), Path("others.hdf5")
+    )
+    with pytest.raises(UserError, match=f"^others.hdf5, demonstration [01]: {message}"):
+        list(episodes)
+
+
+def test_words_are_read_as_they_are_written():
+    said = {"task": "reach", "episode_steps": "50", "cameras": "front:a,wrist:b", "proprio": "x,y", "to": None}
+    assert Words.parse(said) == Words("reach", 50, {"front": "a", "wrist": "b"}, ["x", "y"])
+    assert Words.parse({"cameras": "none", "proprio": "none"}) == Words(cameras={}, proprio=[])
+    assert Words.parse({}) == Words()
+
+
+@pytest.mark.parametrize(("word", "value"), [("episode_steps", "0"), ("episode_steps", "x"), ("cameras", "agentview")])
+def test_words_that_make_no_sense_are_refused(word, value):
+    with pytest.raises(UserError, match=f"{word}={value}: expected"):
+        Words.parse({word: value})

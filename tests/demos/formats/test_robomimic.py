@@ -1,0 +1,147 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+from demonstrations import make_episode
+
+from trailkit.demos.formats.adopt import Words
+from trailkit.demos.formats.convert import bring_in
+from trailkit.demos.formats.robomimic import Robomimic
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
+
+
+@pytest.fixture
+def exported(tmp_path, make_store):
+    store = make_store()
+    Robomimic().write(store, tmp_path / "demos.hdf5")
+    with h5py.File(tmp_path / "demos.hdf5") as file:
+        yield store, file
+
+
+def as_others_write(path, first=0, following=True, rewards=True):
+    """A file with the names that robosuite's data has, and nothing of trailkit's."""
+    random = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        data.attrs["env_args"] = json.dumps({"env_name": "Lift", "type": 1, "env_kwargs": {"control_freq": 20}})
+        for number in range(first, first + 2):
+            demo = data.create_group(f"demo_{number}")
+            demo.attrs["num_samples"] = 4
+            demo["actions"] = random.uniform(-1, 1, (4, 4))
+            demo["states"] = random.normal(size=(4, 30))
+            if rewards:
+                demo["rewards"] = [0.0, 0.0, 0.5, 1.0]
+                demo["dones"] = [0, 0, 1, 1]
+            for group in ("obs", "next_obs") if following else ("obs",):
+                demo[f"{group}/agentview_image"] = random.integers(0, 256, (4, 16, 16, 3), np.uint8)
+                demo[f"{group}/robot0_eef_pos"] = random.normal(size=(4, 3))
+                demo[f"{group}/robot0_joint_pos"] = random.normal(size=(4, 18))
+    return path
+
+
+def adopted(tmp_path, path, *words):
+    bring_in(path, Robomimic(), tmp_path / "back", Words.parse(dict(word.split("=") for word in words)))
+    return DemoStore.open(tmp_path / "back")
+
+
+SAID = ("task=lift", "cameras=front:agentview", "proprio=robot0_eef_pos,robot0_joint_pos")
+
+
+def test_a_demonstration_has_what_robomimic_looks_for(exported):
+    store, file = exported
+    episode, demo = store.read(1), file["data/demo_1"]
+    assert set(file["data"]) == {"demo_0", "demo_1", "demo_2"}
+    assert (demo.attrs["num_samples"], file["data"].attrs["total"]) == (6, 5 + 6 + 7)
+    np.testing.assert_array_equal(demo["actions"], episode.action)
+    np.testing.assert_array_equal(demo["rewards"], episode.reward)
+    np.testing.assert_array_equal(demo["states"], episode.state[:-1])
+    np.testing.assert_array_equal(demo["dones"], [0, 0, 0, 0, 0, 1])
+    for group, steps in (("obs", slice(0, 6)), ("next_obs", slice(1, 7))):
+        assert set(demo[group]) == {"front_image", "wrist_image", "robot0_proprio-state"}
+        np.testing.assert_array_equal(demo[group]["front_image"], episode.observation["front"][steps])
+        np.testing.assert_array_equal(demo[group]["robot0_proprio-state"], episode.observation["proprio"][steps])
+    assert demo["obs/front_image"].dtype == np.uint8
+    assert demo["obs/front_image"].chunks == (1, 16, 20, 3)
+
+
+def test_the_environment_is_described_as_robomimic_does(exported):
+    _, file = exported
+    environment = json.loads(file["data"].attrs["env_args"])
+    assert (environment["env_name"], environment["type"]) == ("trailkit/Lift-v0", 2)
+    assert environment["env_kwargs"]["cameras"] == ["front", "wrist"]
+
+
+def test_the_last_tenth_is_kept_for_validation(exported, tmp_path, make_store):
+    _, file = exported
+    assert list(file["mask/train"]) == [b"demo_0", b"demo_1"]
+    assert list(file["mask/valid"]) == [b"demo_2"]
+    Robomimic().write(make_store(episodes=1, name="single"), tmp_path / "single.hdf5")
+    with h5py.File(tmp_path / "single.hdf5") as single:
+        assert list(single["mask/train"]) == list(single["mask/valid"]) == [b"demo_0"]
+
+
+def test_others_data_become_demonstrations(tmp_path):
+    path = as_others_write(tmp_path / "other.hdf5", first=1)
+    store = adopted(tmp_path, path, *SAID)
+    with h5py.File(path) as file:
+        demo = file["data/demo_2"]
+        episode = store.read(1)
+        np.testing.assert_array_equal(episode.observation["front"][:-1], demo["obs/agentview_image"])
+        np.testing.assert_array_equal(episode.observation["front"][1:][-1], demo["next_obs/agentview_image"][-1])
+        np.testing.assert_array_equal(
+            episode.observation["proprio"][:-1, :3], demo["obs/robot0_eef_pos"][()].astype("f4")
+        )
+    np.testing.assert_array_equal(episode.reward, np.float32([0, 0, 0.5, 1]))
+    np.testing.assert_array_equal(episode.success, [False, False, True, True])
+    np.testing.assert_array_equal(episode.discount, np.ones(4, np.float32))
+    assert episode.state is None  # those are of another simulation
+    assert (episode.metadata["device"], episode.metadata["name"]) == ("import", "demo_2")
+    assert store.settings.observation.cameras == ("front",)
+    assert store.manifest.versions["mujoco"] == "unknown"
+
+
+def test_what_is_missing_in_others_data_is_settled(tmp_path):
+    path = as_others_write(tmp_path / "other.hdf5", following=False, rewards=False)
+    episode = adopted(tmp_path, path, *SAID).read(0)
+    np.testing.assert_array_equal(episode.observation["front"][-1], episode.observation["front"][-2])
+    assert not episode.reward.any()
+    assert not episode.success.any()
+
+
+def test_the_control_rate_of_others_data_is_kept(tmp_path):
+    path = as_others_write(tmp_path / "other.hdf5")
+    with h5py.File(path, "r+") as file:
+        environment = json.loads(file["data"].attrs["env_args"])
+        file["data"].attrs["env_args"] = json.dumps({**environment, "env_kwargs": {"control_freq": 10}})
+    assert adopted(tmp_path, path, *SAID).manifest.control_timestep == 0.1
+
+
+def test_a_key_that_is_missing_is_named(tmp_path, make_store):
+    Robomimic().write(make_store(), tmp_path / "demos.hdf5")
+    with h5py.File(tmp_path / "demos.hdf5", "r+") as file:
+        del file["data/demo_1/actions"]
+    with pytest.raises(UserError, match=r"demos.hdf5 cannot be read as a robomimic HDF5 file: .*actions"):
+        bring_in(tmp_path / "demos.hdf5", Robomimic(), tmp_path / "back", Words())
+
+
+def test_a_file_without_demonstrations_is_refused(tmp_path):
+    with h5py.File(tmp_path / "empty.hdf5", "w") as file:
+        file.create_group("data")
+    with pytest.raises(UserError, match=r"empty.hdf5 holds no demonstrations"):
+        bring_in(tmp_path / "empty.hdf5", Robomimic(), tmp_path / "back", Words(task="lift"))
+
+
+def test_lengths_that_differ_are_named(tmp_path, make_store):
+    store = make_store(episodes=1)
+    store.append(make_episode(3, settings=store.settings))
+    Robomimic().write(store, tmp_path / "demos.hdf5")
+    with h5py.File(tmp_path / "demos.hdf5", "r+") as file:
+        rewards = file["data/demo_1/rewards"][:-1]
+        del file["data/demo_1/rewards"]
+        file["data/demo_1/rewards"] = rewards
+    with pytest.raises(
+        UserError, match=r"demonstration 1: the episode's reward is float32 \[5\]: it must be float32 \[6\]"
+    ):
+        bring_in(tmp_path / "demos.hdf5", Robomimic(), tmp_path / "back", Words())
