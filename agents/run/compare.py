@@ -54,7 +54,7 @@ def read_row(folder: Path) -> Row:
         raise UserError(f"{folder} has no metrics of step {step}: go on with it by trailkit train resume={folder}")
     clocks = rows[-1]
     return Row(
-        run=str(folder),
+        run=folder.name,
         task=config.env.task,
         method=config.method,
         seed=config.seed,
