@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -35,7 +34,7 @@ def bench_teleop(seconds: float = 60.0) -> Iterator[Comparison]:
             assert recorder.stdout is not None
             address = recorder.stdout.readline().split()[-1]
             latencies = asyncio.run(_press_keys(address, seconds))
-            recorder.send_signal(signal.SIGINT)
+            recorder.terminate()
             said = recorder.stdout.read()
     late = re.search(r"control ran ([\d.]+) ms late", said)
     if late is None or not latencies:

@@ -1,7 +1,9 @@
 """`trailkit record`: making demonstrations, by a script or by a person."""
 
+import signal
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -78,8 +80,6 @@ def _count_failures(attempts: Iterator[Attempt], missing: int) -> int:
 def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a person play, and says what became of each episode."""
     teleop = config.teleop
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
         device = _make_device(config.device, teleop, store)
     except UserError:
@@ -91,17 +91,28 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
         return {camera: env.render(camera, size, size, Quality.FAST) for camera in teleop.view_cameras}
 
     feel, clock = Feel(teleop.pos_sensitivity, teleop.dead_zone), Clock(1 / teleop.fps)
+    with _prompt_and_endable():
+        try:
+            for attempt in teleoperate(env, device, store, config.episodes, config.seed, view, feel, clock):
+                fate = "kept" if attempt.kept else "dropped"
+                print(f"{fate}: {attempt.length} steps, {'solved' if attempt.success else 'not solved'}", flush=True)
+        finally:
+            device.close()
+            late = 1e3 * clock.lateness(99)
+            print(f"{config.out} holds {len(store)} episodes; control ran {late:.1f} ms late at most, 99 times of 100")
+
+
+@contextmanager
+def _prompt_and_endable() -> Iterator[None]:
+    """Lets no thread keep the control loop waiting for long, and SIGTERM end a recording as Ctrl-C does."""
+    interval, handler = sys.getswitchinterval(), signal.getsignal(signal.SIGTERM)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for attempt in teleoperate(env, device, store, config.episodes, config.seed, view, feel, clock):
-            fate = "kept" if attempt.kept else "dropped"
-            print(f"{fate}: {attempt.length} steps, {'solved' if attempt.success else 'not solved'}", flush=True)
+        yield
     finally:
-        device.close()
-        sys.setswitchinterval(before)
-        print(
-            f"{config.out} holds {len(store)} episodes; control ran {1e3 * clock.lateness(99):.1f} ms late at most, "
-            "99 times of 100"
-        )
+        sys.setswitchinterval(interval)
+        signal.signal(signal.SIGTERM, handler)
 
 
 # A device imports what only it needs.
