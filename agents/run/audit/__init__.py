@@ -1,0 +1,1 @@
+"""`trailkit demos audit`: whether demonstrations let a discriminator cheat."""

@@ -1,0 +1,140 @@
+"""`trailkit demos audit DIR [key=value ...]`: asks, shows how far it is, and says what it found."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from trailkit.agents.run import build
+from trailkit.agents.run.audit.audit import Audit, audit, ticks
+from trailkit.agents.run.audit.pictures import save_sheet
+from trailkit.agents.run.audit.scoring import Accuracy
+from trailkit.agents.run.audit.verdict import finding
+from trailkit.agents.run.configuration import configure
+from trailkit.configs.schema import AuditConfig
+from trailkit.demos.store import DemoStore
+from trailkit.envs.settings import EnvSettings
+from trailkit.replay.atomic import written_aside
+
+RESULT = "audit.json"
+_BY_HEART = 0.1  # more of an accuracy on the episodes trained on than on others, from which on it is worth a word
+
+
+def audit_demos(folder: str, words: Sequence[str]) -> Path:
+    """Audits the demonstrations in a folder, prints what came out and writes it down; returns where.
+
+    Raises:
+        UserError: If a word makes no sense, the demonstrations cannot be compared with the trainer's environment (see
+            `audit`), or the results cannot be written.
+    """
+    store = DemoStore.open(folder)
+    config = configure("audit", AuditConfig, [*_own_settings(store.settings, words), *words])
+    torch.set_num_threads(config.threads)
+    columns = TextColumn("audit"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("audit", total=ticks(store))
+        settings = build.env_settings(config.env)
+        found = audit(store, settings, config.env.early_steps, config.seed, lambda: progress.advance(bar))
+    out = Path(config.out or folder.rstrip("/") + "_audit")
+    Console().print(tell(found))
+    for camera, panels in found.sheets.items():
+        save_sheet(out / f"{camera}.png", f"{folder}, camera {camera}", panels)
+        print(out / f"{camera}.png")
+    with written_aside(out / RESULT) as aside:
+        aside.write_text(json.dumps(to_json(found, settings, config.seed), indent=1), encoding="utf-8")
+    print(out / RESULT)
+    return out
+
+
+def to_json(found: Audit, settings: EnvSettings, seed: int) -> dict[str, object]:
+    """All that was found, but for the pictures, as JSON values."""
+    verdict = found.verdict
+    return {
+        "demonstrations": found.demonstrations,
+        "environment": settings.to_dict(),
+        "early_steps": found.early_steps,
+        "seed": seed,
+        "probes": {
+            name: {
+                "held_out": probed.accuracy._asdict(),
+                "held_out_first_frames": probed.start._asdict(),
+                "train": probed.train,
+            }
+            for name, probed in (("early frames", found.early), ("whole episodes", found.whole))
+        },
+        "cues": {
+            cue.name: {
+                "finding": finding(cue.early, cue.difference).value,
+                "early": cue.early and cue.early._asdict(),
+                "whole": cue.spread and cue.spread._asdict(),
+                "difference": cue.difference,
+            }
+            for cue in found.cues
+        },
+        "movement": [each._asdict() for each in found.movement],
+        "notes": found.notes,
+        "verdict": {**verdict._asdict(), "constraint": verdict.constraint.value},
+    }
+
+
+def tell(found: Audit) -> RenderableType:
+    """What was found, for people to read."""
+    table = Table("cue", title="balanced accuracy on episodes held out, with its 95% interval")
+    for heading in ("early frames", "whole episodes", "levels", ""):
+        table.add_column(heading, no_wrap=True)
+    for cue in found.cues:
+        levels = "" if cue.difference is None else f"{cue.difference:.1f}"
+        said = finding(cue.early, cue.difference).value
+        table.add_row(cue.name, _text(cue.early), _text(cue.spread), levels, said)
+    table.add_section()
+    table.add_row("discriminator", _text(found.early.accuracy), _text(found.whole.accuracy))
+    table.add_row("on first frames", _text(found.early.start))
+    lines = [*_learned_by_heart(found), *_moved(found), *(f"Note: {note}." for note in found.notes)]
+    return Group(table, *map(Text, lines), Text(found.verdict.words, style="bold"))
+
+
+def _learned_by_heart(found: Audit) -> list[str]:
+    """What the probe of early frames knows of its own episodes only."""
+    train, held_out = found.early.train, found.early.accuracy.mean
+    if train - held_out < _BY_HEART:
+        return []
+    return [
+        f"On early frames of the episodes that it was trained on, the discriminator is right {train:.0%} of the time, "
+        f"on others {held_out:.0%}: what is between it learned by heart. The more demonstrations, the less of that."
+    ]
+
+
+def _moved(found: Audit) -> list[str]:
+    """From when on the hand's way tells an expert from chance, which is no cheat but the task."""
+    ages = [age for age, judged in enumerate(found.movement, start=1) if finding(judged).value == "found"]
+    if not ages:
+        return []
+    return [
+        f"From step {ages[0]} on the way that the hand has gone tells an expert from a random policy. That is the "
+        "task, no cue; where TRAIL is slow to learn the approach, try a smaller env.early_steps."
+    ]
+
+
+def _text(judged: Accuracy | None) -> str:
+    return "" if judged is None else f"{judged.mean:.2f} ({judged.low:.2f}-{judged.high:.2f})"
+
+
+def _own_settings(settings: EnvSettings, words: Sequence[str]) -> list[str]:
+    """The demonstrations' own settings as words, but for those that are given."""
+    observation = settings.observation
+    own = {
+        "env": settings.task,
+        "env.action_space": settings.action_space.value,
+        "env.cameras": f"[{','.join(observation.cameras)}]",
+        "env.height": str(observation.height),
+        "env.width": str(observation.width),
+        "env.proprioception": str(observation.proprioception).lower(),
+        "env.episode_steps": str(settings.episode_steps),
+    }
+    given = {word.partition("=")[0] for word in words}
+    return [f"{key}={value}" for key, value in own.items() if key not in given]

@@ -1,0 +1,148 @@
+"""Cues: what a discriminator could go by that has nothing to do with the task, each judged by itself."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trailkit.agents.run.audit.frames import Moments
+from trailkit.agents.run.audit.regions import ARM, BACKGROUND
+from trailkit.agents.run.audit.scene import Layout
+from trailkit.agents.run.audit.scoring import Accuracy, Floats, Samples, held_out, linear, quadratic
+
+_HUES = 12  # bins of the histogram
+_FEWEST_PIXELS = 4  # of a region in a frame: fewer are its edge
+_FEWEST_EPISODES = 5  # of each side, that a cue can be judged by
+_SHARES = {BACKGROUND: 1.0, ARM: 0.5}  # of the trainer's starts, in which a pixel shows a region to be taken for it
+
+PLACE_TOLERANCE = 0.003  # m: a pixel of a 64x64 picture is 6 mm wide over the workspace
+
+
+class Cue(NamedTuple):
+    """How well one cue tells the demonstrations from the trainer's environment."""
+
+    name: str
+    early: Accuracy | None  # on early frames; None if too few show it
+    spread: Accuracy | None = None  # on frames spread over the episodes; None if it was not judged there
+    difference: float | None = None  # mean, in levels of 255, where the same states were drawn again
+
+
+class Pictures(NamedTuple):
+    """The pictures of one side, with the cameras' pixels in a row."""
+
+    pixels: NDArray[np.uint8]  # [M, P, 3]
+    regions: NDArray[np.uint8]  # [M, P]
+    episode: NDArray[np.int64]  # [M]
+
+
+def in_a_row(pictures: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """The pixels of all cameras, [M, cameras * H * W, 3]."""
+    return np.concatenate([each.reshape(len(each), -1, 3) for each in pictures.values()], axis=1)
+
+
+def usual_regions(regions: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """Stands in for the regions of pictures whose states are not known: what a pixel shows in most of the trainer's.
+
+    Args:
+        regions: Of the trainer's pictures, [M, P].
+        count: Of pictures that need them.
+
+    Returns:
+        The same for each picture, [count, P]; 255 where pixels show now this, now that.
+    """
+    usual = np.full(regions.shape[1], 255, np.uint8)
+    for region, share in _SHARES.items():
+        usual[(regions == region).mean(0) >= share] = region
+    return np.broadcast_to(usual, (count, len(usual)))
+
+
+def appearance(
+    demos: Pictures, trainer: Pictures, moments: Moments | None, objects: list[str], seed: int
+) -> Iterator[Cue]:
+    """Judges colour, background, arm and objects by their colours.
+
+    Args:
+        demos: As they were recorded.
+        trainer: The same states as the trainer's environment draws them; or, without states, starts of its own.
+        moments: Of both; None without states, where only starts are compared, all of them.
+        objects: Their names, in the order of their regions.
+        seed: Of the folds.
+    """
+    names = {"background": BACKGROUND, "arm appearance": ARM}
+    names |= {f"appearance of {name}": ARM + 1 + i for i, name in enumerate(objects)}
+    colours = [_colours(side.pixels) for side in (demos, trainer)]
+    regions = {"colour": colours} | {
+        name: [_region(side, number) for side in (demos, trainer)] for name, number in names.items()
+    }
+    for name, (ours, theirs) in regions.items():
+        if moments is None:
+            yield Cue(name, _judge((demos, trainer), (ours, theirs), None, seed))
+            continue
+        early, spread = (_judge((demos, trainer), (ours, theirs), which, seed) for which in moments[2:])
+        number = names.get(name)
+        yield Cue(name, early, spread, _difference(demos, trainer, number))
+
+
+def placement(demos: Layout, trainer: Layout, seed: int) -> Iterator[Cue]:
+    """Judges where things are when episodes begin; both layouts are of starts, one an episode."""
+    judged = {"start of the arm": (demos.hand, trainer.hand)}
+    for name, ours in demos.objects.items():
+        theirs = trainer.objects[name]
+        judged[f"placement of {name}"] = ours[:, :3], theirs[:, :3]
+        judged[f"turn of {name}"] = ours[:, 3:], theirs[:, 3:]
+    for name, (ours, theirs) in judged.items():
+        expert, agent = (Samples(side, np.arange(len(side))) for side in (ours, theirs))
+        yield Cue(name, held_out(quadratic(PLACE_TOLERANCE), expert, agent, seed))
+
+
+def movement(demos: Layout, trainer: Layout, moments: tuple[Moments, Moments], seed: int) -> list[Accuracy]:
+    """Judges, at each early age but 0, how the hand has moved since the start: from it one tells an expert."""
+    ages = min(int(each.age[each.early].max()) for each in moments)
+    judged = []
+    for age in range(1, ages + 1):
+        sides = []
+        for layout, each in zip((demos, trainer), moments, strict=True):
+            there = np.isin(each.episode, each.episode[each.age == age])
+            moved = layout.hand[each.age == age] - layout.hand[each.start & there]
+            sides.append(Samples(moved, each.episode[each.age == age]))
+        judged.append(held_out(quadratic(PLACE_TOLERANCE), sides[0], sides[1], seed))
+    return judged
+
+
+def _judge(
+    sides: tuple[Pictures, Pictures], features: tuple[Floats, Floats], which: NDArray[np.bool_] | None, seed: int
+) -> Accuracy | None:
+    samples = []
+    for side, numbers in zip(sides, features, strict=True):
+        usable = np.isfinite(numbers).all(1) if which is None else which & np.isfinite(numbers).all(1)
+        samples.append(Samples(numbers[usable], side.episode[usable]))
+    if any(len(np.unique(each.episode)) < _FEWEST_EPISODES for each in samples):
+        return None
+    return held_out(linear, samples[0], samples[1], seed)
+
+
+def _colours(pixels: NDArray[np.uint8]) -> Floats:
+    """Mean and deviation of each channel, and a histogram of hues weighted by saturation: [M, 6 + hues]."""
+    hue, saturation, _ = np.moveaxis(np.asarray(Image.fromarray(pixels).convert("HSV")), -1, 0)
+    bins = hue.astype(int) * _HUES // 256
+    hues = np.stack([np.where(bins == i, saturation, 0).mean(1) for i in range(_HUES)], 1)
+    return np.concatenate([pixels.mean(1), pixels.std(1), hues], 1)
+
+
+def _region(side: Pictures, number: int) -> Floats:
+    """Mean and deviation of each channel within a region, [M, 6]; NaN where it hardly shows."""
+    rows = []
+    for pixels, regions in zip(side.pixels, side.regions, strict=True):
+        found = pixels[regions == number]
+        enough = len(found) >= _FEWEST_PIXELS
+        rows.append(np.concatenate([found.mean(0), found.std(0)]) if enough else np.full(6, np.nan))
+    return np.stack(rows)
+
+
+def _difference(demos: Pictures, trainer: Pictures, number: int | None) -> float:
+    """The mean absolute difference of the pixels of a region, of all by default, in levels."""
+    within = slice(None) if number is None else demos.regions == number
+    ours, theirs = (side.pixels[within].astype(np.int16) for side in (demos, trainer))
+    return float(np.abs(ours - theirs).mean()) if ours.size else 0.0

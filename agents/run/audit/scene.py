@@ -1,0 +1,83 @@
+"""The trainer's environment, and what it makes of states."""
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.agents.run.audit.regions import Segmenter
+from trailkit.envs.environment import Environment
+from trailkit.envs.settings import EnvSettings
+
+Floats = NDArray[np.float64]
+
+_FINGER_WAY = 0.05  # m, about the way of a finger's tip from open to closed
+_ARROW = 0.05  # m, of an object's x axis: about what a turn moves of it
+
+
+class Layout(NamedTuple):
+    """Where things are in M states."""
+
+    hand: Floats  # [M, 4], in m: the tool, and how far the tips of the fingers are closed
+    objects: dict[str, Floats]  # [M, 5]: in m: the position, and the x axis seen from above, as long as the thing
+
+
+class Trainer:
+    """The environment that an agent would be trained in."""
+
+    def __init__(self, settings: EnvSettings) -> None:
+        """Compiles it.
+
+        Raises:
+            UserError: If no headless OpenGL is to be had.
+        """
+        self._env = Environment(settings)
+        self._env.reset()
+        self._segmenter = Segmenter(self._env)
+
+    @property
+    def objects(self) -> list[str]:
+        """The names of the objects; the pixels of the first are the region after the arm's, and so on."""
+        return list(self._segmenter.objects)
+
+    def takes(self, states: Floats) -> bool:
+        """Whether states are of this model."""
+        return bool(states.shape[1:] == self._env.state().shape)
+
+    def draw(self, states: Floats) -> dict[str, NDArray[np.uint8]]:
+        """Draws states, [M, S]: pictures [M, H, W, 3] a camera."""
+        pictures: dict[str, list[Any]] = {camera: [] for camera in self._env.settings.observation.cameras}
+        for state in states:
+            self._env.set_state(state)
+            for camera, drawn in pictures.items():
+                drawn.append(self._env.task.render(camera))
+        return {camera: np.stack(drawn) for camera, drawn in pictures.items()}
+
+    def segment(self, states: Floats) -> NDArray[np.uint8]:
+        """Draws what each pixel of states [M, S] shows: [M, cameras * H * W], see `Segmenter`."""
+        regions = []
+        for state in states:
+            self._env.set_state(state)
+            regions.append(self._segmenter.draw())
+        return np.stack(regions)
+
+    def measure(self, states: Floats) -> Layout:
+        """Measures where things are in states, [M, S]."""
+        hand, objects = [], []
+        robot, data = self._env.task.robot, self._env.physics.data.ptr
+        low, high = robot.finger_range.T
+        for state in states:
+            self._env.set_state(state)
+            closed = ((data.qpos[robot.finger_qpos] - low) / (high - low)).mean()
+            hand.append([*robot.tool_position, _FINGER_WAY * closed])
+            axes = data.xmat.reshape(-1, 3, 3)
+            objects.append([[*data.xpos[i], *(_ARROW * axes[i, :2, 0])] for i in self._segmenter.objects.values()])
+        placed = np.array(objects).reshape(len(states), -1, 5)
+        return Layout(np.array(hand), {name: placed[:, i] for i, name in enumerate(self.objects)})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._segmenter.close()
+        self._env.close()

@@ -1,0 +1,107 @@
+"""How well two sets of numbers can be told apart: small classifiers, judged on episodes that they did not see."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Score = Callable[[Floats], Floats]  # features [N, F] to logits [N]
+Fit = Callable[[Floats, Floats], Score]  # the expert's features and the agent's
+
+FOLDS = 5  # each probe learns from four fifths of the episodes
+_SHRINKAGE = 0.1  # of covariances towards their diagonal: there are as few episodes as a person can record
+_ADDED = 2.0  # episodes that were right, and as many that were wrong: the interval of Agresti and Coull (1998)
+_Z = 1.96  # for 95%
+
+
+class Samples(NamedTuple):
+    """Features of the frames of one side."""
+
+    features: Floats  # [N, F]
+    episode: NDArray[np.int64]  # [N]
+
+
+class Accuracy(NamedTuple):
+    """The balanced accuracy on episodes held out, with its interval of 95% over episodes."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def fold_of(episodes: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each episode, [episodes]: as many in each as can be."""
+    return np.random.default_rng(seed).permutation(episodes) % FOLDS
+
+
+def linear(expert: Floats, agent: Floats) -> Score:
+    """Fits a linear discriminant: two classes of one covariance."""
+    scale = np.sqrt((expert.var(0) + agent.var(0)) / 2) + 1e-6
+    difference = (expert.mean(0) - agent.mean(0)) / scale
+    middle = (expert.mean(0) + agent.mean(0)) / 2
+    covariance = (np.cov(expert / scale, rowvar=False) + np.cov(agent / scale, rowvar=False)) / 2
+    covariance = np.atleast_2d(covariance) + _SHRINKAGE * np.eye(len(scale))
+    weights = np.linalg.solve(covariance, difference)
+    return lambda features: ((features - middle) / scale) @ weights
+
+
+def quadratic(tolerance: float) -> Fit:
+    """Makes a fit of a Gaussian to each class: it tells a thing that always lies in one place from one that does not.
+
+    Args:
+        tolerance: The deviation of every feature is taken to be no less: smaller differences do not show.
+    """
+
+    def fit(expert: Floats, agent: Floats) -> Score:
+        for_expert, for_agent = (_gaussian(side, tolerance) for side in (expert, agent))
+        return lambda features: for_expert(features) - for_agent(features)
+
+    return fit
+
+
+def held_out(fit: Fit, expert: Samples, agent: Samples, seed: int) -> Accuracy:
+    """Judges each fold's episodes by a classifier that was fitted to the others.
+
+    Episodes of the two sides that have the same number are held out together.
+    """
+    fold = fold_of(1 + max(side.episode.max() for side in (expert, agent)), seed)
+    logits = [np.zeros(len(side.episode)) for side in (expert, agent)]
+    for each in range(FOLDS):
+        score = fit(*(side.features[fold[side.episode] != each] for side in (expert, agent)))
+        for side, found in zip((expert, agent), logits, strict=True):
+            held = fold[side.episode] == each
+            found[held] = score(side.features[held])
+    return accuracy(logits[0], expert.episode, logits[1], agent.episode)
+
+
+def accuracy(
+    expert: Floats, expert_episode: NDArray[np.int64], agent: Floats, agent_episode: NDArray[np.int64]
+) -> Accuracy:
+    """The balanced accuracy of logits, every episode counting as one: its frames are much alike."""
+    sides = (expert >= 0, expert_episode), (agent < 0, agent_episode)
+    means, centres, variances = [], [], []
+    for right, episode in sides:
+        rates = np.array([right[episode == each].mean() for each in np.unique(episode)])
+        padded = np.concatenate([rates, np.repeat([0.0, 1.0], int(_ADDED))])
+        means.append(rates.mean())
+        centres.append(padded.mean())
+        variances.append(padded.var() / len(padded))
+    centre, margin = float(np.mean(centres)), _Z * float(np.sqrt(sum(variances))) / 2
+    return Accuracy(float(np.mean(means)), max(0.0, centre - margin), min(1.0, centre + margin))
+
+
+def _gaussian(features: Floats, tolerance: float) -> Score:
+    mean = features.mean(0)
+    covariance = np.atleast_2d(np.cov(features, rowvar=False))
+    covariance = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * np.diag(np.diag(covariance))
+    covariance += tolerance**2 * np.eye(len(mean))
+    inverse, (_, determinant) = np.linalg.inv(covariance), np.linalg.slogdet(covariance)
+
+    def log_density(at: Floats) -> Floats:
+        offsets = at - mean
+        density: Floats = -(((offsets @ inverse) * offsets).sum(1) + determinant) / 2
+        return density
+
+    return log_density

@@ -1,0 +1,126 @@
+"""What follows from an audit, in plain words."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from trailkit.agents.run.audit.cues import Cue
+from trailkit.agents.run.audit.scoring import Accuracy
+from trailkit.configs.schema import Constraint
+
+# The lower end of the interval, above which a cue counts as found. In simulation, none of 300 sets of 25 placements
+# drawn like the trainer's has come so high by chance, and six of seven have that leave half of the workspace empty,
+# which can be told in three of four cases at best.
+FOUND = 0.55
+# The upper end, below which a cue counts as absent: what a block that is never in one half would give at best.
+ABSENT = 0.75
+# Mean difference of the same states drawn twice, in levels of 255, up to which they look alike: drivers of OpenGL round
+# differently by one, and the discriminator's augmentation adds noise of 8.
+SUBTLE = 2.0
+# Share of the episodes whose early frames may show the task solved: the paper allows for initial states that are so by
+# chance, and a tenth of the constraining frames cannot make the discriminator unlearn the task.
+SOLVED = 0.1
+UNEXPLAINED = "something else"
+
+
+class Finding(StrEnum):
+    """What became of a cue."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    UNCLEAR = "unclear"  # too few episodes to tell
+    UNSEEN = "not judged"
+
+
+class Verdict(NamedTuple):
+    """What to do, and why."""
+
+    found: list[str]  # names of cues
+    unclear: list[str]
+    constraint: Constraint
+    early_steps: int
+    words: str
+
+
+def finding(judged: Accuracy | None, difference: float | None = None) -> Finding:
+    """What an accuracy on held-out episodes says of a cue; `difference` is that of the same states drawn twice."""
+    if judged is None:
+        return Finding.UNSEEN
+    if difference is not None and difference < SUBTLE:
+        return Finding.ABSENT
+    if judged.low > FOUND:
+        return Finding.FOUND
+    return Finding.ABSENT if judged.high < ABSENT else Finding.UNCLEAR
+
+
+def decide(
+    cues: Sequence[Cue], start: Accuracy, whole: Accuracy, early_solved: Sequence[float], demonstrations: int
+) -> Verdict:
+    """Draws the conclusion.
+
+    Args:
+        cues: What was judged.
+        start: How well the probe of early frames does on the first frame of an episode, before anything moved.
+        whole: How well the other probe does on frames of whole episodes.
+        early_solved: For each early age, the share of the demonstrations in which the task is solved by then.
+        demonstrations: How many there are.
+    """
+    early = [cue.name for cue in cues if finding(cue.early, cue.difference) is Finding.FOUND]
+    late = [cue.name for cue in cues if cue.name not in early and finding(cue.spread, cue.difference) is Finding.FOUND]
+    if not early and finding(start) is Finding.FOUND:
+        early = [UNEXPLAINED]
+    unclear = [cue.name for cue in cues if finding(cue.early, cue.difference) is Finding.UNCLEAR]
+    steps = sum(1 for share in early_solved if share <= SOLVED)
+    constraint = Constraint.none
+    if early or late:
+        constraint = Constraint.random if late or not steps else Constraint.early
+    words = [_on_cues(early, late), *_on_constraint(constraint, steps, len(early_solved), late)]
+    if unclear:
+        words.append(
+            f"{demonstrations} demonstrations are too few to tell of {_listed(unclear)}: record more, or use TRAIL to "
+            "be on the safe side."
+        )
+    if finding(whole) is not Finding.FOUND:
+        words.append(
+            "Not even whole episodes differ from random play: what the demonstrations show does not show in these "
+            "pictures, so that no discriminator will teach it."
+        )
+    return Verdict([*early, *late], unclear, constraint, max(1, steps), " ".join(words))
+
+
+def _on_cues(early: list[str], late: list[str]) -> str:
+    if early == [UNEXPLAINED]:
+        return (
+            "The first frames alone tell the demonstrations from the trainer's environment, though none of the cues "
+            "that were judged does by itself: a discriminator can cheat. The occlusion map shows where it looks."
+        )
+    if not early and not late:
+        return "No cue beside the task tells the demonstrations from the trainer's environment."
+    said = [f"A discriminator can cheat: {_listed(early)} alone tell{_s(early)} the demonstrations."] if early else []
+    if late:
+        said.append(f"Later in the episodes {_listed(late)} {'too ' if early else ''}tell{_s(late)} them.")
+    return " ".join(said)
+
+
+def _on_constraint(constraint: Constraint, steps: int, asked: int, late: list[str]) -> list[str]:
+    match constraint:
+        case Constraint.none:
+            return ["GAIL would do: method=gail, which is discriminator.constraint=none."]
+        case Constraint.random:
+            why = "early frames do not show that" if late else "the earliest frames show the task solved"
+            return [
+                f"TRAIL is needed, and its early frames will not do ({why}): method=trail "
+                "discriminator.constraint=random, with random_demos recorded in the demonstrations' own environment."
+            ]
+    advice = "TRAIL is needed: method=trail discriminator.constraint=early"
+    if steps < asked:
+        return [f"{advice} env.early_steps={steps}, since from then on the task is solved in some demonstrations."]
+    return [f"{advice}."]
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _s(names: list[str]) -> str:
+    return "s" if len(names) == 1 else ""
