@@ -4,6 +4,7 @@ A user's mistake ends in one line on standard error and exit code 2.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who reads the output has had enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _dispatch(words: list[str]) -> None:

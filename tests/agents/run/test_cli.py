@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,9 @@ def test_a_policy_is_recorded_for_trained_evaluated_and_rendered(
     main(["render", f"run={run}", "episodes=1", "height=64", "width=64", "threads=1"])
     assert Path(capsys.readouterr().out.splitlines()[-1]).suffix == ".mp4"
     assert "000000004" in fails(["evaluate", f"run={run}", "checkpoint=7"], capsys)
+
+
+def test_a_reader_that_has_had_enough_is_no_mistake() -> None:
+    command = f"{sys.executable} -m trailkit.agents.run.cli train --help | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("train") and done.stderr == ""
