@@ -192,14 +192,16 @@ function say(text, phase) {
 
 async function draw(status, blob) {
   say(MESSAGES[status.phase], status.phase);
-  $("kept").textContent = status.kept;
   $("wanted").textContent = status.wanted;
   $("light").classList.toggle("on", status.solved);
   $("left").textContent = `${status.time_left.toFixed(1)} s`;
   document.querySelector("#clock i").style.transform = `scaleX(${status.time_left / status.duration})`;
   for (const button of document.querySelectorAll("[data-button]")) button.disabled = status.phase === "finished";
-  if (status.attempt !== attempt) { attempt = status.attempt; setGrip(0); }
-  if (status.kept !== kept) { kept = status.kept; loadEpisodes(); }
+  if (status.attempt !== attempt) setGrip(0);
+  if (status.attempt !== attempt || status.kept !== kept) {
+    ({ attempt, kept } = status);
+    loadEpisodes();
+  }
   if (blob.size) drawViews(status.cameras, await createImageBitmap(blob));
   for (const [sent, when] of sentAt) {
     if (sent > status.heard) break;
@@ -232,7 +234,9 @@ function drawViews(cameras, bitmap) {
 async function loadEpisodes() {
   const response = await fetch(url("episodes"));
   if (!response.ok) return;
-  const rows = await response.json(), list = $("episodes");
+  const rows = await response.json();
+  $("kept").textContent = rows.length;
+  const list = $("episodes");
   const there = new Map([...list.children].map((item) => [item.dataset.key, item]));
   list.replaceChildren(...rows.map((row, index) => {
     const key = `${row.file} ${row.size}`;

@@ -92,6 +92,7 @@ def test_the_strip_replays_and_removes(chrome, tmp_path):
         assert video.evaluate("video => video.videoWidth") == 256
         page.get_by_role("button", name="Remove").click()
         expect(page.locator("#episodes li")).to_have_count(1)
+        expect(page.locator("#kept")).to_have_text("1")
         hold(page, "w", 200)
         page.get_by_role("button", name="Keep").click()
         expect(page.locator("#kept")).to_have_text("2")
