@@ -190,8 +190,10 @@ class D4PG:
 
 def _last_observation(batch: Transition) -> Observation:
     """Returns the observation where each row's window ends."""
-    rows = torch.arange(len(batch.steps), device=batch.steps.device)
-    return {name: values[rows, batch.steps - 1] for name, values in batch.next_observation.items()}
+    n = batch.reward.shape[1]
+    last = torch.arange(len(batch.steps), device=batch.steps.device) * n + batch.steps - 1
+    # One index of whole frames: indexing by row and step copies each byte by itself.
+    return {name: values.flatten(0, 1).index_select(0, last) for name, values in batch.next_observation.items()}
 
 
 def _reward_means(batch: Transition, expert_rows: int) -> dict[str, Tensor]:

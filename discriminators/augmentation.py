@@ -19,7 +19,7 @@ from trailkit.replay.transition import Observation
 LUMA = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness (ITU-R BT.601)
 TRANSFORMS = 512  # random crops with rotations in a bank
 NOISE = 1 << 22  # numbers in the noise bank, 16 MiB
-BLOCK = 8  # pixels that one row of the colour product takes at a time: 3 columns alone leave the CPU idle
+BLOCK = 4  # pixels that one row of the colour product takes at a time: 3 columns alone leave the CPU idle
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,16 @@ def crop_maps(
 
 
 def gather_pixels(
-    images: Shaped[Tensor, "batch H W 3"], maps: Int[Tensor, "batch pixels"], size: tuple[int, int]
+    images: Shaped[Tensor, "batch H W 3"],
+    maps: Int[Tensor, "maps pixels"],
+    choice: Int[Tensor, " batch"],
+    size: tuple[int, int],
 ) -> Shaped[Tensor, "batch h w 3"]:
-    """Makes each image anew from its own pixels: pixel p of the result is pixel maps[:, p] of the image."""
+    """Makes each image anew from its own pixels: pixel p of image i is the old one's pixel maps[choice[i], p]."""
     count, height, width, _ = images.shape
     first = torch.arange(count, dtype=torch.int32, device=images.device)[:, None] * (height * width)
-    return images.reshape(-1, 3).index_select(0, (maps + first).view(-1)).view(count, *size, 3)
+    pixels = maps.index_select(0, choice).add_(first).view(-1)
+    return images.reshape(-1, 3).index_select(0, pixels).view(count, *size, 3)
 
 
 class Augmentation(nn.Module):
@@ -129,7 +133,7 @@ class Augmentation(nn.Module):
     ) -> Float[Tensor, "batch h w 3"]:
         size, bank = self.crops[camera], self.get_buffer(f"maps_{camera}")
         choice = torch.randint(len(bank), (len(images),), generator=generator).to(bank.device)
-        pixels = gather_pixels(images, bank[choice], size)
+        pixels = gather_pixels(images, bank, choice, size)
         matrix, offset = (part.to(pixels.device) for part in self._draw_colours(len(images), generator))
         noise = self._draw_noise(pixels.numel(), generator).view(len(images), -1, 3)
         return _recolour(pixels.view(len(images), -1, 3), matrix, offset, self.settings.noise, noise).view(

@@ -1,9 +1,9 @@
 """Random shifts of the images that the policy and the critic learn from."""
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
-from trailkit.discriminators.augmentation import crop_maps, gather_pixels
 from trailkit.replay.transition import Observation
 
 
@@ -11,12 +11,11 @@ class RandomShift:
     """Shifts each image by up to `pixels` each way, its edges repeated where nothing is known.
 
     From "Mastering Visual Continuous Control" (DrQ-v2), Yarats et al. 2021 (https://arxiv.org/abs/2107.09645), but
-    by whole pixels and on uint8, which takes a tenth of the time of its bilinear sampling on a CPU.
+    by whole pixels and on uint8, which takes far less time than its bilinear sampling on a CPU.
     """
 
     def __init__(self, pixels: int) -> None:
         self._pixels = pixels
-        self._maps: dict[tuple[int, int], Tensor] = {}  # all shifts of images of one size
 
     def __call__(self, observation: Observation, generator: torch.Generator) -> Observation:
         """Shifts all cameras; what is no image is left as it is."""
@@ -27,12 +26,15 @@ class RandomShift:
             for name, values in observation.items()
         }
 
-    def _shift(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        size = (images.shape[1], images.shape[2])
-        if size not in self._maps:
-            reach = torch.arange(-self._pixels, self._pixels + 1.0)
-            top, left = torch.cartesian_prod(reach, reach).unbind(1)
-            self._maps[size] = crop_maps(size, size, top, left, torch.zeros(len(top))).to(images.device)
-        maps = self._maps[size]
-        choice = torch.randint(len(maps), (len(images),), generator=generator).to(images.device)
-        return gather_pixels(images, maps[choice], size)
+    def _shift(self, images: UInt8[Tensor, "batch H W 3"], generator: torch.Generator) -> UInt8[Tensor, "batch H W 3"]:
+        count, height, width, _ = images.shape
+        pixels, places, device = self._pixels, 2 * self._pixels + 1, images.device
+        choice = torch.randint(places**2, (count, 1), generator=generator).to(device)
+        down, right = choice // places - pixels, choice % places
+        edges = [edge.expand(-1, -1, pixels, -1) for edge in (images[:, :, :1], images[:, :, -1:])]
+        wide = torch.cat([edges[0], images, edges[1]], 2)
+        row = (torch.arange(height, device=device) + down).clamp(0, height - 1)
+        first = (torch.arange(count, device=device)[:, None] * height + row) * wide.shape[2] + right
+        # All runs of `width` pixels in memory, of which each row of the result is one: whole rows are copied.
+        runs = wide.as_strided((wide.numel() // 3 - width + 1, 3 * width), (3, 1))
+        return runs.index_select(0, first.flatten()).view_as(images)

@@ -52,7 +52,8 @@ class Encoder(nn.Module):
     def forward(self, observation: Observation) -> Float[Tensor, "batch embedding"]:
         """Embeds a batch; entries of the observation that are no camera of this encoder are not looked at."""
         features = [self._features(camera, observation[camera]) for camera in self.stacks]
-        return torch.tanh(self.normalise(self.project(torch.cat(features, 1))))
+        joined = torch.cat(features, 1) if len(features) > 1 else features[0]  # cat copies even one
+        return torch.tanh(self.normalise(self.project(joined)))
 
     def _features(self, camera: str, images: Images) -> Float[Tensor, "batch features"]:
         # Flattened in the order in which channels_last lies in memory: no copy.

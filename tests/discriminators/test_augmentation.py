@@ -95,7 +95,7 @@ def test_a_quarter_turn_is_exact() -> None:
     frames = images(2, 8, 8)
     right_angle = torch.tensor([torch.pi / 2])
     maps = crop_maps((8, 8), (8, 8), torch.zeros(1), torch.zeros(1), right_angle)
-    turned = gather_pixels(frames, maps.expand(2, -1), (8, 8))
+    turned = gather_pixels(frames, maps, torch.zeros(2, dtype=torch.long), (8, 8))
     assert torch.equal(turned, frames.rot90(-1, (1, 2))) or torch.equal(turned, frames.rot90(1, (1, 2)))
 
 
