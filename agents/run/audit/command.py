@@ -14,7 +14,7 @@ from trailkit.agents.run import build
 from trailkit.agents.run.audit.audit import Audit, audit, ticks
 from trailkit.agents.run.audit.pictures import save_sheet
 from trailkit.agents.run.audit.scoring import Accuracy
-from trailkit.agents.run.audit.verdict import finding
+from trailkit.agents.run.audit.verdict import finding, shown_early
 from trailkit.agents.run.configuration import configure
 from trailkit.configs.schema import AuditConfig
 from trailkit.demos.store import DemoStore
@@ -69,10 +69,11 @@ def to_json(found: Audit, settings: EnvSettings, seed: int) -> dict[str, object]
         },
         "cues": {
             cue.name: {
-                "finding": finding(cue.early, cue.difference).value,
+                "finding": shown_early(cue).value,
                 "early": cue.early and cue.early._asdict(),
                 "whole": cue.spread and cue.spread._asdict(),
                 "difference": cue.difference,
+                "chance": cue.chance,
             }
             for cue in found.cues
         },
@@ -85,12 +86,13 @@ def to_json(found: Audit, settings: EnvSettings, seed: int) -> dict[str, object]
 def tell(found: Audit) -> RenderableType:
     """What was found, for people to read."""
     table = Table("cue", title="balanced accuracy on episodes held out, with its 95% interval")
-    for heading in ("early frames", "whole episodes", "levels", ""):
+    for heading in ("early frames", "whole episodes", "levels", "chance", ""):
         table.add_column(heading, no_wrap=True)
     for cue in found.cues:
         levels = "" if cue.difference is None else f"{cue.difference:.1f}"
-        said = finding(cue.early, cue.difference).value
-        table.add_row(cue.name, _text(cue.early), _text(cue.spread), levels, said)
+        chance = "" if cue.chance is None else f"{cue.chance:.3f}"
+        said = shown_early(cue).value
+        table.add_row(cue.name, _text(cue.early), _text(cue.spread), levels, chance, said)
     table.add_section()
     table.add_row("discriminator", _text(found.early.accuracy), _text(found.whole.accuracy))
     table.add_row("on first frames", _text(found.early.start))

@@ -10,7 +10,7 @@ from PIL import Image
 from trailkit.agents.run.audit.frames import Moments
 from trailkit.agents.run.audit.regions import ARM, BACKGROUND
 from trailkit.agents.run.audit.scene import Layout
-from trailkit.agents.run.audit.scoring import Accuracy, Floats, Samples, held_out, linear, quadratic
+from trailkit.agents.run.audit.scoring import Accuracy, Floats, Samples, chance_alike, held_out, linear, quadratic
 
 _HUES = 12  # bins of the histogram
 _FEWEST_PIXELS = 4  # of a region in a frame: fewer are its edge
@@ -27,6 +27,7 @@ class Cue(NamedTuple):
     early: Accuracy | None  # on early frames; None if too few show it
     spread: Accuracy | None = None  # on frames spread over the episodes; None if it was not judged there
     difference: float | None = None  # mean, in levels of 255, where the same states were drawn again
+    chance: float | None = None  # that one of the placements would differ as much if all were drawn as the trainer's
 
 
 class Pictures(NamedTuple):
@@ -94,7 +95,10 @@ def placement(demos: Layout, trainer: Layout, seed: int) -> Iterator[Cue]:
         judged[f"turn of {name}"] = ours[:, 3:], theirs[:, 3:]
     for name, (ours, theirs) in judged.items():
         expert, agent = (Samples(side, np.arange(len(side))) for side in (ours, theirs))
-        yield Cue(name, held_out(quadratic(PLACE_TOLERANCE), expert, agent, seed))
+        early = held_out(quadratic(PLACE_TOLERANCE), expert, agent, seed)
+        # Bonferroni: so many things are asked that one alone would often seem unusual.
+        chance = min(1.0, len(judged) * chance_alike(ours, theirs, PLACE_TOLERANCE, seed))
+        yield Cue(name, early, chance=chance)
 
 
 def movement(demos: Layout, trainer: Layout, moments: tuple[Moments, Moments], seed: int) -> list[Accuracy]:

@@ -14,6 +14,7 @@ FOLDS = 5  # each probe learns from four fifths of the episodes
 _SHRINKAGE = 0.1  # of covariances towards their diagonal: there are as few episodes as a person can record
 _ADDED = 2.0  # episodes that were right, and as many that were wrong: the interval of Agresti and Coull (1998)
 _Z = 1.96  # for 95%
+_PERMUTATIONS = 4999
 
 
 class Samples(NamedTuple):
@@ -74,6 +75,33 @@ def held_out(fit: Fit, expert: Samples, agent: Samples, seed: int) -> Accuracy:
             held = fold[side.episode] == each
             found[held] = score(side.features[held])
     return accuracy(logits[0], expert.episode, logits[1], agent.episode)
+
+
+def chance_alike(expert: Floats, agent: Floats, tolerance: float, seed: int) -> float:
+    """How often two sides drawn alike lie as far apart as these do: a permutation test of the energy distance.
+
+    It finds a difference with far fewer episodes than the accuracy of a classifier does, but says nothing of its size.
+    See "Energy statistics", Székely and Rizzo 2013 (https://doi.org/10.1016/j.jspi.2013.03.018), sec. 6.
+
+    Args:
+        expert: One row an episode, [N, F].
+        agent: The other side's, [M, F]; features count by their deviation there.
+        tolerance: The deviation of every feature is taken to be no less: smaller differences do not show.
+        seed: Of the permutations.
+    """
+    both = np.concatenate([expert, agent]) / np.maximum(agent.std(0), tolerance)
+    apart = np.linalg.norm(both[:, None] - both[None], axis=-1)
+    random = np.random.default_rng(seed)
+    # Each row says who counts as the expert: first those who are.
+    first = np.arange(len(both)) < len(expert)
+    chosen = np.stack([first, *(random.permutation(first) for _ in range(_PERMUTATIONS))]).astype(float)
+    of_chosen = chosen @ apart
+    inside = (of_chosen * chosen).sum(1)
+    across = of_chosen.sum(1) - inside
+    outside = apart.sum() - 2 * across - inside
+    n, m = len(expert), len(agent)
+    energy = 2 * across / (n * m) - inside / n**2 - outside / m**2
+    return float((energy >= energy[0] * (1 - 1e-9)).mean())  # permutations that change nothing round differently
 
 
 def accuracy(

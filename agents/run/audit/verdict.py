@@ -8,10 +8,12 @@ from trailkit.agents.run.audit.cues import Cue
 from trailkit.agents.run.audit.scoring import Accuracy
 from trailkit.configs.schema import Constraint
 
-# The lower end of the interval, above which a cue counts as found. In simulation, none of 300 sets of 25 placements
-# drawn like the trainer's has come so high by chance, and six of seven have that leave half of the workspace empty,
-# which can be told in three of four cases at best.
+# The accuracy, of which the lower end of the interval must be above for a cue to count as found.
 FOUND = 0.55
+# Where a test says how probable a difference is by chance, that has to be less, and the accuracy itself above `FOUND`.
+# In simulation, 25 placements that leave half of the workspace empty, which can be told in three of four cases at best,
+# pass for the trainer's in one of fifty sets.
+CHANCE = 0.05
 # The upper end, below which a cue counts as absent: what a block that is never in one half would give at best.
 ABSENT = 0.75
 # Mean difference of the same states drawn twice, in levels of 255, up to which they look alike: drivers of OpenGL round
@@ -42,15 +44,26 @@ class Verdict(NamedTuple):
     words: str
 
 
-def finding(judged: Accuracy | None, difference: float | None = None) -> Finding:
-    """What an accuracy on held-out episodes says of a cue; `difference` is that of the same states drawn twice."""
+def finding(judged: Accuracy | None, difference: float | None = None, chance: float | None = None) -> Finding:
+    """What an accuracy on held-out episodes says of a cue.
+
+    Args:
+        judged: The accuracy; None if the cue does not show.
+        difference: That of the same states drawn twice, levels of 255.
+        chance: That there would be as much of a difference by chance.
+    """
     if judged is None:
         return Finding.UNSEEN
     if difference is not None and difference < SUBTLE:
         return Finding.ABSENT
-    if judged.low > FOUND:
+    if judged.low > FOUND if chance is None else judged.mean > FOUND and chance < CHANCE:
         return Finding.FOUND
     return Finding.ABSENT if judged.high < ABSENT else Finding.UNCLEAR
+
+
+def shown_early(cue: Cue) -> Finding:
+    """What early frames say of a cue."""
+    return finding(cue.early, cue.difference, cue.chance)
 
 
 def decide(
@@ -65,11 +78,11 @@ def decide(
         early_solved: For each early age, the share of the demonstrations in which the task is solved by then.
         demonstrations: How many there are.
     """
-    early = [cue.name for cue in cues if finding(cue.early, cue.difference) is Finding.FOUND]
+    early = [cue.name for cue in cues if shown_early(cue) is Finding.FOUND]
     late = [cue.name for cue in cues if cue.name not in early and finding(cue.spread, cue.difference) is Finding.FOUND]
     if not early and finding(start) is Finding.FOUND:
         early = [UNEXPLAINED]
-    unclear = [cue.name for cue in cues if finding(cue.early, cue.difference) is Finding.UNCLEAR]
+    unclear = [cue.name for cue in cues if shown_early(cue) is Finding.UNCLEAR]
     steps = sum(1 for share in early_solved if share <= SOLVED)
     constraint = Constraint.none
     if early or late:

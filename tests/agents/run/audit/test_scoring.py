@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 
-from trailkit.agents.run.audit.scoring import FOLDS, Samples, accuracy, fold_of, held_out, linear, quadratic
-from trailkit.agents.run.audit.verdict import FOUND
+from trailkit.agents.run.audit.scoring import (
+    FOLDS,
+    Samples,
+    accuracy,
+    chance_alike,
+    fold_of,
+    held_out,
+    linear,
+    quadratic,
+)
 
 FITS = {"linear": linear, "quadratic": quadratic(0.003)}
 
@@ -40,16 +48,19 @@ def test_one_place_is_told_from_many_that_surround_it(random):
     assert held_out(quadratic(0.003), samples(fixed), samples(anywhere), 0).low > 0.8
 
 
-def test_half_a_workspace_left_empty_is_found_mostly_and_a_full_one_hardly_ever(random):
+@pytest.mark.parametrize(("count", "left", "least", "most"), [(25, -0.1, 0, 0.1), (25, 0.0, 0.9, 1)])
+def test_half_a_workspace_left_empty_is_no_chance_and_a_full_one_is(random, count, left, least, most):
     def placed(count, left):
-        return samples(np.column_stack([random.uniform(left, 0.1, count), random.uniform(-0.1, 0.1, count)]))
+        return np.column_stack([random.uniform(left, 0.1, count), random.uniform(-0.1, 0.1, count)])
 
-    found = {
-        left: [held_out(quadratic(0.003), placed(25, left), placed(200, -0.1), i).low > FOUND for i in range(60)]
-        for left in (-0.1, 0.0)
-    }
-    assert np.mean(found[-0.1]) < 0.05
-    assert np.mean(found[0.0]) > 0.7
+    chances = [chance_alike(placed(count, left), placed(200, -0.1), 0.003, i) for i in range(20)]
+    assert least <= np.mean([chance < 0.01 for chance in chances]) <= most
+
+
+def test_the_chance_is_uniform_for_sides_drawn_alike(random):
+    chances = [chance_alike(random.normal(size=(12, 2)), random.normal(size=(30, 2)), 0.003, i) for i in range(60)]
+    assert abs(np.mean(chances) - 0.5) < 0.15  # a deviation of 0.037
+    assert np.mean([chance < 0.2 for chance in chances]) < 0.35
 
 
 def test_what_was_learned_by_heart_counts_for_nothing(random):

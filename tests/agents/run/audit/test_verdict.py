@@ -71,3 +71,16 @@ def test_demonstrations_like_random_play_are_said_to_be_so():
 )
 def test_what_an_accuracy_says_of_a_cue(judged, difference, expected):
     assert finding(judged, difference) is expected
+
+
+@pytest.mark.parametrize(
+    ("judged", "chance", "expected"),
+    [
+        (MAYBE, 0.01, Finding.FOUND),
+        (MAYBE, 0.2, Finding.UNCLEAR),
+        (YES, 0.2, Finding.UNCLEAR),  # as one of many placements may come out
+        (NO, 0.01, Finding.ABSENT),  # there is a difference, and it is of no use
+    ],
+)
+def test_what_a_test_of_chance_says_of_a_cue(judged, chance, expected):
+    assert finding(judged, None, chance) is expected
