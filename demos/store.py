@@ -6,7 +6,6 @@ because the process was killed between the two, is read from the files when the 
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +30,7 @@ class DemoStore:
         self.path = path
         self.manifest = manifest
         self.source = dict(source)  # of what is recorded now; the manifest names that of the first recording
+        self._made = False  # whether the folder was made by this store
 
     @classmethod
     def create(cls, path: str | Path, settings: EnvSettings, source: Mapping[str, Any]) -> Self:
@@ -57,9 +57,10 @@ class DemoStore:
                 raise UserError(f"{path} has lost its {NAME}: trailkit demos repair {path} writes it anew")
             if names:
                 raise UserError(f"{path} is no folder of demonstrations and not empty: record into another folder")
-            manifest = Manifest.new(settings, source)
-            manifest.save(path)
-        return cls(path, manifest, source)
+            store = cls(path, Manifest.new(settings, source), source)
+            store.manifest.save(path)
+            store._made = True
+        return store
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -117,15 +118,25 @@ class DemoStore:
         return path
 
     def count(self) -> int:
-        """How many episodes there are now, whoever appended or removed some."""
-        self.manifest = _load(self.path)
+        """How many episodes there are now, whoever appended or removed some.
+
+        Raises:
+            UserError: If the folder is gone, or a file that the manifest does not know is damaged.
+        """
+        with recording_into(self.path), locked(self.path):
+            self.manifest = _load(self.path)
         return len(self)
 
     def abandon(self) -> None:
-        """Removes the folder of a recording that could not begin, unless it holds episodes or anything else."""
-        if not self.count():
-            (self.path / NAME).unlink()
-            with suppress(OSError):
+        """Takes back the folder that `create` has made for a recording that could not begin.
+
+        One that was there before, or in which there is anything by now, stays.
+        """
+        if not self._made:
+            return
+        with locked(self.path):
+            if [entry.name for entry in self.path.iterdir()] == [NAME]:
+                (self.path / NAME).unlink()
                 self.path.rmdir()
 
     def remove(self, name: str) -> Path:
@@ -187,7 +198,11 @@ def _load(folder: Path) -> Manifest:
     rows = []
     for path in sorted(each for each in folder.iterdir() if EPISODE.fullmatch(each.name)):
         row = known.pop(path.name, None)
-        if row is None or row.size != path.stat().st_size:
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:  # a person has just removed it
+            continue
+        if row is None or row.size != size:
             row = Row.of(path, _read(path, manifest.settings))
         rows.append(row)
     if known:

@@ -52,8 +52,9 @@ class Findings(NamedTuple):
 def verify(folder: str | Path) -> tuple[Fault, ...]:
     """Names each file in a folder of demonstrations that is damaged or foreign, and each that is gone.
 
-    Nothing is written. Episodes are checked against the seal that they were written under before HDF5 opens them;
-    those of earlier versions, which have no seal, are checked so far as HDF5 notices damage, in another process first.
+    Nothing is written; recorders wait meanwhile. Episodes are checked against the seal that they were written under
+    before HDF5 opens them; those of earlier versions, which have no seal, are checked so far as HDF5 notices damage,
+    in another process first.
 
     Raises:
         UserError: If there is no such folder, or it cannot be read.
@@ -63,10 +64,9 @@ def verify(folder: str | Path) -> tuple[Fault, ...]:
         raise UserError(f"{folder} is no folder: name a folder of demonstrations")
     try:
         with locked(folder):
-            snapshot = Snapshot.take(folder)
+            return inspect(Snapshot.take(folder)).faults
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}") from error
-    return inspect(snapshot).faults
 
 
 def inspect(snapshot: Snapshot) -> Findings:

@@ -73,14 +73,8 @@ def read_episode(path: Path) -> Episode:
       UserError: the file is missing, empty, cut short, changed since it was written, of another kind, or its contents
         do not fit together.
     """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: expected an episode's HDF5 file")
-    try:
+    with _named(path):
         return decode_episode(path.read_bytes())
-    except UserError as error:
-        raise UserError(f"{path} {error}; {_REMEDY}") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}; look after the disk") from error
 
 
 def decode_episode(content: bytes) -> Episode:
@@ -113,21 +107,28 @@ def decode_metadata(content: bytes) -> dict[str, Any]:
 
 
 def read_summary(path: Path) -> tuple[int, dict[str, Any]]:
-    """Reads only how many steps the episode in a file has, and its metadata; whether the rest is whole stays open.
+    """Reads only how many steps the episode in a file has, and its metadata.
+
+    Whether the rest is whole stays open only for a file without a seal.
 
     Raises:
       UserError: as for `read_episode`, so far as it shows.
     """
+    with _named(path), _opened(path.read_bytes()) as file:
+        return len(file["action"]), _metadata(file)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Begins what is said of the bytes of a file with its name, and ends it with what to do."""
     if not path.is_file():
         raise UserError(f"{path} does not exist: expected an episode's HDF5 file")
     try:
-        with h5py.File(path, "r") as file:
-            _check_format(file)
-            return len(file["action"]), _metadata(file)
+        yield
     except UserError as error:
-        raise UserError(f"{path} holds no episode of trailkit's: {error}; {_REMEDY}") from error
-    except Exception as error:  # as in `_opened`
-        raise UserError(f"{path} is cut short, damaged or no HDF5 file: {_REMEDY}") from error
+        raise UserError(f"{path} {error}; {_REMEDY}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}; look after the disk") from error
 
 
 @contextmanager

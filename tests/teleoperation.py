@@ -1,5 +1,7 @@
 """A person for the tests of teleoperation: says what a list says, and remembers what was shown."""
 
+import threading
+
 import numpy as np
 
 from trailkit.demos.command import Button, Command
@@ -43,7 +45,7 @@ class Script:
         return [str(status.phase) for status, _ in self.shown]
 
 
-def play(env, device, store, episodes=5, seed=0, view=dict, feel=None, clock=None):
+def play(env, device, store, episodes=5, seed=0, view=dict, feel=None, clock=None, interrupted=None):
     """Runs a whole session as fast as it goes."""
-    feel, clock = feel or Feel(dead_zone=0.0), clock or Clock(1e-9)
-    return list(teleoperate(env, device, store, episodes, seed, view, feel, clock))
+    feel, clock, interrupted = feel or Feel(dead_zone=0.0), clock or Clock(1e-9), interrupted or threading.Event()
+    return list(teleoperate(env, device, store, episodes, seed, view, feel, clock, interrupted))

@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 
 from rich.console import Console
@@ -68,6 +68,7 @@ def _play(words: list[str]) -> None:
 
 
 def _verify(words: list[str]) -> None:
+    from trailkit.demos.manifest import Manifest
     from trailkit.demos.verify import verify
 
     folder, *rest = words
@@ -78,7 +79,7 @@ def _verify(words: list[str]) -> None:
     if faults:
         print(f"trailkit demos repair {folder} moves those aside and writes the manifest anew", file=sys.stderr)
         sys.exit(1)
-    print(f"{folder} is whole: {_episodes(DemoStore.open(folder))}")
+    print(f"{folder} is whole: {_episodes(Manifest.load(Path(folder)).episodes)}")
 
 
 def _repair(words: list[str]) -> None:
@@ -126,8 +127,8 @@ def _render(words: list[str]) -> None:
     print(f"{out} holds {_episodes(store)}")
 
 
-def _episodes(store: DemoStore) -> str:
-    return f"{len(store)} episode{'s' * (len(store) > 1)}"
+def _episodes(episodes: Sized) -> str:
+    return f"{len(episodes)} episode{'s' * (len(episodes) != 1)}"
 
 
 def _audit(words: list[str]) -> None:

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP  # Ctrl-C; a scheduler; a terminal or connection that is gone
+
 
 @contextmanager
 def interruptible(interrupted: threading.Event) -> Iterator[None]:
-    """Makes SIGINT and SIGTERM set an event instead of ending the process; who looks at it ends in its own time."""
+    """Makes SIGINT, SIGTERM and SIGHUP set an event instead of ending the process.
+
+    Who looks at it ends in its own time. A signal that is ignored, as SIGHUP under nohup, stays so.
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         interrupted.set()
 
-    handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """`trailkit record`: making demonstrations, by a script or by a person."""
 
-import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trailkit.agents.run import build
+from trailkit.agents.run.interruption import interruptible
 from trailkit.configs.schema import Device, RecordConfig, TeleopConfig
 from trailkit.demos.random import RandomDevice
 from trailkit.demos.record import Attempt, record
@@ -91,9 +92,12 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
         return {camera: env.render(camera, size, size, Quality.FAST) for camera in teleop.view_cameras}
 
     feel, clock = Feel(teleop.pos_sensitivity, teleop.dead_zone), Clock(1 / teleop.fps)
-    with _prompt_and_endable():
+    interrupted = threading.Event()
+    with interruptible(interrupted), _prompt():
         try:
-            for attempt in teleoperate(env, device, store, config.episodes, config.seed, view, feel, clock):
+            for attempt in teleoperate(
+                env, device, store, config.episodes, config.seed, view, feel, clock, interrupted
+            ):
                 fate = "kept" if attempt.kept else "dropped"
                 print(f"{fate}: {attempt.length} steps, {'solved' if attempt.success else 'not solved'}", flush=True)
         finally:
@@ -103,16 +107,14 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
 
 
 @contextmanager
-def _prompt_and_endable() -> Iterator[None]:
-    """Lets no thread keep the control loop waiting for long, and SIGTERM end a recording as Ctrl-C does."""
-    interval, handler = sys.getswitchinterval(), signal.getsignal(signal.SIGTERM)
+def _prompt() -> Iterator[None]:
+    """Lets no thread keep the control loop waiting for long."""
+    interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
         sys.setswitchinterval(interval)
-        signal.signal(signal.SIGTERM, handler)
 
 
 # A device imports what only it needs.

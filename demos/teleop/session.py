@@ -1,5 +1,6 @@
 """A recording session: a person plays episodes against the clock, and decides what becomes of each."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
@@ -26,6 +27,7 @@ def teleoperate(
     view: View,
     feel: Feel,
     clock: Clock,
+    interrupted: threading.Event,
 ) -> Iterator[Attempt]:
     """Lets a person record until a store holds enough episodes, or the person stops; yields what came of each.
 
@@ -42,6 +44,7 @@ def teleoperate(
         view: Draws what the person sees.
         feel: How the device's axes become velocities.
         clock: Sets the pace of the control steps.
+        interrupted: Set from outside, for instance by a signal, it stops the session as the person's button does.
 
     Raises:
         UserError: If the store is of another environment or cannot be written.
@@ -56,7 +59,7 @@ def teleoperate(
             verdict: Button | None = None
             while verdict is None:
                 clock.wait()
-                verdict = playing.tick(device.read())
+                verdict = Button.STOP if interrupted.is_set() else playing.tick(device.read())
                 device.show(playing.status(kept, episodes, attempt), view())
             episode = playing.finish(verdict)
             if episode is not None:
@@ -78,6 +81,7 @@ class _Playing:
     def __init__(self, env: Environment, builder: EpisodeBuilder, feel: Feel, seed: int) -> None:
         self._env, self._builder, self._feel = env, builder, feel
         self._episode: Episode | None = None
+        self._grip = 0.0  # as last commanded
         self.solved_ever = False
         self.steps = 0
         self.phase = Phase.READY
@@ -90,12 +94,13 @@ class _Playing:
             return command.button
         if self.phase is Phase.JUDGING:
             return None
-        motion = np.append(self._feel.velocity(command.axes), command.grip)
+        velocity = self._feel.velocity(command.axes)
         if not command.connected:
             self.phase = Phase.PAUSED if self.steps else Phase.READY
-        elif self.phase is Phase.PLAYING or motion.any():
+        elif self.phase is Phase.PLAYING or velocity.any() or command.grip not in (0.0, self._grip):
             self.phase = Phase.PLAYING
-            self._step(motion)
+            self._grip = command.grip
+            self._step(np.append(velocity, command.grip))
         return None
 
     def _step(self, motion: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:

@@ -3,6 +3,7 @@ import json
 import logging
 import resource
 import shutil
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -313,6 +314,46 @@ def test_a_removed_episode_stays_in_a_folder_of_its_own(tmp_path):
     assert store.remove("episode_000002.hdf5").name == "episode_000002.1.hdf5"
     with pytest.raises(UserError, match=r"unknown episode .episode_000002\.hdf5.: did you mean"):
         store.remove("episode_000002.hdf5")
+
+
+def test_counting_while_episodes_are_removed_and_added_never_fails(tmp_path):
+    store, other = make_store(tmp_path), DemoStore.open(tmp_path / "demos")
+    done = threading.Event()
+
+    def remove_and_append() -> None:
+        for seed in range(20):
+            other.remove(other.manifest.episodes[0].file)
+            other.append(make_episode(seed))
+        done.set()
+
+    thread = threading.Thread(target=remove_and_append)
+    thread.start()
+    while not done.is_set():
+        assert store.count() in {2, 3}
+    thread.join()
+    assert store.count() == 3
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    store = make_store(tmp_path)
+    shutil.rmtree(store.path)
+    with pytest.raises(UserError, match=r"cannot record into .*demos: No such file or directory"):
+        store.count()
+
+
+def test_a_recording_that_cannot_begin_takes_back_the_folder_that_it_made(tmp_path):
+    store = DemoStore.create(tmp_path / "demos", SETTINGS, SOURCE)
+    store.abandon()
+    assert not store.path.exists()
+
+
+def test_a_recording_that_cannot_begin_leaves_what_others_record_into(tmp_path):
+    first = DemoStore.create(tmp_path / "demos", SETTINGS, SOURCE)
+    DemoStore.create(first.path, SETTINGS, SOURCE).abandon()
+    first.append(make_episode())
+    first.remove("episode_000000.hdf5")
+    first.abandon()
+    assert visible(first) == ["manifest.json", "removed"]
 
 
 # A full disk.

@@ -74,8 +74,20 @@ def test_a_file_whose_parts_do_not_fit_together_is_named(unsealed: Path) -> None
         read_episode(unsealed)
     with h5py.File(unsealed, "a") as file:
         del file["action"]
-    with pytest.raises(UserError, match=r"old\.hdf5 is cut short, damaged or no HDF5 file"):
+    with pytest.raises(UserError, match=r"old\.hdf5 is damaged or cut short: some of the episode cannot be read"):
         read_summary(unsealed)
+
+
+def test_hdf5_never_sees_a_sealed_file_that_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "changed.hdf5"
+    write_episode(path, random_episode(4))
+    data = bytearray(path.read_bytes())
+    data[-50] ^= 1
+    path.write_bytes(data)
+    monkeypatch.delattr(h5py, "File")
+    for read in (read_episode, read_summary):
+        with pytest.raises(UserError, match=r"changed\.hdf5 is damaged: its bytes are not those that were written"):
+            read(path)
 
 
 def _delete(file: h5py.File, name: str) -> None:

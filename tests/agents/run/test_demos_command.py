@@ -47,6 +47,11 @@ def test_damage_is_named_and_mended(demos: Path, capsys: pytest.CaptureFixture[s
     main(["demos", "repair", str(demos)])
     said = capsys.readouterr()
     assert "2 episodes" in said.out and "demos was whole" in said.out
+    for each in demos.glob("episode*"):
+        each.unlink()
+    main(["demos", "repair", str(demos)])
+    main(["demos", "verify", str(demos)])
+    assert "demos is whole: 0 episodes" in capsys.readouterr().out
 
 
 def test_folders_are_split_and_merged(demos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from demonstrations import assert_same
@@ -109,6 +111,14 @@ def test_while_the_person_is_gone_the_arm_holds_still_and_nothing_is_recorded(en
     assert len(states) == 3 and len(np.unique(states, axis=0)) == 3
 
 
+def test_a_gripper_that_was_closed_before_does_not_take_up_a_paused_episode(env, store):
+    closing = move(grip=1.0)
+    device = Script(move(1), closing, GONE, closing, REST, closing, move(grip=-1.0), press("keep"))
+    kept, _ = play(env, device, store)
+    assert device.phases[:7] == ["playing", "playing", "paused", "paused", "paused", "paused", "playing"]
+    assert kept.length == 3 and store.read(0).action[:, 3].tolist() == [0, 1, -1]
+
+
 def test_nobody_there_at_the_beginning_is_no_pause(env, store):
     device = Script(GONE, REST)
     play(env, device, store)
@@ -141,6 +151,20 @@ def test_stopping_keeps_a_solved_episode_that_awaits_its_verdict_and_no_other(en
     assert attempt.kept and attempt.success
     (attempt,) = play(env, Script(*[move(0.01)] * 30, press("stop")), store)
     assert not attempt.kept and len(store) == 1
+
+
+def test_an_interruption_stops_as_the_button_does(env, store):
+    interrupted = threading.Event()
+
+    class Interrupted(Expert):
+        def read(self):
+            if self._phase == "judging":
+                interrupted.set()
+                return REST
+            return super().read()
+
+    (attempt,) = play(env, Interrupted(env), store, interrupted=interrupted)
+    assert attempt.kept and attempt.success and store.count() == 1
 
 
 def test_an_episode_that_is_removed_meanwhile_is_recorded_again(env, store):
