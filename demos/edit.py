@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,10 +69,15 @@ def split(folder: str | Path, out: str, holdout: int, seed: int = 0) -> tuple[De
             "leave at least one to learn from"
         )
     drawn = set(np.random.default_rng(seed).permutation(len(store))[:holdout].tolist())
+    left = [index for index in range(len(store)) if index not in drawn]
     train, held = Path(f"{out}_train"), Path(f"{out}_holdout")
-    with new_folder(train) as train_aside, new_folder(held) as held_aside:
-        _copy([(store, index) for index in range(len(store)) if index not in drawn], store.manifest, train_aside)
-        _copy([(store, index) for index in sorted(drawn)], store.manifest, held_aside)
+    with ExitStack() as undo:
+        with new_folder(train) as train_aside:
+            with new_folder(held) as held_aside:
+                _copy([(store, index) for index in left], store.manifest, train_aside)
+                _copy([(store, index) for index in sorted(drawn)], store.manifest, held_aside)
+            undo.callback(shutil.rmtree, held, ignore_errors=True)  # it is in place now, and the other one may yet fail
+        undo.pop_all()
     return DemoStore.open(train), DemoStore.open(held)
 
 
@@ -82,9 +87,18 @@ def new_folder(out: Path) -> AbstractContextManager[Path]:
     Raises:
         UserError: If `out` exists, or cannot be written.
     """
+    check_free(out)
+    return folder_aside(out)
+
+
+def check_free(out: Path) -> None:
+    """Makes sure that a file or folder to be made is not there yet, not even as an empty folder.
+
+    Raises:
+        UserError: If it is.
+    """
     if out.exists():
         raise UserError(f"{out} exists: choose another name, nothing is overwritten")
-    return folder_aside(out)
 
 
 def _copy(chosen: Sequence[tuple[DemoStore, int]], manifest: Manifest, folder: Path) -> None:

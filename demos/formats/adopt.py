@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trailkit.demos.formats.base import Contents
+from trailkit.demos.formats.base import Contents, numbers
 from trailkit.demos.manifest import CONTROL, VERSIONS, Manifest
 from trailkit.demos.match import ENVIRONMENT
 from trailkit.envs.actions import make_controller
@@ -70,9 +71,10 @@ def adopt(contents: Contents, words: Words, path: Path) -> tuple[Manifest, Itera
     if first is None:
         raise UserError(f"{path} holds no demonstrations")
     with _named(path):
-        cameras, proprio = _cameras(first, words), _proprio(first, words)
+        task, cameras, proprio = _task(contents, words), _cameras(first, words), _proprio(first, words)
+    with _named(f"{path}, demonstration 0"):
         settings = EnvSettings(
-            task=_task(contents, words),
+            task=task,
             action_space=_action_space(first),
             observation=_observation_settings(first, cameras, proprio),
             episode_steps=words.episode_steps or EnvSettings().episode_steps,
@@ -103,7 +105,7 @@ def _listed(word: str | None) -> list[str]:
 def _named(where: object) -> Iterator[None]:
     try:
         yield
-    except UserError as error:
+    except ValueError as error:  # a UserError is one
         raise UserError(f"{where}: {error}") from error
 
 
@@ -122,6 +124,11 @@ def _cameras(episode: Episode, words: Words) -> Mapping[str, str]:
             if camera not in list(CameraName):
                 raise unknown("camera", camera, list(CameraName))
         return words.cameras
+    if nested := [name for name, values in episode.observation.items() if not isinstance(values, np.ndarray)]:
+        raise UserError(
+            f"of its observations, {', '.join(nested)} cannot be used, expected arrays: say which others are cameras, "
+            "cameras=front:NAME, or cameras=none"
+        )
     pictures = [name for name, values in episode.observation.items() if values.dtype == np.uint8 and values.ndim == 4]
     known = {name: name for name in pictures if name in list(CameraName)}
     if pictures and not known:
@@ -149,16 +156,16 @@ def _action_space(episode: Episode) -> ActionSpace:
 
 def _observation_settings(episode: Episode, cameras: Mapping[str, str], proprio: Sequence[str]) -> ObservationSettings:
     default = ObservationSettings()
-    shapes = [_observed(episode, name).shape for name in cameras.values()]
+    shapes = [_pictures(episode, name).shape for name in cameras.values()]
     height, width = shapes[0][1:3] if shapes else (default.height, default.width)
     return ObservationSettings(tuple(cameras), height, width, proprioception=bool(proprio))
 
 
 def _adopted(episode: Episode, cameras: Mapping[str, str], proprio: Sequence[str], settings: EnvSettings) -> Episode:
-    observation = {camera: _observed(episode, name) for camera, name in cameras.items()}
+    observation = {camera: _pictures(episode, name) for camera, name in cameras.items()}
     if proprio:
-        parts = [_observed(episode, name).reshape(episode.length + 1, -1) for name in proprio]
-        observation["proprio"] = np.concatenate(parts, axis=1).astype(np.float32)
+        parts = [numbers(f"observation {name!r}", _observed(episode, name)) for name in proprio]
+        observation["proprio"] = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
         size = observation["proprio"].shape[1]
         if size != PROPRIOCEPTION_SIZE:
             raise UserError(
@@ -172,7 +179,20 @@ def _adopted(episode: Episode, cameras: Mapping[str, str], proprio: Sequence[str
     return episode._replace(observation=observation)
 
 
-def _observed(episode: Episode, name: str) -> Any:
+def _pictures(episode: Episode, name: str) -> NDArray[Any]:
+    values = _observed(episode, name)
+    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[-1] != 3:
+        raise UserError(f"camera {name!r} is {values.dtype} {list(values.shape)}: expected uint8 [T+1, H, W, 3]")
+    return values
+
+
+def _observed(episode: Episode, name: str) -> NDArray[Any]:
     if name not in episode.observation:
         raise unknown("observation", name, episode.observation)
-    return episode.observation[name]
+    values, rows = episode.observation[name], episode.length + 1
+    expected = f"expected an array of {rows} rows, one before each action and one after the last"
+    if not isinstance(values, np.ndarray):
+        raise UserError(f"observation {name!r} is a {type(values).__name__}: {expected}")
+    if values.shape[:1] != (rows,):
+        raise UserError(f"observation {name!r} has the shape {list(values.shape)}: {expected}")
+    return values

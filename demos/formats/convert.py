@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from trailkit.demos.edit import check_free, new_folder
 from trailkit.demos.extra import extra
 from trailkit.demos.formats.adopt import Words, adopt
 from trailkit.demos.formats.base import Format
 from trailkit.demos.match import check_fits
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError, unknown
-from trailkit.replay.atomic import folder_aside
 from trailkit.replay.episode import Episode, check_episode
 
 # A format's libraries are imported by those who ask for it.
@@ -54,7 +54,7 @@ def export(store: DemoStore, to: Format, out: Path) -> int:
     Raises:
         UserError: If `out` is there, or cannot be written; nothing is left of it then.
     """
-    _check_free(out)
+    check_free(out)
     to.write(store, out)
     return len(store)
 
@@ -70,7 +70,7 @@ def bring_in(path: Path, source: Format, out: Path, words: Words) -> int:
     Raises:
         UserError: If they cannot be used, or `out` is there or cannot be written; nothing is left of it then.
     """
-    _check_free(out)
+    check_free(out)
     if not path.exists():
         raise UserError(f"{path} does not exist: name the file or folder to convert")
     contents = source.read(path)
@@ -79,7 +79,7 @@ def bring_in(path: Path, source: Format, out: Path, words: Words) -> int:
         manifest, episodes = adopt(contents, words, path)
     elif words != Words():
         raise UserError(f"{path} was recorded by trailkit and says itself of which environment: leave that out")
-    with folder_aside(out) as aside:
+    with new_folder(out) as aside:
         manifest.save(aside)
         store = DemoStore(aside, manifest, manifest.source)
         for number, episode in enumerate(episodes):
@@ -97,8 +97,3 @@ def _append(store: DemoStore, episode: Episode, where: str) -> None:
     except UserError as error:
         # The store's own message says that what was stored before is safe; here it goes with the folder.
         raise UserError(f"{where}: {error.__cause__ or error}") from error
-
-
-def _check_free(out: Path) -> None:
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"{out} exists: choose another name, or remove it first")

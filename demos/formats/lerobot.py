@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from trailkit.demos.formats.base import Contents, completed, reading
-from trailkit.demos.formats.lerobot_pictures import Pictures, picture_of
+from trailkit.demos.formats.base import Contents, completed, numbers, reading, timestep_of, warn_of_changed
+from trailkit.demos.formats.lerobot_pictures import Pictures
 from trailkit.demos.formats.lerobot_rest import Rests, RestWriter
 from trailkit.demos.formats.lerobot_writer import INFO, DatasetWriter
+from trailkit.demos.formats.png import picture_of
 from trailkit.demos.formats.video import read_pictures
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
@@ -39,8 +40,9 @@ class LeRobot:
         """See `Format`."""
         fps = round(1 / store.manifest.control_timestep)
         with folder_aside(path) as root:
-            dataset = DatasetWriter(root, store.settings, fps, self._pictures(root, fps))
-            rest = RestWriter(root, store.manifest)
+            pictures = self._pictures(root, fps)
+            dataset = DatasetWriter(root, store.settings, fps, pictures)
+            rest = RestWriter(root, store.manifest, lossy=store.settings.observation.cameras if pictures.path else ())
             for episode in store.episodes():
                 dataset.add(episode)
                 rest.add(episode)
@@ -55,18 +57,28 @@ class LeRobot:
             if not version.startswith("v3."):
                 raise UserError(f"{path} is a LeRobotDataset {version}: bring it to v3.0 with LeRobot's own converter")
             rests = Rests(path)
-            return Contents(_episodes(path, info, rests), rests.manifest, control_timestep=1 / info["fps"])
+            return Contents(
+                _episodes(path, info, rests), rests.manifest, control_timestep=timestep_of(info["fps"], "fps")
+            )
 
 
 def _episodes(root: Path, info: dict[str, Any], rests: Rests) -> Iterator[Episode]:
     with reading(root, _KIND):
-        table, held = pa.table({}), ""
+        table, held, changed = pa.table({}), "", list[str]()
+        lossy = {_name(key) for key, feature in info["features"].items() if feature["dtype"] == "video"}
         for row in _places(root):
             where = info["data_path"].format(chunk_index=row["data/chunk_index"], file_index=row["data/file_index"])
             if where != held:
                 table, held = pq.read_table(root / where), where
             steps = table.filter(pc.equal(table["episode_index"], row["episode_index"]))
-            yield _episode(root, info, row, steps, rests)
+            number = row["episode_index"]
+            with reading(f"{root}, episode {number}", _KIND):
+                episode = _episode(root, info, row, steps)
+            recorded = rests.restored(episode, number, lossy) if rests.manifest else episode
+            if recorded is None:
+                changed.append(f"episode {number}")
+            yield recorded or episode
+        warn_of_changed(root, changed)
 
 
 def _places(root: Path) -> Iterator[dict[str, Any]]:
@@ -76,28 +88,29 @@ def _places(root: Path) -> Iterator[dict[str, Any]]:
         yield from pq.read_table(path, columns=names).to_pylist()
 
 
-def _episode(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Table, rests: Rests) -> Episode:
+def _episode(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Table) -> Episode:
+    """An episode as the dataset itself has it: the last observation stands still."""
     number, length, fps = row["episode_index"], row["length"], info["fps"]
+    if not length:
+        raise ValueError("it has no steps")
     if len(steps) != length:
         raise UserError(f"{root}: episode {number} has {len(steps)} steps in the table, not {length} as it should")
-    times = np.array(steps["timestamp"].to_pylist())
-    if np.abs(times - np.arange(length) / fps).max() > _TOLERANCE:
+    times = numbers("timestamp", steps["timestamp"].to_pylist(), np.float64)
+    if not np.allclose(times, np.arange(length) / fps, rtol=0, atol=_TOLERANCE):
         raise UserError(f"{root}: the steps of episode {number} do not follow each other at {fps} Hz as it should be")
-    rest = rests.of(number, length)
     observation = {}
     for key, feature in info["features"].items():
         if key.startswith("observation.") and feature["dtype"] != "string":
-            name, values = _name(key), _observed(root, info, row, steps, key)
-            # Where others do not say what came after the last action, the last observation stands still.
-            observation[name] = np.concatenate([values, rest.last[name][None] if rest else values[-1:]])
+            with reading(f"{root}, episode {number}, {key}", _KIND):
+                values = _observed(root, info, row, steps, key)
+            observation[_name(key)] = np.concatenate([values, values[-1:]])
     return completed(
         observation=observation,
         action=steps["action"].to_pylist(),
         reward=_values(steps, "next.reward"),
         success=_values(steps, "next.success"),
-        discount=rest.discount if rest else None,
-        metadata=rest.metadata if rest else {"name": f"episode {number}"},
-        state=rest.state if rest else None,
+        discount=None,
+        metadata={"name": f"episode {number}"},
     )
 
 
@@ -109,8 +122,8 @@ def _observed(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.T
         path = root / info["video_path"].format(video_key=key, **place)
         return read_pictures(path, row[f"videos/{key}/from_timestamp"], row["length"], info["fps"])
     if kind == "image":
-        return np.stack([picture_of(cell["bytes"]) for cell in steps[key].to_pylist()])
-    return np.array(steps[key].to_pylist(), kind).reshape(len(steps), -1)
+        return np.stack([picture_of(cell and cell["bytes"]) for cell in steps[key].to_pylist()])
+    return numbers(key, steps[key].to_pylist(), kind).reshape(len(steps), -1)
 
 
 def _name(key: str) -> str:

@@ -1,14 +1,13 @@
 """Where a LeRobotDataset keeps pictures: as videos beside the table of steps, or as PNG within it."""
 
-import io
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
+from trailkit.demos.formats.png import png
 from trailkit.demos.formats.video import PIXELS, VideoWriter
 
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
@@ -99,19 +98,6 @@ class Images:
 
     def close(self) -> None:
         """See `Pictures`."""
-
-
-def png(picture: _Picture) -> bytes:
-    """A picture, uint8 [H, W, 3], as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def picture_of(encoded: bytes) -> _Picture:
-    """The picture, uint8 [H, W, 3], that PNG or JPEG bytes hold."""
-    with Image.open(io.BytesIO(encoded)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def _feature(kind: str, height: int, width: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ pictures below 32 pixels its reader does not decode. Its reader takes PNG just a
 dataset's description here, and the episodes' HDF5 file is written in the layout that its reader expects.
 """
 
-import io
 import json
 import os
 import re
@@ -23,7 +22,6 @@ from gymnasium.envs.registration import EnvSpec
 from minari.dataset.minari_dataset import DATASET_ID_RE
 from minari.dataset.minari_storage import MinariStorage, is_image_space
 from numpy.typing import NDArray
-from PIL import Image
 
 from trailkit.demos.formats.base import (
     Contents,
@@ -32,10 +30,12 @@ from trailkit.demos.formats.base import (
     description,
     environment_id,
     environment_words,
+    numbers,
     reading,
     task_of,
 )
 from trailkit.demos.formats.hdf5 import hdf5_written
+from trailkit.demos.formats.png import png
 from trailkit.demos.store import DemoStore
 from trailkit.envs.actions import make_controller
 from trailkit.envs.registration import IDS
@@ -143,22 +143,17 @@ def _write_episode(group: h5py.Group, episode: Episode, space: spaces.Dict) -> N
         if is_image_space(space[name]):
             pngs = group.create_dataset(f"observations/{name}", len(values), h5py.vlen_dtype(np.uint8))
             for row, picture in enumerate(values):
-                pngs[row] = _png(picture)
+                pngs[row] = np.frombuffer(png(picture), np.uint8)
         else:
             group[f"observations/{name}"] = values
 
 
-def _png(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG")
-    return np.frombuffer(buffer.getvalue(), np.uint8)
-
-
 def _episodes(dataset: minari.MinariDataset, path: Path) -> Iterator[Episode]:
-    with reading(path, _KIND):
-        described_episodes = dataset.storage.get_episode_metadata(dataset.episode_indices)
-        for data, attributes in zip(dataset.iterate_episodes(), described_episodes, strict=True):
-            yield _read_episode(data, attributes)
+    for number in dataset.episode_indices:
+        with reading(f"{path}, episode {number}", _KIND):
+            [data], [attributes] = dataset.iterate_episodes([number]), dataset.storage.get_episode_metadata([number])
+            episode = _read_episode(data, attributes)
+        yield episode
 
 
 def _read_episode(data: minari.EpisodeData, attributes: dict[str, Any]) -> Episode:
@@ -170,8 +165,16 @@ def _read_episode(data: minari.EpisodeData, attributes: dict[str, Any]) -> Episo
         observation=observations,
         action=data.actions,
         reward=data.rewards,
-        success=infos["success"][-steps:] if "success" in infos else None,
-        discount=infos["discount"][-steps:] if own else 1 - data.terminations.astype(np.float32),
+        success=_after_steps(infos, "success", steps) if "success" in infos else None,
+        discount=_after_steps(infos, "discount", steps) if own else 1 - data.terminations.astype(np.float32),
         metadata=json.loads(attributes[_OWN]) if own else {"name": f"episode_{data.id}"},
         state=infos.get("state") if own else None,
     )
+
+
+def _after_steps(infos: dict[str, Any], key: str, steps: int) -> NDArray[Any]:
+    """Of what Minari stored in infos, what belongs to the steps: others leave out the one from the reset."""
+    values = numbers(f"infos/{key}", infos[key])
+    if values.ndim < 1 or len(values) not in (steps, steps + 1):
+        raise ValueError(f"infos/{key} has the shape {list(values.shape)}, expected {steps + 1} rows")
+    return values[-steps:]

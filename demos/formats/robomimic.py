@@ -2,7 +2,8 @@
 
 Names are those that robosuite's data has: `front_image` for a camera, to be listed under the modality `rgb`, and
 `robot0_proprio-state` for proprioception, under `low_dim`. What robomimic has no place for stands beside, where it
-does not look: the datasets `success`, `discount` and `final_state`, and the attribute `trailkit`.
+does not look: the datasets `success`, `discount` and `final_state`, the attribute `trailkit`, and `trailkit_sha256` of
+the actions and states: where someone has changed those, what stands beside is no longer theirs.
 """
 
 import json
@@ -20,10 +21,13 @@ from trailkit.demos.formats.base import (
     completed,
     described,
     description,
+    digest,
     environment_id,
     environment_words,
     reading,
     task_of,
+    timestep_of,
+    warn_of_changed,
 )
 from trailkit.demos.formats.hdf5 import hdf5_written
 from trailkit.demos.store import DemoStore
@@ -32,7 +36,7 @@ from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
 
 _KIND = "a robomimic HDF5 file"
-_OWN = "trailkit"
+_OWN, _DIGEST = "trailkit", "trailkit_sha256"
 _PROPRIO = "robot0_proprio-state"
 _GYM_TYPE = 2  # robomimic's number for Gymnasium's environments
 _HELD_OUT = 10  # a tenth of the demonstrations, the last ones, is for validation
@@ -71,7 +75,7 @@ class Robomimic:
                 episodes=_demos(path),
                 manifest=described(attributes[_OWN]) if _OWN in attributes else None,
                 task=task_of(environment.get("env_name")),
-                control_timestep=1 / frequency if frequency else CONTROL_TIMESTEP,
+                control_timestep=CONTROL_TIMESTEP if frequency is None else timestep_of(frequency, "control_freq"),
             )
 
 
@@ -86,6 +90,7 @@ def _write_demo(demo: h5py.Group, episode: Episode) -> None:
     if episode.state is not None:
         demo["states"] = episode.state[:-1]
         demo["final_state"] = episode.state[-1]
+    demo.attrs[_DIGEST] = _digest(demo)
     for name, values in episode.observation.items():
         key = _PROPRIO if name == "proprio" else f"{name}_image"
         # A chunk a picture, since robomimic reads single steps.
@@ -103,9 +108,15 @@ def _write_masks(file: h5py.File, demos: int) -> None:
 
 
 def _demos(path: Path) -> Iterator[Episode]:
+    changed = []
     with reading(path, _KIND), h5py.File(path) as file:
         for name in sorted(file["data"], key=_number):
-            yield _read_demo(file["data"][name], name)
+            with reading(f"{path}, {name}", _KIND):
+                episode = _read_demo(file["data"][name], name)
+                if _is_changed(file["data"][name]):
+                    changed.append(name)
+            yield episode
+    warn_of_changed(path, changed)
 
 
 def _number(name: str) -> tuple[int, str]:
@@ -114,27 +125,53 @@ def _number(name: str) -> tuple[int, str]:
 
 
 def _read_demo(demo: h5py.Group, name: str) -> Episode:
-    own = _OWN in demo.attrs
-    following = demo.get("next_obs", demo["obs"])  # where those after the steps are missing, the last one stands still
+    steps, changed = len(demo["actions"]), _is_changed(demo)
+    recorded = _OWN in demo.attrs and not changed
     observation = {}
-    for key, values in demo["obs"].items():
-        observation[_name(key, values)] = np.concatenate([values[()], following[key][-1:]])
+    for key in demo["obs"]:
+        observed = _observed(demo, key, steps)
+        observation[_name(key, observed)] = observed
     return completed(
         observation=observation,
-        action=demo["actions"][()],
+        action=_values(demo, "actions"),
         reward=_values(demo, "rewards"),
-        success=_values(demo, "success"),
-        discount=_values(demo, "discount"),
-        metadata=json.loads(demo.attrs[_OWN]) if own else {"name": name},
-        state=np.concatenate([demo["states"][()], demo["final_state"][()][None]]) if "final_state" in demo else None,
+        success=None if changed else _values(demo, "success"),
+        discount=None if changed else _values(demo, "discount"),
+        metadata=json.loads(demo.attrs[_OWN]) if recorded else {"name": name},
+        state=_states(demo) if recorded and "final_state" in demo else None,
     )
+
+
+def _is_changed(demo: h5py.Group) -> bool:
+    """Whether trailkit wrote a demonstration, and someone else has changed it since."""
+    return _OWN in demo.attrs and demo.attrs.get(_DIGEST) != _digest(demo)
+
+
+def _digest(demo: h5py.Group) -> str:
+    return digest({key: demo[key][()] for key in ("actions", "states") if key in demo})
+
+
+def _observed(demo: h5py.Group, key: str, steps: int) -> NDArray[Any]:
+    """What was observed before each step and after the last one; where that is missing, the last one stands still."""
+    before, after = demo["obs"][key], demo.get("next_obs", demo["obs"])[key]
+    for group, values in (("obs", before), ("next_obs", after)):
+        if not isinstance(values, h5py.Dataset):
+            raise ValueError(f"{group}/{key} holds others, expected an array")
+        if values.shape != (steps, *before.shape[1:]):
+            wanted = [steps, *before.shape[1:]]
+            raise ValueError(f"{group}/{key} has the shape {list(values.shape)}, expected {wanted}: a row an action")
+    return np.concatenate([before[()], after[-1:]])
+
+
+def _states(demo: h5py.Group) -> NDArray[np.float64]:
+    return np.concatenate([demo["states"][()], demo["final_state"][()][None]])
 
 
 def _values(demo: h5py.Group, key: str) -> NDArray[Any] | None:
     return demo[key][()] if key in demo else None
 
 
-def _name(key: str, values: h5py.Dataset) -> str:
+def _name(key: str, values: NDArray[Any]) -> str:
     if key == _PROPRIO:
         return "proprio"
     return key.removesuffix("_image") if values.dtype == np.uint8 else key

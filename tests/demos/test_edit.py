@@ -1,5 +1,6 @@
 import dataclasses
 import resource
+from pathlib import Path
 
 import pytest
 from demonstrations import SETTINGS, SOURCE, assert_same, make_episode
@@ -105,6 +106,21 @@ def test_a_full_disk_leaves_neither_part(tmp_path):
             split(store.path, str(tmp_path / "part"), 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [each.name for each in tmp_path.iterdir()] == ["all"]
+
+
+@pytest.mark.parametrize("failing", ["part_train", "part_holdout"])
+def test_a_part_that_cannot_be_put_in_place_leaves_neither(tmp_path, monkeypatch, failing):
+    store, rename = make_store(tmp_path / "all", range(4)), Path.rename
+
+    def refused(self, target):
+        if Path(target).name == failing:
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(UserError, match=f"cannot write .*{failing}: Permission denied"):
+        split(store.path, str(tmp_path / "part"), 2)
     assert [each.name for each in tmp_path.iterdir()] == ["all"]
 
 

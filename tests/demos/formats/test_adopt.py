@@ -70,12 +70,16 @@ def test_actions_tell_their_space(size, space):
             {"cameras": CAMERAS},
             r"its actions have 7 numbers, trailkit's 4 \(cartesian\) or 9 \(joint\)",
         ),
+        (others(arm={"joints": np.zeros(5)}), {}, "of its observations, arm cannot be used, expected arrays"),
+        (others(arm=(np.zeros(5),), hand=["a"] * 5), {}, "of its observations, hand, arm cannot be used"),
+        (others(hand=np.zeros((5, 16), np.uint8)), {"cameras": {"front": "hand"}}, r"camera 'hand' is uint8 \[5, 16\]"),
+        (others(hand=np.zeros((5, 16, 20, 3))), {"cameras": {"front": "hand"}}, "camera 'hand' is float64 .*uint8"),
         (others(size=(8, 8)), {"cameras": CAMERAS}, "image size 8x8: height and width must lie within"),
         (others(), {"cameras": CAMERAS, "task": "life"}, "unknown task 'life': did you mean .*'lift'"),
     ],
 )
 def test_what_cannot_be_used_is_named_before_anything_is_read(episode, words, message):
-    with pytest.raises(UserError, match=f"^others.hdf5: .*{message}"):
+    with pytest.raises(UserError, match=f"^others.hdf5(, demonstration 0)?: .*{message}"):
         adopt(Contents(iter([episode]), None, "lift"), Words(**words), Path("others.hdf5"))
 
 
@@ -84,6 +88,38 @@ def test_what_cannot_be_used_is_named_before_anything_is_read(episode, words, me
     [
         (others(scale=3.5), {}, "actions of up to 3.5: expected all within -1 and 1"),
         (others(), {"proprio": ["arm"]}, "proprioception of 18 numbers, trailkit's has 21: .*proprio=none"),
+        (
+            others(arm={"joints": np.zeros(5)}),
+            {"proprio": ["tool", "arm"]},
+            "observation 'arm' is a dict: expected an array of 5",
+        ),
+        (
+            others(arm=(np.zeros(5),)),
+            {"proprio": ["tool", "arm"]},
+            "observation 'arm' is a tuple: expected an array of 5 rows",
+        ),
+        (others(hand=[0] * 5), {}, "observation 'hand' is a list: expected an array of 5 rows"),
+        (
+            others(hand=np.zeros((6, 16, 20, 3), np.uint8)),
+            {},
+            r"observation 'hand' has the shape \[6, 16, 20, 3\]: .* 5 ",
+        ),
+        (
+            others(arm=np.zeros((4, 18))),
+            {"proprio": ["tool", "arm"]},
+            r"observation 'arm' has the shape \[4, 18\]: .* 5 rows",
+        ),
+        (
+            others(arm=np.float64(1)),
+            {"proprio": ["tool", "arm"]},
+            "observation 'arm' is a float64: expected an array of 5 rows",
+        ),
+        (
+            others(arm=np.full((5, 18), "x")),
+            {"proprio": ["tool", "arm"]},
+            "observation 'arm' is of type <U1, expected numbers",
+        ),
+        (others(scale=np.inf), {}, "actions of up to inf: expected all within -1 and 1"),
         (others(length=9), {"episode_steps": 8}, "9 steps: .*episode_steps=9 or more"),
         (others(length=201), {}, "201 steps: .*episode_steps=201 or more"),
     ],
@@ -94,6 +130,11 @@ def test_an_episode_that_cannot_be_used_is_named(episode, words, message):
     )
     with pytest.raises(UserError, match=f"^others.hdf5, demonstration [01]: {message}"):
         list(episodes)
+
+
+def test_what_is_not_an_array_does_no_harm_where_it_is_not_needed():
+    _, [episode] = adopted(others(arm={"joints": np.zeros(5)}), cameras=CAMERAS)
+    assert set(episode.observation) == {"front", "wrist"}
 
 
 def test_words_are_read_as_they_are_written():

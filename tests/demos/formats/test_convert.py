@@ -103,6 +103,18 @@ def test_what_is_there_is_not_overwritten(tmp_path, make_store, name):
     assert files(tmp_path / "taken") == ["thesis.txt"]
 
 
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text("")])
+@pytest.mark.parametrize("name", NAMES)
+def test_not_even_an_empty_folder_or_file_is_overwritten(tmp_path, make_store, name, make):
+    store = make_store()
+    make(tmp_path / "taken")
+    with pytest.raises(UserError, match="taken exists: choose another name, nothing is overwritten"):
+        export(store, make_format(name), tmp_path / "taken")
+    export(store, make_format(name), tmp_path / "other")
+    with pytest.raises(UserError, match="taken exists: choose another name, nothing is overwritten"):
+        bring_in(tmp_path / "other", make_format(name), tmp_path / "taken", Words())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left_when_the_disk_is_full(tmp_path, make_store, name):
     store = make_store()

@@ -11,7 +11,8 @@ from trailkit.demos.formats import lerobot_writer
 from trailkit.demos.formats.adopt import Words
 from trailkit.demos.formats.convert import bring_in
 from trailkit.demos.formats.lerobot import LeRobot
-from trailkit.demos.formats.lerobot_pictures import Images, Videos, picture_of
+from trailkit.demos.formats.lerobot_pictures import Images, Videos
+from trailkit.demos.formats.png import picture_of
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings, ObservationSettings
@@ -177,15 +178,6 @@ def test_others_data_become_demonstrations_with_the_last_observation_twice(store
         np.testing.assert_array_equal(back.observation[name][-1], episode.observation[name][-2])
     np.testing.assert_array_equal(back.success, episode.success)
     np.testing.assert_array_equal(back.discount, np.ones(25, np.float32))
-
-
-def test_a_rest_of_other_episodes_is_refused(store, tmp_path):
-    LeRobot(Images).write(store, tmp_path / "out")
-    path = tmp_path / "out/meta/trailkit/episodes.parquet"
-    rests = pq.read_table(path)
-    pq.write_table(rests.slice(1), path)
-    with pytest.raises(UserError, match="meta/trailkit is of other episodes than the dataset"):
-        bring_in(tmp_path / "out", LeRobot(Images), tmp_path / "back", Words())
 
 
 def test_an_older_version_is_refused(store, tmp_path):

@@ -3,7 +3,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from demonstrations import make_episode
+from demonstrations import assert_same, make_episode
 
 from trailkit.demos.formats.adopt import Words
 from trailkit.demos.formats.convert import bring_in
@@ -122,7 +122,7 @@ def test_a_key_that_is_missing_is_named(tmp_path, make_store):
     Robomimic().write(make_store(), tmp_path / "demos.hdf5")
     with h5py.File(tmp_path / "demos.hdf5", "r+") as file:
         del file["data/demo_1/actions"]
-    with pytest.raises(UserError, match=r"demos.hdf5 cannot be read as a robomimic HDF5 file: .*actions"):
+    with pytest.raises(UserError, match=r"demos.hdf5, demo_1 cannot be read as a robomimic HDF5 file: .*actions"):
         bring_in(tmp_path / "demos.hdf5", Robomimic(), tmp_path / "back", Words())
 
 
@@ -131,6 +131,151 @@ def test_a_file_without_demonstrations_is_refused(tmp_path):
         file.create_group("data")
     with pytest.raises(UserError, match=r"empty.hdf5 holds no demonstrations"):
         bring_in(tmp_path / "empty.hdf5", Robomimic(), tmp_path / "back", Words(task="lift"))
+
+
+def replaced(key, values):
+    """An edit of a file that others wrote: another dataset in the place of one; None leaves it out."""
+
+    def edit(file):
+        file["data/demo_1"].pop(key, None)
+        if values is not None:
+            file[f"data/demo_1/{key}"] = values
+
+    return edit
+
+
+def with_environment(text):
+    return lambda file: file["data"].attrs.update(env_args=text)
+
+
+def with_no_steps(file):
+    for key, shape in {"actions": (0, 4), "rewards": 0, "obs/agentview_image": (0, 16, 16, 3)}.items():
+        replaced(key, np.zeros(shape, np.uint8))(file)
+    for key in ("next_obs", "obs/robot0_eef_pos", "obs/robot0_joint_pos"):
+        replaced(key, None)(file)
+
+
+def nested(file):
+    replaced("obs/robot0_eef_pos", None)(file)
+    replaced("obs/robot0_eef_pos/x", np.zeros(4))(file)
+
+
+EEF, AGENTVIEW = "obs/robot0_eef_pos", "obs/agentview_image"
+UNUSABLE = {
+    "longer": (
+        replaced(EEF, np.zeros((6, 3))),
+        r"demo_1 cannot.*: obs/robot0_eef_pos has the shape \[6, 3\], .*\[4, 3\]",
+    ),
+    "shorter": (replaced(EEF, np.zeros((2, 3))), r"demo_1 cannot.*: obs/robot0_eef_pos has the shape \[2, 3\]"),
+    "none": (replaced(EEF, np.zeros((0, 3))), r"demo_1 cannot.*: obs/robot0_eef_pos has the shape \[0, 3\]"),
+    "scalar": (replaced(EEF, 1.0), r"demo_1 cannot.*: obs/robot0_eef_pos has the shape \[\]"),
+    "longer pictures": (
+        replaced(AGENTVIEW, np.zeros((6, 16, 16, 3), np.uint8)),
+        r"demo_1 .*agentview_image has .*\[6, ",
+    ),
+    "longer afterwards": (
+        replaced(f"next_{EEF}", np.zeros((6, 3))),
+        r"demo_1 .*: next_obs/robot0_eef_pos has .*\[6, 3\]",
+    ),
+    "other afterwards": (replaced(f"next_{EEF}", np.zeros((4, 7))), r"demo_1 .*: next_obs/robot0_eef_pos .*\[4, 7\]"),
+    "nothing afterwards": (replaced(f"next_{EEF}", None), "demo_1 .*: not found: .*'robot0_eef_pos'"),
+    "missing": (replaced(EEF, None), "demonstration 1: unknown observation 'robot0_eef_pos'"),
+    "nested": (nested, "demo_1 cannot .*: obs/robot0_eef_pos holds others, expected an array"),
+    "no observations": (replaced("obs", None), "demo_1 cannot .*: not found: .*'obs'"),
+    "words": (replaced(EEF, np.full((4, 3), b"x")), "demonstration 1: observation 'robot0_eef_pos' is of type"),
+    "NaN": (replaced(EEF, np.full((4, 3), np.nan)), "demonstration 1: .*proprio holds values that are not finite"),
+    "no steps": (with_no_steps, r"demo_1 cannot .*: the actions have the shape \[0, 4\]"),
+    "no actions": (replaced("actions", None), "demo_1 cannot .*: not found: .*'actions'"),
+    "flat actions": (
+        replaced("actions", np.zeros(4)),
+        r"demo_1 cannot .*: the actions have the shape \[4\], expected \[T, A",
+    ),
+    "words for actions": (replaced("actions", np.full((4, 4), b"x")), "demo_1 cannot .*: action is of type .*numbers"),
+    "NaN actions": (
+        replaced("actions", np.full((4, 4), np.nan)),
+        "demonstration 1: .*action holds values that are not fin",
+    ),
+    "infinite actions": (replaced("actions", np.full((4, 4), np.inf)), "demonstration 1: actions of up to inf"),
+    "9 actions": (replaced("actions", np.zeros((4, 9))), "demonstration 1: .* 9-dimensional actions, expected 4"),
+    "more actions": (
+        replaced("actions", np.zeros((6, 4))),
+        r"demo_1 .* has the shape \[4, 16, 16, 3\], expected \[6, ",
+    ),
+    "fewer rewards": (replaced("rewards", np.zeros(3)), r"demonstration 1: the episode's reward is float32 \[3\]"),
+    "a rate below 0": (
+        with_environment('{"env_kwargs": {"control_freq": -20}}'),
+        "control_freq is -20, expected a numb",
+    ),
+    "words for a rate": (with_environment('{"env_kwargs": {"control_freq": "20"}}'), "control_freq is '20', expected"),
+    "no JSON": (with_environment("{"), "cannot be read as a robomimic HDF5 file: Expecting"),
+}
+
+
+@pytest.mark.parametrize(("edit", "message"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_cannot_be_used_is_named_in_one_line(tmp_path, edit, message):
+    path = as_others_write(tmp_path / "other.hdf5")
+    with h5py.File(path, "r+") as file:
+        edit(file)
+    with pytest.raises(UserError, match=f"^.*other.hdf5.*{message}.*$") as error:
+        adopted(tmp_path, path, *SAID)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "back").exists()
+
+
+def cut_short(demo):
+    """Takes the last step from all that has a row for each step."""
+    steps, names = demo.attrs["num_samples"], []
+    demo.visit(names.append)
+    for name in names:
+        if isinstance(demo[name], h5py.Dataset) and demo[name].shape[0] == steps:
+            values = demo[name][:-1]
+            del demo[name]
+            demo[name] = values
+    demo.attrs["num_samples"] = steps - 1
+
+
+def test_a_demonstration_that_was_cut_short_does_not_end_in_the_states_of_the_whole(tmp_path, make_store, caplog):
+    store = make_store()
+    Robomimic().write(store, tmp_path / "demos.hdf5")
+    with h5py.File(tmp_path / "demos.hdf5", "r+") as file:
+        cut_short(file["data/demo_1"])
+    bring_in(tmp_path / "demos.hdf5", Robomimic(), tmp_path / "back", Words())
+    back = DemoStore.open(tmp_path / "back")
+    before, after = store.read(1), back.read(1)
+    assert after.state is None and after.metadata == {"name": "demo_1"}
+    for name, values in before.observation.items():
+        np.testing.assert_array_equal(after.observation[name], values[:-1])
+    np.testing.assert_array_equal(after.reward, before.reward[:-1])
+    assert f"{tmp_path}/demos.hdf5: demo_1 changed after trailkit wrote it" in caplog.text
+    for untouched in (0, 2):
+        assert_same(back.read(untouched), store.read(untouched))
+
+
+def test_what_trailkit_kept_is_left_out_where_only_others_know_the_new_length(tmp_path, make_store):
+    Robomimic().write(make_store(), tmp_path / "demos.hdf5")
+    with h5py.File(tmp_path / "demos.hdf5", "r+") as file:
+        demo = file["data/demo_1"]
+        kept = {name: demo[name][()] for name in ("success", "discount", "final_state")}
+        cut_short(demo)
+        for name, values in kept.items():
+            del demo[name]
+            demo[name] = values
+    bring_in(tmp_path / "demos.hdf5", Robomimic(), tmp_path / "back", Words())
+    episode = DemoStore.open(tmp_path / "back").read(1)
+    assert (episode.length, episode.state) == (5, None)
+    np.testing.assert_array_equal(episode.success, episode.reward > 0)
+
+
+def test_demonstrations_that_were_left_out_or_named_anew_are_whole(tmp_path, make_store, caplog):
+    store = make_store()
+    Robomimic().write(store, tmp_path / "demos.hdf5")
+    with h5py.File(tmp_path / "demos.hdf5", "r+") as file:
+        del file["data/demo_0"]
+        file.move("data/demo_1", "data/demo_7")
+    bring_in(tmp_path / "demos.hdf5", Robomimic(), tmp_path / "back", Words())
+    for episode, index in zip(DemoStore.open(tmp_path / "back").episodes(), (2, 1), strict=True):
+        assert_same(episode, store.read(index))
+    assert not caplog.text
 
 
 def test_lengths_that_differ_are_named(tmp_path, make_store):
