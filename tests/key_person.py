@@ -113,7 +113,8 @@ def play(task, tries, folder, steps=600):
             return {"front": env.render("front", 256, 256, Quality.FAST)}
 
         person.start()
-        for _ in teleoperate(env, device, store, tries, 0, view, Feel(pos_sensitivity=0.5), clock):
+        feel, never = Feel(pos_sensitivity=0.5), threading.Event()
+        for _ in teleoperate(env, device, store, tries, 0, view, feel, clock, never):
             pass
         device.close()
         person.join()

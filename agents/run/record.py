@@ -139,9 +139,6 @@ def _make_device(device: Device, config: TeleopConfig, store: DemoStore) -> Tele
             from trailkit.demos.teleop.browser import BrowserDevice
 
             browser = BrowserDevice(store, config.host, config.port)
-            port = browser.url.split(":")[2].split("/")[0]
-            print(
-                f"open {browser.url}\nfrom another machine: ssh -L {port}:127.0.0.1:{port} HERE, then the same address",
-                flush=True,
-            )
+            tunnel = f"ssh -L {browser.port}:{browser.host}:{browser.port} HERE"
+            print(f"open {browser.url}\nfrom another machine: {tunnel}, then the same address", flush=True)
             return browser

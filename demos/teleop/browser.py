@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 from aiohttp import web
@@ -38,18 +39,20 @@ class BrowserDevice:
         self._token = secrets.token_urlsafe(16)
         self._store = DemoStore(store.path, store.manifest, store.source)
         self._loop = asyncio.new_event_loop()
-        self._ready: list[int | OSError] = []
-        started, self._stop = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=self._serve, args=(host, port, started), daemon=True, name="page")
+        self._stop = asyncio.Event()
+        listening: Future[int] = Future()
+        self._thread = threading.Thread(target=self._serve, args=(host, port, listening), daemon=True, name="page")
         self._thread.start()
-        started.wait()
-        (outcome,) = self._ready
-        if isinstance(outcome, OSError):
+        try:
+            self.port = listening.result()
+        except Exception as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise UserError(
-                f"teleop.host={host} teleop.port={port} cannot be listened on ({outcome.strerror or outcome}): "
-                "choose another port, or 0 for a free one"
-            )
-        self.url = f"http://{host}:{outcome}/?token={self._token}"
+                f"teleop.host={host} teleop.port={port} cannot be listened on ({reason}): "
+                "choose another port, or 0 for a free one, or another host"
+            ) from error
+        self.host = f"[{host}]" if ":" in host else host  # as it stands in an address
+        self.url = f"http://{self.host}:{self.port}/?token={self._token}"
 
     def read(self) -> Command:
         """What the page says now; not connected while no page is open."""
@@ -68,22 +71,26 @@ class BrowserDevice:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
-    def _serve(self, host: str, port: int, started: threading.Event) -> None:
-        with tempfile.TemporaryDirectory() as videos:
-            self._loop.run_until_complete(self._run(host, port, Path(videos), started))
-        self._loop.close()
+    def _serve(self, host: str, port: int, listening: Future[int]) -> None:
+        """Serves until told to stop; `listening` gets the port, or whatever goes wrong before there is one."""
+        try:
+            with tempfile.TemporaryDirectory() as videos:
+                self._loop.run_until_complete(self._run(host, port, Path(videos), listening))
+        except Exception as error:
+            if listening.done():
+                raise
+            listening.set_exception(error)
+        finally:
+            self._loop.close()
 
-    async def _run(self, host: str, port: int, videos: Path, started: threading.Event) -> None:
+    async def _run(self, host: str, port: int, videos: Path, listening: Future[int]) -> None:
         runner = web.AppRunner(
             Server(self._channel, self._store, self._token, videos).app, access_log=None, shutdown_timeout=1
         )
         try:
             await runner.setup()
             await web.TCPSite(runner, host, port).start()
-            self._ready.append(runner.addresses[0][1])
-        except OSError as error:
-            self._ready.append(error)
-        started.set()
-        if isinstance(self._ready[0], int):
+            listening.set_result(runner.addresses[0][1])
             await self._stop.wait()
-        await runner.cleanup()
+        finally:
+            await runner.cleanup()

@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Server:
         self._channel, self._store, self._token, self._videos = channel, store, token, videos
         self._socket: web.WebSocketResponse | None = None  # of the page that commands the arm
         self._newer = asyncio.Event()
+        self._filming = asyncio.Lock()  # two films of one episode would be written to the same file
         self.app = web.Application(middlewares=[self._authorize])
         self.app.on_shutdown.append(self._hang_up)
         self.app.router.add_get("/", self._index)
@@ -112,35 +114,42 @@ class Server:
                 await socket.send_bytes(picture)
 
     async def _episodes(self, _: web.Request) -> web.Response:
-        await asyncio.to_thread(self._store.count)
-        rows = self._store.manifest.episodes
+        store = await self._snapshot()
+        rows = store.manifest.episodes
         return web.json_response(
             [{"file": row.file, "size": row.size, "length": row.length, "success": row.success} for row in rows]
         )
 
     async def _thumbnail(self, request: web.Request) -> web.Response:
-        index = await self._find(request)
-        return web.Response(body=await asyncio.to_thread(_thumbnail, self._store, index), content_type="image/jpeg")
+        episode = await self._find(request)
+        return web.Response(body=await asyncio.to_thread(_thumbnail, episode), content_type="image/jpeg")
 
     async def _video(self, request: web.Request) -> web.FileResponse:
-        index = await self._find(request)
-        row = self._store.manifest.episodes[index]
+        episode = await self._find(request)
+        (row,) = episode.manifest.episodes
         path = self._videos / f"{row.file}.{row.size}.mp4"
-        if not path.exists():
-            await asyncio.to_thread(play, self._store, path, [index])
+        async with self._filming:
+            if not path.exists():
+                await asyncio.to_thread(play, episode, path)
         return web.FileResponse(path)
 
     async def _remove(self, request: web.Request) -> web.Response:
         await asyncio.to_thread(self._store.remove, request.match_info["file"])
         return web.Response()
 
-    async def _find(self, request: web.Request) -> int:
-        """The index of the episode that a request names."""
-        await asyncio.to_thread(self._store.count)
-        files = [row.file for row in self._store.manifest.episodes]
-        if request.match_info["file"] not in files:
+    async def _find(self, request: web.Request) -> DemoStore:
+        """The episode that a request names, alone in a store: the removal of others does not renumber it."""
+        store = await self._snapshot()
+        rows = tuple(row for row in store.manifest.episodes if row.file == request.match_info["file"])
+        if not rows:
             raise web.HTTPNotFound(text="there is no such episode\n")
-        return files.index(request.match_info["file"])
+        return DemoStore(store.path, replace(store.manifest, episodes=rows), store.source)
+
+    async def _snapshot(self) -> DemoStore:
+        """The store as it is now: what other requests remove does not change it."""
+        store = DemoStore(self._store.path, self._store.manifest, self._store.source)
+        await asyncio.to_thread(store.count)
+        return store
 
 
 def _take_in(channel: Channel, text: str) -> None:
@@ -166,12 +175,12 @@ def _encode(moment: Moment) -> tuple[str, bytes]:
     return text, _jpeg(np.hstack(pictures)) if pictures else b""
 
 
-def _thumbnail(store: DemoStore, index: int) -> bytes:
-    """What the first camera saw at the end of an episode."""
-    cameras = store.settings.observation.cameras
+def _thumbnail(episode: DemoStore) -> bytes:
+    """What the first camera saw at the end of the only episode of a store."""
+    cameras = episode.settings.observation.cameras
     if not cameras:
         raise UserError("the demonstrations have no camera: there is nothing to see")
-    picture = store.read(index).observation[cameras[0]][-1]
+    picture = episode.read(0).observation[cameras[0]][-1]
     return _jpeg(np.asarray(Image.fromarray(picture).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)))
 
 

@@ -18,6 +18,7 @@ const BUTTONS = { Enter: "keep", Backspace: "discard", Delete: "discard", KeyR: 
 const held = new Set(); // key codes
 const pads = { plane: [0, 0], height: [0, 0] }; // deflections of the touch pads: right, up
 let mouse = [0, 0, 0]; // a SpaceMouse's
+let mouseButtons = 0; // the bits of those that are down
 let grip = 0; // 1 closes, -1 opens, 0 until the person first decides in an episode
 
 function axes() {
@@ -28,6 +29,7 @@ function axes() {
 }
 
 function toggleGrip() {
+  if ($("replay").open) return;
   setGrip(grip === 1 ? -1 : 1);
   send();
 }
@@ -110,42 +112,41 @@ if (navigator.hid) {
   $("hid").addEventListener("click", async () => {
     const [device] = await navigator.hid.requestDevice({ filters: [{ vendorId: 0x256f }, { vendorId: 0x046d, usagePage: 1, usage: 8 }] });
     if (!device) return;
-    await device.open();
-    let buttons = 0;
-    device.addEventListener("inputreport", ({ reportId, data }) => {
-      const read = (axis) => Math.max(-1, Math.min(1, data.getInt16(2 * axis, true) / 350));
-      if (reportId === 1) { mouse = [read(0), -read(1), -read(2)]; send(); }
-      if (reportId === 3) {
-        const now = data.getUint8(0), newly = now & ~buttons;
-        buttons = now;
-        if (newly & 1) toggleGrip();
-        if (newly & 2) press("keep");
-      }
-    });
+    if (!device.opened) await device.open();
+    device.addEventListener("inputreport", hearMouse); // once, however often it is connected
     $("hid").textContent = `${device.productName} is connected`;
   });
+  navigator.hid.addEventListener("disconnect", ({ device }) => {
+    [mouse, mouseButtons] = [[0, 0, 0], 0]; // its release will not be heard
+    $("hid").textContent = `${device.productName} is unplugged: connect it again`;
+    send();
+  });
+}
+
+function hearMouse({ reportId, data }) {
+  const read = (axis) => Math.max(-1, Math.min(1, data.getInt16(2 * axis, true) / 350));
+  if (reportId === 1) { mouse = [read(0), -read(1), -read(2)]; send(); }
+  if (reportId === 3) {
+    const now = data.getUint8(0), newly = now & ~mouseButtons;
+    mouseButtons = now;
+    if (newly & 1) toggleGrip();
+    if (newly & 2) press("keep");
+  }
 }
 
 // --- the connection --------------------------------------------------------------------------------------------------
 
 let socket = null, number = 0;
-const sentAt = new Map(); // when each message left, until a picture answers it
-const latencies = []; // ms from a change of command to the drawn picture that knows of it
-let lastSent = "";
 
 function send() {
   // While a replay is open nothing is said: the episode pauses.
   if (!socket || socket.readyState !== WebSocket.OPEN || $("replay").open) return;
-  const command = { axes: axes(), grip };
-  const changed = JSON.stringify(command) !== lastSent;
-  lastSent = JSON.stringify(command);
   number += 1;
-  if (changed) sentAt.set(number, performance.now());
-  socket.send(JSON.stringify({ ...command, number }));
+  socket.send(JSON.stringify({ axes: axes(), grip, number }));
 }
 
 function press(button) {
-  if (!socket || socket.readyState !== WebSocket.OPEN) return;
+  if (!socket || socket.readyState !== WebSocket.OPEN || $("replay").open) return;
   socket.send(JSON.stringify({ button }));
   if (document.body.dataset.phase === "ready") return; // there is nothing to decide yet
   setGrip(0); // else it would begin the next episode
@@ -203,11 +204,6 @@ async function draw(status, blob) {
     loadEpisodes();
   }
   if (blob.size) drawViews(status.cameras, await createImageBitmap(blob));
-  for (const [sent, when] of sentAt) {
-    if (sent > status.heard) break;
-    sentAt.delete(sent);
-    latencies.push(performance.now() - when);
-  }
 }
 
 function drawViews(cameras, bitmap) {
@@ -232,8 +228,8 @@ function drawViews(cameras, bitmap) {
 // --- the strip of episodes -------------------------------------------------------------------------------------------
 
 async function loadEpisodes() {
-  const response = await fetch(url("episodes"));
-  if (!response.ok) return;
+  const response = await fetch(url("episodes")).catch(() => null);
+  if (!response?.ok) return;
   const rows = await response.json();
   $("kept").textContent = rows.length;
   const list = $("episodes");
@@ -263,11 +259,13 @@ function episodeItem(row, key) {
 }
 
 function replay(row) {
-  const dialog = $("replay"), video = dialog.querySelector("video");
+  const dialog = $("replay"), video = dialog.querySelector("video"), refusal = $("refusal");
+  refusal.textContent = "";
   video.src = url(`episodes/${row.file}/video`);
   $("remove").onclick = async () => {
-    await fetch(url(`episodes/${row.file}`), { method: "DELETE" });
-    dialog.close();
+    const response = await fetch(url(`episodes/${row.file}`), { method: "DELETE" }).catch(() => null);
+    if (response?.ok) dialog.close();
+    else refusal.textContent = `Not removed: ${response ? await response.text() : "the connection is lost"}`;
     loadEpisodes();
   };
   dialog.onclose = () => video.removeAttribute("src");

@@ -170,3 +170,127 @@ def test_a_held_key_is_let_go_when_the_window_loses_focus(chrome, tmp_path):
         page.keyboard.press("Enter")
         process.wait(timeout=15)
     assert not DemoStore.open(out).read(0).action[-3:].any()
+
+
+# Devices that no test machine has, as a page sees them; `test` says what a person does to them.
+GAMEPAD = """
+    const pad = { mapping: "standard", id: "a gamepad", axes: [0, 0, 0, 0], buttons: [] };
+    for (let index = 0; index < 17; index += 1) pad.buttons.push({ pressed: false });
+    navigator.getGamepads = () => [pad];
+    window.test = { hold: (index, pressed) => { pad.buttons[index].pressed = pressed; } };
+"""
+SPACEMOUSE = """
+    const mouse = Object.assign(new EventTarget(), { productName: "SpaceMouse", opened: false });
+    mouse.open = async () => {
+        if (mouse.opened) throw new DOMException("open already", "InvalidStateError");
+        mouse.opened = true;
+    };
+    const hid = Object.assign(new EventTarget(), { requestDevice: async () => [mouse] });
+    Object.defineProperty(navigator, "hid", { value: hid });
+    const report = (reportId, bytes) => mouse.dispatchEvent(
+        Object.assign(new Event("inputreport"), { reportId, data: new DataView(bytes.buffer) }));
+    window.test = {
+        push: (...axes) => report(1, new Int16Array(axes)),
+        hold: (index, pressed) => report(3, new Uint8Array([pressed << index])),
+        unplug: () => {
+            mouse.opened = false;
+            hid.dispatchEvent(Object.assign(new Event("disconnect"), { device: mouse }));
+        },
+    };
+"""
+GRIP = 0  # the button of either
+
+
+def tap(page, button):
+    page.evaluate("button => test.hold(button, true)", button)
+    page.wait_for_timeout(300)
+    page.evaluate("button => test.hold(button, false)", button)
+
+
+@pytest.mark.parametrize(("device", "keep"), [(GAMEPAD, 9), (SPACEMOUSE, 1)], ids=["gamepad", "spacemouse"])
+def test_buttons_of_a_device_decide_nothing_while_a_replay_is_open(chrome, tmp_path, device, keep):
+    out = tmp_path / "demos"
+    with recording(out, *WORDS, "episodes=2") as (process, address):
+        page = chrome.new_page()
+        page.add_init_script(device)
+        page.goto(address)
+        phase(page, "ready")
+        if device is SPACEMOUSE:
+            page.locator("#hid").click()
+        hold(page, "w", 200)
+        phase(page, "playing")
+        tap(page, keep)
+        expect(page.locator("#episodes li")).to_have_count(1)
+        hold(page, "w", 200)
+        phase(page, "playing")
+        page.locator("#episodes button").click()
+        tap(page, GRIP)
+        expect(page.locator("#grip")).to_have_attribute("aria-pressed", "false")
+        tap(page, keep)
+        phase(page, "paused")
+        page.get_by_role("button", name="Close").click()
+        tap(page, GRIP)
+        expect(page.locator("#grip")).to_have_attribute("aria-pressed", "true")
+        tap(page, keep)
+        assert process.wait(timeout=15) == 0
+    assert len(DemoStore.open(out)) == 2
+
+
+def test_an_unplugged_spacemouse_stops_driving_and_can_be_connected_again(chrome, tmp_path):
+    out = tmp_path / "demos"
+    with recording(out, *WORDS, "episodes=1") as (process, address):
+        page = chrome.new_page()
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.add_init_script(SPACEMOUSE)
+        page.goto(address)
+        phase(page, "ready")
+        page.locator("#hid").click()
+        expect(page.locator("#hid")).to_have_text("SpaceMouse is connected")
+        page.evaluate("test.push(350, 0, 0)")
+        phase(page, "playing")
+        page.evaluate("test.unplug()")
+        expect(page.locator("#hid")).to_have_text("SpaceMouse is unplugged: connect it again")
+        page.wait_for_timeout(300)
+        for _ in range(2):  # the second click finds it open
+            page.locator("#hid").click()
+            expect(page.locator("#hid")).to_have_text("SpaceMouse is connected")
+        tap(page, GRIP)
+        expect(page.locator("#grip")).to_have_attribute("aria-pressed", "true")
+        assert not errors
+        page.keyboard.press("Enter")
+        assert process.wait(timeout=15) == 0
+    action = DemoStore.open(out).read(0).action
+    assert action[:, 0].max() == 1 and not action[-6:, 0].any()
+
+
+def test_an_episode_that_cannot_be_removed_is_said_and_the_strip_is_fresh(chrome, tmp_path):
+    out = tmp_path / "demos"
+    with recording(out, *WORDS, "episodes=2") as (process, address):
+        page = chrome.new_page()
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        phase(page, "ready")
+        hold(page, "w", 200)
+        page.keyboard.press("Enter")
+        page.locator("#episodes button").click()
+        DemoStore.open(out).remove("episode_000000.hdf5")
+        page.get_by_role("button", name="Remove").click()
+        refusal = page.get_by_role("alert")
+        expect(refusal).to_have_text(re.compile("^Not removed: unknown episode 'episode_000000.hdf5'"))
+        expect(page.locator("#episodes li")).to_have_count(0)
+        process.terminate()
+        process.wait(timeout=15)
+        page.get_by_role("button", name="Remove").click()
+        expect(refusal).to_have_text("Not removed: the connection is lost")
+        assert not errors
+
+
+def test_the_printed_address_and_tunnel_lead_to_an_ipv6_host(chrome, tmp_path):
+    with recording(tmp_path / "demos", *WORDS, "teleop.host='::1'") as (process, address):
+        port = re.fullmatch(r"http://\[::1\]:(\d+)/\?token=.+", address)[1]
+        assert process.stdout.readline().startswith(f"from another machine: ssh -L {port}:[::1]:{port} HERE")
+        page = chrome.new_page()
+        page.goto(address)
+        phase(page, "ready")

@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -237,6 +238,49 @@ def test_removing_an_episode_leaves_its_file_aside(device, store):
     assert request(device, "episodes/..%2f..%2fother.hdf5", "DELETE")[0] == 404
     assert request(device, "episodes/episode_000001.hdf5/thumbnail")[0] == 404
     assert request(device, "episodes/episode_000001.hdf5/video")[0] == 404
+
+
+def test_pages_that_ask_for_one_replay_at_once_all_get_it(device, tmp_path):
+    path = "episodes/episode_000001.hdf5/video"
+    with ThreadPoolExecutor(4) as pages:
+        answers = list(pages.map(lambda _: request(device, path), range(4)))
+    assert [status for status, _, _ in answers] == [200] * 4
+    (video,) = {body for _, body, _ in answers}
+    (tmp_path / "replay.mp4").write_bytes(video)
+    assert imageio_ffmpeg.count_frames_and_secs(tmp_path / "replay.mp4")[0] == 7
+
+
+@pytest.fixture
+def removed_before_read(device, monkeypatch):
+    """Has an episode removed just before the server reads one; gives a function to name it."""
+    read = DemoStore.read
+
+    def arrange(file):
+        def remove_and_read(store, index):
+            assert request(device, f"episodes/{file}", "DELETE")[0] == 200
+            assert len(json.loads(request(device, "episodes")[1])) == 2
+            return read(store, index)
+
+        monkeypatch.setattr(DemoStore, "read", remove_and_read)
+
+    return arrange
+
+
+@pytest.mark.parametrize("what", ["thumbnail", "video"])
+def test_an_episode_that_is_removed_before_it_is_read_is_not_found(device, removed_before_read, what):
+    removed_before_read("episode_000000.hdf5")
+    status, body, _ = request(device, f"episodes/episode_000000.hdf5/{what}")
+    assert status == 404 and b"episode_000000.hdf5 cannot be read: No such file" in body
+
+
+@pytest.mark.parametrize("what", ["thumbnail", "video"])
+def test_an_episode_is_shown_though_one_before_it_is_removed(device, store, removed_before_read, what):
+    undisturbed = BrowserDevice(store, port=0)
+    _, expected, _ = request(undisturbed, f"episodes/episode_000001.hdf5/{what}")
+    undisturbed.close()
+    removed_before_read("episode_000000.hdf5")
+    status, body, _ = request(device, f"episodes/episode_000001.hdf5/{what}")
+    assert status == 200 and body == expected
 
 
 def test_what_ends_an_episode_leaves_no_grip_to_begin_the_next(device):
