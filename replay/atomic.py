@@ -1,5 +1,6 @@
 """Files and folders that are whole or absent: written aside, forced to disk, then renamed into place."""
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,6 +30,12 @@ def written_aside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+def sweep_aside(path: Path) -> None:
+    """Removes what processes that were killed left beside `path`; no process may be writing it."""
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        aside.unlink()
 
 
 @contextmanager

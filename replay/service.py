@@ -64,6 +64,7 @@ class ReplayService:
 
         Raises:
             UserError: If the disk is full, or the episode unlike those before it.
+            ReplayTimeout: If the replay did not take it. It is on the disk, and counts: only a new service holds it.
         """
         with self._inserting:
             if episode.metadata[INDEX] >= self.episodes_of(episode.metadata[ACTOR]):
@@ -108,8 +109,9 @@ class ReplayService:
             yield batch
 
     def _add(self, episode: Episode) -> None:
+        """Adds an episode that is on the disk; it counts even if the replay does not take it."""
         with self._using:
+            self._inserted += episode.length
+            actor = episode.metadata.get(ACTOR, 0)
+            self._next[actor] = max(self.episodes_of(actor), episode.metadata.get(INDEX, -1) + 1)
             self.replay.add(episode)
-        self._inserted += episode.length
-        actor = episode.metadata.get(ACTOR, 0)
-        self._next[actor] = max(self.episodes_of(actor), episode.metadata.get(INDEX, -1) + 1)

@@ -1,8 +1,8 @@
-"""Watches a distributed training: does it keep its ratio, and does its memory come to an end?
+"""Watches a training: does it keep its ratio, and does its memory come to an end, and where it was foretold?
 
-`PYTHONPATH=tests python -m steady REPORT.json env=reach demos=… minutes=60 out=…` trains and prints what it saw:
-the samples per insert, the steps that the replay held, and the memory of each role (the proportional set sizes of its
-processes), at a quarter of the time, which is when a training has warmed up, and at the end.
+`PYTHONPATH=tests python -m steady REPORT.json launch=ray env=reach demos=… minutes=60 out=…` trains and prints what it
+saw: the samples per insert, the steps that the replay held, and the memory of each role (the proportional set sizes of
+its processes), at a quarter of the time, which is when a training has warmed up, and at the end.
 """
 
 import json
@@ -16,6 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 from chaos import learner_steps, rows
+
+from trailkit.agents.run import build
+from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.footprint import footprint
+from trailkit.configs.schema import TrainConfig
 
 EVERY = 10.0  # seconds between two looks at the memory
 WARM = 0.25  # of the time
@@ -51,7 +56,7 @@ def role_of(process: psutil.Process) -> str:
 
 def train(words: list[str]) -> tuple[int, float, list[Look]]:
     """Trains, and looks at the memory meanwhile; returns the exit code, the seconds, and what was seen."""
-    command = [sys.executable, "-m", "trailkit.agents.run.cli", "train", "launch=ray", *words]
+    command = [sys.executable, "-m", "trailkit.agents.run.cli", "train", *words]
     program, began, looks = subprocess.Popen(command, start_new_session=True), time.monotonic(), []
     while program.poll() is None:
         looks.append(look(program.pid, began))
@@ -77,9 +82,13 @@ def main(words: list[str]) -> None:
     """Trains with the words after the first, and writes a report to the file that is the first."""
     report_path, *words = words
     folder = Path(next(word.removeprefix("out=") for word in words if word.startswith("out=")))
+    config = configure("train", TrainConfig, words)
+    foretold = sum(footprint(config, build.check_demos(config)).memory.values()) / 1e6
     code, seconds, looks = train(words)
     written = [row for row in rows(folder) if row["learner_steps_per_second"]]
     later = [float(row["samples_per_insert"]) for row in written[len(written) // 4 :]]
+    inserted = [float(row["actor_steps"]) - config.actor.random_steps for row in written]
+    sampled = [float(row["samples_per_insert"]) * steps for row, steps in zip(written, inserted, strict=True)]
     report = {
         "words": [word for word in words if not word.startswith(("out=", "demos="))],
         "exit code": code,
@@ -87,8 +96,13 @@ def main(words: list[str]) -> None:
         "learner steps": learner_steps(folder),
         "steps played": float(written[-1]["actor_steps"]),
         "most steps held": max(float(row["replay_size"]) for row in written),
-        "samples per insert at the end": later[-1],
+        "samples per insert, set": config.replay.samples_per_insert,
+        "at the end": later[-1],
+        "in the last three quarters alone": (sampled[-1] - sampled[len(written) // 4])
+        / (inserted[-1] - inserted[len(written) // 4]),
         "least and most after a quarter of the steps": [min(later), max(later)],
+        "memory foretold, MB": round(foretold),
+        "most memory at once, MB": round(max(sum(each.megabytes.values()) for each in looks)),
         "memory": growth(looks),
     }
     Path(report_path).write_text(json.dumps(report, indent=1) + "\n")

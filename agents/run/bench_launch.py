@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,7 +99,7 @@ class _Counter:
 
 def _steps_per_second(count: int, seconds: float) -> float:
     config = configure("train", TrainConfig, [_TASK, "launch=ray", f"launch.actors={count}", "device=cpu"])
-    start_ray(config)
+    start_ray(config, threading.Event())
     try:
         counter: Any = ray.remote(_Counter).options(name=LEARNER, num_cpus=0, max_concurrency=count + 4).remote(config)
         with tempfile.TemporaryDirectory() as folder:

@@ -88,12 +88,21 @@ class Checkpoints:
         return path
 
     def latest(self) -> tuple[int, State] | None:
-        """The step and the state of the newest valid checkpoint, if there is one; warns of damaged ones."""
-        for path in reversed(self._paths()):
+        """The step and the state of the newest valid checkpoint; warns of damaged ones. None if there never was one.
+
+        Raises:
+            UserError: If all are damaged: who then began anew would discard them.
+        """
+        paths = self._paths()
+        for path in reversed(paths):
             try:
                 return self.load(path)
             except DamagedCheckpoint as damage:
                 _log.warning("%s; trying the one before", damage)
+        if paths:
+            raise UserError(
+                f"{self._folder} holds no valid checkpoint: put one back if you can, or start anew with another out=…"
+            )
         return None
 
     def path_of(self, step: int) -> Path:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import torch
 from rich.console import Console
 
 from trailkit.agents.run import build
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.footprint import footprint
-from trailkit.configs.schema import LaunchKind, ReplayBackend, TrainConfig
+from trailkit.configs.schema import LaunchConfig, LaunchKind, ReplayBackend, TrainConfig
 from trailkit.envs import gl
 
 _LONGEST_S = 120.0
@@ -97,12 +98,26 @@ def examine(check: Check) -> Finding:
     return Finding("FAIL" if check.needed else "note", check.name, f"{why}; {check.mend}")
 
 
+def places(launch: LaunchConfig, cores: int, gpus: int) -> Finding:
+    """Whether this machine has what `launch` asks of Ray: too few cores make it slower, GPUs have to be there."""
+    wanted = launch.learner_cpus + launch.actors * launch.actor_cpus
+    asked = f"a learner and {launch.actors} actors ask for {wanted:g} cores and {launch.learner_gpus:g} GPUs"
+    there = f"{asked}, and there are {cores} and {gpus}"
+    if launch.learner_gpus > gpus:
+        return Finding("FAIL", "processes", f"{there}; lower launch.learner_gpus")
+    if wanted > cores:
+        return Finding("note", "processes", f"{there}: they take turns; fewer launch.actors play as much")
+    return Finding("ok", "processes", there)
+
+
 def _findings(config: TrainConfig) -> Iterator[Finding]:
     memory = psutil.virtual_memory().total / 1e9
     system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield Finding("ok", "machine", f"{system}, {os.cpu_count()} cores, {memory:.1f} GB of memory")
     for check in checks(config):
         yield examine(check)
+    if config.launch.kind is LaunchKind.ray and config.launch.address is None:
+        yield places(config.launch, os.cpu_count() or 1, torch.cuda.device_count())
     if config.demos is None:
         yield Finding("note", "memory and disk", "give demos=DIR, to compare what a run needs with what there is")
         return

@@ -6,6 +6,7 @@ follows from the demonstrations, whose pictures compress as the agent's do.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
@@ -45,11 +46,10 @@ class Footprint:
 
     def needs(self, folder: Path) -> list["Need"]:
         """Beside what is free on this machine; the run's folder need not exist."""
+        disk = free_disk(folder) + _taken(folder)  # of a run that is gone on with, a part is on the disk already
         return [
             Need("memory", self.memory, free_memory(), "lower replay.capacity or launch.actors"),
-            Need(
-                "disk", self.disk, free_disk(folder), "lower replay.capacity or keep_checkpoints, or give another out"
-            ),
+            Need("disk", self.disk, disk, "lower replay.capacity or keep_checkpoints, or give another out"),
         ]
 
 
@@ -131,6 +131,15 @@ def free_disk(folder: Path) -> float:
     """Bytes that are free where a folder is, or will be."""
     folder = folder.absolute()
     return float(disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free)
+
+
+def _taken(folder: Path) -> float:
+    """Bytes of the files that a run has so far; those that it replaces meanwhile may vanish."""
+    found = 0.0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            found += path.lstat().st_size
+    return found
 
 
 def _processes(config: TrainConfig) -> dict[str, float]:

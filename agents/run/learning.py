@@ -1,6 +1,7 @@
 """The learner's half of a run: demonstrations, updates and checkpoints, whoever plays the episodes."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from trailkit.agents.run.metrics import MetricsLog
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.envs.settings import EnvSettings
+from trailkit.replay.atomic import sweep_aside, writing
 from trailkit.replay.base import Sampler
 
 LOG_EVERY = 100  # learner steps between rows of metrics
@@ -38,11 +40,18 @@ class Learning:
         self._checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
 
     def restore(self) -> dict[str, Any] | None:
-        """Takes over the newest valid checkpoint, and returns its state; None if there is none."""
+        """Takes over the newest valid checkpoint, and returns its state; None if there is none at all.
+
+        Evaluations of later steps are removed: they belong to a course that the run has left.
+
+        Raises:
+            UserError: If there are checkpoints, but none is valid. Nothing is removed.
+        """
         found = self._checkpoints.latest()
         if found is None:
             return None
         self.steps, state = found
+        self._remove_later_evaluations()
         self.agent.learner.load_state_dict(state["learner"])
         self.seconds = state["seconds"]
         self.demos.replay.load_state_dict(state["demos"])
@@ -73,7 +82,11 @@ class Learning:
     def owes_evaluation(self) -> bool:
         """Whether the run was interrupted between the present step and its evaluation."""
         due = self.steps > 0 and self.steps % self.config.evaluation.every == 0
-        return due and not _evaluation(self.folder, self.steps).exists()
+        return due and not self.evaluated(self.steps)
+
+    def evaluated(self, step: int) -> bool:
+        """Whether the result of a step was written."""
+        return _evaluation(self.folder, step).exists()
 
     def snapshot(self) -> Snapshot:
         """The weights of now."""
@@ -86,6 +99,16 @@ class Learning:
         device = build.make_device(self.config.device)
         frames = {camera: images.to(device) for camera, images in self.demos.holdout.items()}
         return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, frames)}
+
+    def _remove_later_evaluations(self) -> None:
+        for folder in self.folder.glob("evaluations/" + 9 * "[0-9]"):
+            result = _evaluation(self.folder, int(folder.name))
+            with writing(result):
+                sweep_aside(result)
+                if int(folder.name) > self.steps:
+                    result.unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()  # unless a person's own evaluations are in it
 
 
 def record_evaluation(learning: Learning, log: MetricsLog, step: int, actor_steps: int, result: Evaluation) -> None:

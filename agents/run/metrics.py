@@ -9,7 +9,7 @@ from typing import IO, Self
 from trailkit.agents.base import Metrics
 from trailkit.agents.run.events import EventFile
 from trailkit.envs.errors import UserError
-from trailkit.replay.atomic import writing, written_aside
+from trailkit.replay.atomic import sweep_aside, writing, written_aside
 
 _CLOCKS = ["step", "actor_steps", "seconds"]
 
@@ -31,6 +31,8 @@ class MetricsLog:
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         self._latest: dict[str, float] = {}
+        with writing(self._path):
+            sweep_aside(self._path)
         self._file = self._rewrite(_rows(self._path))
         with writing(self._path):
             self._events = EventFile(self._path.parent)

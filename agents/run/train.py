@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
@@ -24,6 +25,7 @@ from trailkit.agents.run.evaluate import EpisodeResult, evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
+from trailkit.agents.run.lock import locked
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.run.metrics import MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
@@ -58,7 +60,7 @@ def start(words: Sequence[str]) -> Path:
         UserError: For a mistake in the configuration, demonstrations that do not fit, or a folder that exists.
     """
     config = _configured(words)
-    _check(config)
+    _check(config, Path(config.out))
     return _start(config)
 
 
@@ -79,7 +81,7 @@ def start_all(words: Sequence[str]) -> list[Path]:
     if shared > 1:
         raise UserError(f"{shared} runs would write to {folder}: tell them apart, e.g. out='runs/${{agent.n_step}}'")
     for config in configs:
-        _check(config)
+        _check(config, Path(config.out))
     return [_start(config) for config in configs]
 
 
@@ -92,19 +94,20 @@ def _configured(words: Sequence[str]) -> TrainConfig:
     return config
 
 
-def _check(config: TrainConfig) -> None:
+def _check(config: TrainConfig, folder: Path) -> None:
     """Makes sure that the demonstrations will do, and that the run will fit."""
-    refuse_what_cannot_fit(config, build.check_demos(config), Path(config.out))
+    refuse_what_cannot_fit(config, build.check_demos(config), folder)
 
 
 def _start(config: TrainConfig) -> Path:
     folder = Path(config.out)
     print(f"training into {folder}")
+    run = _runner(config, folder)
     with writing(folder):
-        run = _runner(config, folder)
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
-    run()
+    with ExitStack() as alone:
+        alone.enter_context(locked(folder))
+        _run(config, folder, run, alone)
     return folder
 
 
@@ -116,17 +119,24 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
         words: Keys to change, of those that do not make it another run; see `_CHANGEABLE`.
 
     Raises:
-        UserError: If there is no run to go on with, or a key may not change.
+        UserError: If there is no run to go on with, another process trains in its folder, or a key may not change.
     """
     path = Path(folder)
     config = load_config(path, words)
-    build.check_demos(config)
-    with writing(path):
-        run = _runner(config, path, resumed=True)
-        with written_aside(path / "config.yaml") as aside:
-            OmegaConf.save(OmegaConf.structured(config), aside)
-    run()
+    _check(config, path)
+    with ExitStack() as alone:
+        alone.enter_context(locked(path))
+        _run(config, path, _runner(config, path, resumed=True), alone)
     return path
+
+
+def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: ExitStack) -> None:
+    """Runs a training alone in its folder; with `launch=ray` it is the learner that others are kept out by."""
+    with written_aside(folder / "config.yaml") as aside:
+        OmegaConf.save(OmegaConf.structured(config), aside)
+    if config.launch.kind is LaunchKind.ray:
+        alone.close()
+    run()
 
 
 def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callable[[], None]:
@@ -185,10 +195,14 @@ class Trainer:
         self._interrupted = threading.Event()
 
     def restore(self) -> None:
-        """Takes over the newest checkpoint, and refills the replay with the episodes played until the run died."""
+        """Takes over the newest checkpoint, and refills the replay with the episodes played until the run died.
+
+        Raises:
+            UserError: If all checkpoints are damaged.
+        """
         state = self.learning.restore()
         if state is None:
-            raise UserError(f"{self.folder} holds no valid checkpoint: start anew with another out=…")
+            return  # it died before it began
         self.agent.explorer.load_state_dict(state["explorer"])
         self._random_policy.load_state_dict(state["random_policy"])
         if self.replay is not None and self.spill is not None:
@@ -234,7 +248,7 @@ class Trainer:
         actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, starts, label=self.config.method)
         updates = learning.updates(self.replay, self._random_replay)
         acted = learned = 0.0  # seconds since the last row
-        logged = self.actor_steps
+        logged, learned_steps = self.actor_steps, learning.steps
         while learning.steps < self.config.steps and not self._interrupted.is_set():
             turn = time.monotonic()
             learning.seconds = before + turn - started
@@ -247,7 +261,7 @@ class Trainer:
             log.add(next(updates))
             learned += time.monotonic() - turn
             if learning.steps % LOG_EVERY == 0:
-                rates = {"learner_steps_per_second": LOG_EVERY / learned}
+                rates = {"learner_steps_per_second": (learning.steps - learned_steps) / learned}
                 if acted:
                     rates["actor_steps_per_second"] = (self.actor_steps - logged) / acted
                     rates["samples_per_insert"] = learning.steps * self.config.agent.batch_size / self._insertions
@@ -255,7 +269,8 @@ class Trainer:
                     rates["replay_size"] = self.replay.size(Table.MAIN)
                 log.add({**rates, **learning.holdout_score()})
                 log.write(learning.steps, self.actor_steps, learning.seconds)
-                acted, learned, logged = 0.0, 0.0, self.actor_steps
+                acted = learned = 0.0
+                logged, learned_steps = self.actor_steps, learning.steps
             progress.update(learning.steps, self.actor_steps, log.latest)
             if learning.steps % self.config.evaluation.every == 0:
                 self._evaluate(log, progress)

@@ -1,7 +1,7 @@
 import pytest
 
 from trailkit.envs.errors import UserError
-from trailkit.replay.atomic import folder_aside, written_aside
+from trailkit.replay.atomic import folder_aside, sweep_aside, written_aside
 
 
 def test_a_file_appears_whole_with_the_folders_it_needs(tmp_path):
@@ -51,3 +51,12 @@ def test_a_folder_that_was_filled_meanwhile_is_kept(tmp_path):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").touch()
     assert [each.name for each in tmp_path.rglob("*")] == ["out", "theirs"]
+
+
+def test_what_killed_processes_left_beside_a_file_is_swept_up(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("whole")
+    (tmp_path / ".file.1.partial").write_text("ha")
+    (tmp_path / ".another.1.partial").write_text("someone is writing it")
+    sweep_aside(path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".another.1.partial", "file"]

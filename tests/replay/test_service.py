@@ -74,6 +74,23 @@ def test_an_episode_that_is_sent_again_is_taken_once(tmp_path: Path) -> None:
     assert (service.episodes_of(0), service.episodes_of(1), service.episodes_of(2)) == (1, 1, 0)
 
 
+class _Deaf(MemoryReplay):
+    """A replay whose server does not answer any more."""
+
+    def add(self, episode: Episode) -> None:
+        raise ReplayTimeout("Reverb did not answer within 30 s when inserting")
+
+
+def test_an_episode_that_the_replay_does_not_take_counts_and_is_held_by_the_next_service(tmp_path: Path) -> None:
+    service = ReplayService(lambda _: _Deaf(1000, 1, 2, seed=0), tmp_path, 1000, RATIO, FREE, slack=40)
+    with pytest.raises(ReplayTimeout):
+        service.insert(episode(0))
+    assert (service.episodes_of(0), service.total_steps) == (1, 10)
+    assert service.insert(episode(0)) == 10  # sent again, it is not written again
+    new = open_service(tmp_path)
+    assert new.insert(episode(0)) == new.replay.size(Table.MAIN) == 10
+
+
 def test_a_new_service_goes_on_where_the_old_one_ended(tmp_path: Path) -> None:
     old = open_service(tmp_path)
     for number in range(3):

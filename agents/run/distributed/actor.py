@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from ray.exceptions import RayActorError, RayError
 
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Action, Metrics, Parameters, Policy, Snapshot
@@ -21,7 +21,7 @@ from trailkit.envs.environment import Environment
 from trailkit.replay.episode import Episode
 from trailkit.replay.transition import Observation
 
-_PATIENCE_S = 10.0  # with a learner that does not answer, before the old weights are used again
+PATIENCE_S = 10.0  # with a learner that does not answer, before the old weights are used again
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +34,7 @@ class ActorRole(Role):
 
     def _run(self) -> None:
         torch.set_num_threads(1)
-        replay, weights = ray.get_actor(self._replay), _RemoteWeights(ray.get_actor(LEARNER))
+        replay, weights = ray.get_actor(self._replay), RemoteWeights(ray.get_actor(LEARNER), self)
         settings = build.env_settings(self.config.env)
         self.waits()  # it may be long in reading what was played before
         first, total = answer(replay.episodes_of, self._number)
@@ -74,30 +74,37 @@ class _Sent:
         return total
 
 
-class _RemoteWeights:
+class RemoteWeights:
     """The learner's newest weights; the old ones while it does not answer."""
 
-    def __init__(self, learner: Any) -> None:
-        self._learner = learner
+    def __init__(self, learner: Any, role: Role) -> None:
+        self._learner, self._role = learner, role
         self._snapshot: Snapshot | None = None
 
     @property
     def version(self) -> int:
+        """The learner step that made them; -1 before the first."""
         return -1 if self._snapshot is None else self._snapshot.version
 
     def latest(self) -> Snapshot:
-        while True:
-            try:
-                found = ray.get(self._learner.latest.remote(self.version), timeout=_PATIENCE_S)
-                if found is not None:
-                    version, (weights,) = found
-                    parameters: Parameters = ray.get(weights, timeout=_PATIENCE_S)
-                    self._snapshot = Snapshot(version, parameters)
-            except (RayError, GetTimeoutError) as error:
-                _log.info("no weights from the learner: %s", type(error).__name__)
-            if self._snapshot is not None:
-                return self._snapshot
+        """Asks for them; the first ones are waited for, however long the learner takes to begin."""
+        self._role.waits()
+        self._ask()
+        while self._snapshot is None:
             time.sleep(0.2)
+            self._ask()
+        self._role.moves()
+        return self._snapshot
+
+    def _ask(self) -> None:
+        try:
+            found = ray.get(self._learner.latest.remote(self.version), timeout=PATIENCE_S)
+            if found is not None:
+                version, (weights,) = found
+                parameters: Parameters = ray.get(weights, timeout=PATIENCE_S)
+                self._snapshot = Snapshot(version, parameters)
+        except RayError as error:
+            _log.info("no weights from the learner: %s", type(error).__name__)
 
 
 class Watched:

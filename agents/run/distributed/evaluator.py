@@ -2,16 +2,20 @@
 
 import logging
 import time
+from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayError
 
+from trailkit.agents.base import Parameters
 from trailkit.agents.run import build
-from trailkit.agents.run.distributed.actor import Watched
+from trailkit.agents.run.distributed.actor import PATIENCE_S, Watched
 from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.evaluate import evaluate
 from trailkit.envs.environment import Environment
 
+_ASK_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -27,13 +31,23 @@ class EvaluatorRole(Role):
         wanted = self.config.evaluation
         while True:
             self.waits()
-            due = answer(learner.next_evaluation)
-            if due is None:
-                time.sleep(0.5)
-                continue
-            step, (weights,) = due
+            step, token, parameters = next_policy(learner)
             self.moves()
-            evaluator.load(ray.get(weights))
+            evaluator.load(parameters)
             result = evaluate(env, evaluator, wanted.episodes, wanted.seed)
             _log.info("step %d: %s", step, result)
-            answer(learner.evaluated, step, result)
+            self.waits()
+            answer(learner.evaluated, step, token, result)
+
+
+def next_policy(learner: Any) -> tuple[int, str, Parameters]:
+    """Waits for the next policy to be evaluated, however often the learner dies meanwhile."""
+    while True:
+        due = answer(learner.next_evaluation)
+        if due is not None:
+            step, token, (weights,) = due
+            try:
+                return step, token, ray.get(weights, timeout=PATIENCE_S)
+            except RayError as error:  # the weights went with the learner
+                _log.info("no weights of step %d: %s", step, type(error).__name__)
+        time.sleep(_ASK_EVERY_S)

@@ -1,25 +1,29 @@
 """Who learns."""
 
-import collections
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import ray
 
-from trailkit.agents.base import Metrics
+from trailkit.agents.base import Metrics, Parameters
 from trailkit.agents.run import build
+from trailkit.agents.run.distributed.backlog import Backlog, Due
 from trailkit.agents.run.distributed.replay import KeepsEpisodes
 from trailkit.agents.run.distributed.role import Stopped, answer
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
+from trailkit.agents.run.lock import locked
 from trailkit.agents.run.metrics import MetricsLog
 from trailkit.configs.schema import LearnerKind, TrainConfig
 from trailkit.replay.base import ReplayTimeout, Sampler, Table
 from trailkit.replay.transition import Transition
 
+_UNLOCKED_WITHIN_S = 60.0  # by the process before, which may be ending on a machine that was cut off
+_BACKLOG = 2  # policies that may wait for the evaluator
 _log = logging.getLogger(__name__)
 
 
@@ -30,17 +34,20 @@ class LearnerRole(KeepsEpisodes):
         super().__init__(config, folder, name)
         self._remote = None if replay is None else ray.get_actor(replay)
         self._stop = threading.Event()
-        self._due: dict[int, Any] = {}  # weights to evaluate, by their step
-        self._results: collections.deque[tuple[int, Evaluation]] = collections.deque()
+        self._backlog = Backlog()
         self._notes: dict[str, float] = {}
-        self._published: tuple[int, Any] = (-1, None)
+        self._published: tuple[int, Parameters, Any] = (-1, {}, None)
         self._actor_steps = 0
 
     def _run(self) -> bool:
-        """Learns from the newest checkpoint on to the last step; returns whether it came to it."""
+        with locked(self.folder, _UNLOCKED_WITHIN_S):
+            return self._train()
+
+    def _train(self) -> bool:
+        """Learns from the newest checkpoint on to the last step; returns whether that and all evaluations are done."""
         config = self.config
         learning = Learning(config, self.folder, build.env_settings(config.env))
-        learning.restore()
+        self._restore(learning)
         _log.info("going on from step %d", learning.steps)
         if self._remote is None and config.learner is not LearnerKind.bc:
             self._fill(lambda _: build.make_replay(config))
@@ -48,16 +55,17 @@ class LearnerRole(KeepsEpisodes):
         with MetricsLog(self.folder) as log:
             log.resume(learning.steps)
             if learning.steps == 0:
-                learning.checkpoint({})
+                self._checkpoint(learning)
             elif learning.owes_evaluation():
                 self._wants_evaluation(learning)
             try:
                 self._learn(learning, log)
             except Stopped:
                 pass
-            learning.checkpoint({})
+            self._log_evaluations(learning, log)
+            self._checkpoint(learning)
             self._finish(learning, log)
-        return learning.steps >= config.steps
+        return learning.steps >= config.steps and not self._backlog
 
     def stop(self) -> None:
         """Makes `run` leave a checkpoint and return."""
@@ -69,18 +77,17 @@ class LearnerRole(KeepsEpisodes):
 
     def latest(self, version: int) -> tuple[int, Any] | None:
         """The newest weights, unless they are of a version that is there: their version, and a reference to them."""
-        newest, weights = self._published
+        newest, _, weights = self._published
         return (newest, [weights]) if newest != version else None
 
-    def next_evaluation(self) -> tuple[int, Any] | None:
-        """The oldest policy that is to be evaluated: its step, and a reference to its weights."""
-        step = min(self._due, default=None)
-        return None if step is None else (step, [self._due[step]])
+    def next_evaluation(self) -> tuple[int, str, Any] | None:
+        """The oldest policy that is to be evaluated: its step, its token, and a reference to its weights."""
+        due = self._backlog.oldest()
+        return None if due is None else (due.step, due.token, [due.reference])
 
-    def evaluated(self, step: int, result: Evaluation) -> None:
-        """Takes the result of an evaluation; a second one of the same step is dropped."""
-        if self._due.pop(step, None) is not None:
-            self._results.append((step, result))
+    def evaluated(self, step: int, token: str, result: Evaluation) -> None:
+        """Takes the result of an evaluation; a second one of the same policy is dropped."""
+        self._backlog.finish(step, token, result)
 
     def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
         """Batches of the replay, however slow it is, and of those that take its place when it dies."""
@@ -104,11 +111,21 @@ class LearnerRole(KeepsEpisodes):
         connected: Sampler = sampler
         return connected
 
+    def _restore(self, learning: Learning) -> None:
+        """Takes over the newest checkpoint, and the policies that were not evaluated when the process before ended."""
+        state = learning.restore() or {}
+        for due in state.get("due", []):  # checkpoints that an earlier version wrote have none
+            if not learning.evaluated(due["step"]):
+                self._backlog.add(Due(**due, reference=ray.put(due["parameters"])))
+
+    def _checkpoint(self, learning: Learning) -> None:
+        learning.checkpoint({"due": self._backlog.state()})
+
     def _learn(self, learning: Learning, log: MetricsLog) -> None:
         config, began, before = self.config, time.monotonic(), learning.seconds
         updates = learning.updates(None if config.learner is LearnerKind.bc else self)
         self._log_actors(log)
-        logged, at = self._actor_steps, time.monotonic()
+        learned, logged, at = learning.steps, self._actor_steps, time.monotonic()
         while learning.steps < config.steps and not self._stop.is_set():
             log.add(next(updates))
             self.moves()
@@ -118,31 +135,40 @@ class LearnerRole(KeepsEpisodes):
             if learning.steps % config.launch.publish_every == 0:
                 self._publish(learning)
             if learning.steps % LOG_EVERY == 0:
-                self._log_actors(log)
-                now = time.monotonic()
-                log.add({"learner_steps_per_second": LOG_EVERY / (now - at), **learning.holdout_score()})
-                log.add({"actor_steps_per_second": (self._actor_steps - logged) / (now - at), **self._notes})
+                log.add(self._log_actors(log))
+                took = time.monotonic() - at
+                log.add({"learner_steps_per_second": (learning.steps - learned) / took, **learning.holdout_score()})
+                log.add({"actor_steps_per_second": (self._actor_steps - logged) / took, **self._notes})
                 log.write(learning.steps, self._actor_steps, learning.seconds)
-                logged, at = self._actor_steps, now
+                learned, logged, at = learning.steps, self._actor_steps, at + took
+            self._log_evaluations(learning, log)
             if learning.steps % config.evaluation.every == 0:
                 self._publish(learning)
                 self._wants_evaluation(learning)
-            self._log_evaluations(learning, log)
             if learning.steps % config.checkpoint_every == 0:
-                learning.checkpoint({})
+                self._checkpoint(learning)
             self._progress = {"steps": learning.steps, "actor_steps": self._actor_steps, **log.latest}
 
     def _wants_evaluation(self, learning: Learning) -> None:
-        if self.config.launch.evaluators:
-            self._due[learning.steps] = self._published[1]
+        """Puts the published policy down for the evaluator, unless that is too far behind; the last one always."""
+        step, parameters, reference = self._published
+        if not self.config.launch.evaluators or step in self._backlog:
+            return
+        if len(self._backlog) >= _BACKLOG and step < self.config.steps:
+            _log.warning(
+                "step %d is not evaluated, since %d wait for it already: raise evaluation.every", step, _BACKLOG
+            )
+            return
+        self._backlog.add(Due(step, uuid.uuid4().hex, parameters, reference))
 
     def _publish(self, learning: Learning) -> None:
-        self._published = learning.steps, ray.put(learning.snapshot().parameters)
+        parameters = on_cpu(learning.snapshot().parameters)
+        self._published = learning.steps, parameters, ray.put(parameters)
 
-    def _log_actors(self, log: MetricsLog) -> None:
-        """Takes what the actors reported into the log."""
+    def _log_actors(self, log: MetricsLog) -> Metrics:
+        """Takes what the actors reported into the log; returns how the replay is now, which is no average."""
         if self.config.learner is LearnerKind.bc:
-            return
+            return {}
         reported: list[Metrics]
         self.waits()
         reported, self._actor_steps, state = (
@@ -153,16 +179,21 @@ class LearnerRole(KeepsEpisodes):
             age = self._published[0] - metrics["weights_version"]
             log.add({name: value for name, value in metrics.items() if name != "weights_version"})
             log.add({"weights_age": max(0.0, age)})
-        log.add(state)
+        return state
 
     def _log_evaluations(self, learning: Learning, log: MetricsLog) -> None:
-        while self._results:
-            step, result = self._results.popleft()
+        for step, result in self._backlog.results():
             record_evaluation(learning, log, step, self._actor_steps, result)
+            self._backlog.remove(step)
 
     def _finish(self, learning: Learning, log: MetricsLog) -> None:
         """Waits for the evaluations that are still to come, unless the program is being stopped."""
         self.waits()
-        while self._due and not self._stop.is_set():
+        while self._backlog and not self._stop.is_set():
             time.sleep(0.1)
-        self._log_evaluations(learning, log)
+            self._log_evaluations(learning, log)
+
+
+def on_cpu(parameters: Parameters) -> Parameters:
+    """Parameters for processes that have no GPU."""
+    return {group: {name: weight.cpu() for name, weight in weights.items()} for group, weights in parameters.items()}

@@ -12,7 +12,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError,
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trailkit.agents.run.distributed.role import Phase, Status, log_path
-from trailkit.agents.run.distributed.supervision import Restarts
+from trailkit.agents.run.distributed.supervision import Restarts, Stint
 from trailkit.configs.schema import LaunchConfig
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import ReplayTimeout
@@ -73,7 +73,7 @@ class Member:
         """Begins to wait for its process."""
         self.run = None
         self._unheard_since = time.monotonic()
-        self._works_since: float | None = None
+        self._stint = Stint()
         self._resume_at: float | None = None
         self._asked: Any = None
         self._asked_at = 0.0
@@ -92,8 +92,7 @@ class Member:
 
     def _failed(self, error: RayError) -> None:
         """Takes note of the end of its process, or of an error in it."""
-        now = time.monotonic()
-        delay = self._restarts.failed(now - (self._works_since or now))
+        delay = self._restarts.failed(self._stint.seconds)
         if delay is None:
             raise UserError(
                 f"{self.name} failed {self.restarts} times, the last time with: {reason(error)} (see {self._log_path})"
@@ -113,7 +112,7 @@ class Member:
             try:
                 self.status = ray.get(ready[0])
                 if self.status.phase is not Phase.STARTING:
-                    self._works_since = self._works_since or now
+                    self._stint.seen(now, 0.0 if self.status.phase is Phase.WAITING else self.status.idle)
                 self._judge()
             except ActorDiedError as error:
                 if self.run is None:

@@ -2,14 +2,16 @@
 
 import logging
 import os
-import socket
+import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -24,12 +26,14 @@ from trailkit.agents.run.distributed.replay import ReplayRole
 from trailkit.agents.run.distributed.role import INSERT, LEARNER, REPLAY, WATCH, node_address
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import Progress
-from trailkit.configs.schema import LearnerKind, ReplayBackend, TrainConfig
+from trailkit.configs.schema import LaunchConfig, LearnerKind, ReplayBackend, TrainConfig
 from trailkit.envs.errors import UserError
 
 _LOOK_EVERY_S = 0.5
-_STOP_WITHIN_S = 25.0  # of a signal
+_STOP_WITHIN_S = 18.0  # of a signal; the rest of 30 s is Ray's, to end its processes
 _REACH_WITHIN_S = 10.0
+# What a process group is told to end by: Ray's processes are of the command's group, and must outlive the checkpoint.
+_OF_THE_GROUP = {signal.SIGTERM, signal.SIGHUP}
 _log = logging.getLogger(__name__)
 
 
@@ -42,16 +46,17 @@ class Program:
         Args:
             config: Of the run.
             folder: Of the run.
-            resumed: Whether there must be a checkpoint in it.
+            resumed: Whether it goes on with what is in it; where that ended before its first checkpoint, it begins.
 
         Raises:
-            UserError: If there is no checkpoint, no Ray at the address, or too little there for the roles.
+            UserError: If its checkpoints are damaged, there is no Ray at the address, or too little for the roles.
         """
         self.folder = folder
         self._interrupted = threading.Event()
-        if resumed and Checkpoints(folder / "checkpoints").latest() is None:
-            raise UserError(f"{folder} holds no valid checkpoint: start anew with another out=…")
-        start_ray(config)
+        if resumed:
+            Checkpoints(folder / "checkpoints").latest()  # warns of damaged ones, and refuses if there are no others
+        with interruptible(self._interrupted):
+            start_ray(config, self._interrupted)
         self._config = config
 
     def run(self) -> None:
@@ -63,9 +68,11 @@ class Program:
         """
         with interruptible(self._interrupted):
             try:
-                self.members = _start_roles(self._config, self.folder.absolute())
-                self.learner = next(member for member in self.members if member.name == LEARNER)
-                finished = self._run()
+                finished = not self._interrupted.is_set() and self._run()
+            except UserError:
+                with suppress(UserError):
+                    self._stop()  # what the learner has learned is not to be lost because another role fails
+                raise
             finally:
                 ray.shutdown()
         if self._interrupted.is_set() and not finished:
@@ -76,6 +83,8 @@ class Program:
             sys.exit(0)  # and not on to whatever was to come after the training
 
     def _run(self) -> bool:
+        self.members = _start_roles(self._config, self.folder.absolute())
+        self.learner = next(member for member in self.members if member.name == LEARNER)
         with Progress(self._config.steps) as progress:
             while True:
                 for member in self.members:
@@ -98,7 +107,7 @@ class Program:
         progress.update(steps, played, {**shown, "restarts": restarts})
 
     def _stop(self) -> bool:
-        """Lets the learner leave a checkpoint."""
+        """Lets the learner leave a checkpoint, and returns whether it came to its last step."""
         self.learner.handle.stop.remote()
         if self.learner.run is not None:
             try:
@@ -145,50 +154,98 @@ def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
     return members
 
 
-def start_ray(config: TrainConfig) -> None:
-    """Starts Ray on this machine, or finds it at the address.
+def start_ray(config: TrainConfig, interrupted: threading.Event) -> None:
+    """Starts Ray on this machine, or finds it at the address and waits until it has what the roles need.
 
     Raises:
         UserError: If there is none, or it has too little for the roles.
     """
     launch = config.launch
-    if launch.address not in (None, "auto"):
-        _reach(launch.address)
     cpus = launch.learner_cpus + _actors(config) * launch.actor_cpus
     environment = {"env_vars": {"OMP_NUM_THREADS": str(config.threads), "TF_CPP_MIN_LOG_LEVEL": "3"}}
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": environment}
+    if launch.address is None:
+        _start_ray(cpus, quiet)
+    else:
+        _find_ray(launch.address, quiet)
     try:
-        if launch.address is None:
-            # More processes than cores are slower, but no mistake: Ray is told of as many cores as are asked for.
-            # "local", since by default Ray would rather join a cluster that this machine belongs to.
-            cores = max(os.cpu_count() or 1, int(cpus + 1))
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
-        else:
-            ray.init(address=launch.address, **quiet)
+        _wait_for_room(launch, {"CPU": cpus, "GPU": launch.learner_gpus}, interrupted)
+        _check_machines(launch)
+    except UserError:
+        ray.shutdown()
+        raise
+
+
+def _start_ray(cpus: float, quiet: dict[str, Any]) -> None:
+    # More processes than cores are slower, but no mistake: Ray is told of as many cores as are asked for.
+    cores = max(os.cpu_count() or 1, int(cpus + 1))
+    heeded = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_GROUP)  # what it starts inherits that
+    try:
+        # "local", since by default Ray would rather join a cluster that this machine belongs to.
+        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
-        why = " ".join(str(error).split())
-        if launch.address is None:
-            raise UserError(f"Ray does not start: {why}") from error
+        raise UserError(f"Ray does not start: {' '.join(str(error).split())}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heeded)
+
+
+def _find_ray(address: str, quiet: dict[str, Any]) -> None:
+    if address != "auto":
+        _reach(address)
+    try:
+        found = ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise UserError(
-            f"no Ray at launch.address={launch.address}: {why}; if it asks for a token, give this machine the head's "
-            "~/.ray/auth_token and set RAY_AUTH_MODE=token"
+            f"no Ray at launch.address={address}: {' '.join(str(error).split())}; if it asks for a token, give this "
+            "machine the head's ~/.ray/auth_token and set RAY_AUTH_MODE=token"
         ) from error
-    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    for name, wanted in (("CPU", cpus), ("GPU", launch.learner_gpus)):
-        if there.get(name, 0.0) < wanted:
-            ray.shutdown()
-            raise UserError(
-                f"the roles need {wanted:g} {name}s and Ray has {there.get(name, 0.0):g}: lower launch.actors, "
-                "launch.actor_cpus or launch.learner_gpus, or add machines"
-            )
+    if found.dashboard_url:
+        print(f"Ray's dashboard: http://{found.dashboard_url}")
 
 
 def _reach(address: str) -> None:
     """Finds out in seconds what Ray would try for minutes."""
-    host, _, port = address.rpartition(":")
+    channel = grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
     try:
-        socket.create_connection((host, int(port)), timeout=_REACH_WITHIN_S).close()
-    except (OSError, ValueError) as error:
+        grpc.channel_ready_future(channel).result(timeout=_REACH_WITHIN_S)
+    except grpc.FutureTimeoutError as error:
         raise UserError(
-            f"no Ray at launch.address={address} ({error}): give auto, or host:port of ray start"
+            f"no Ray at launch.address={address}: nothing there answers like it; give auto, or host:port of ray start"
         ) from error
+    finally:
+        channel.close()
+
+
+def _wait_for_room(launch: LaunchConfig, needs: dict[str, float], interrupted: threading.Event) -> None:
+    """Waits for machines that are still to join a cluster, as those of a SLURM job do."""
+    waited = time.monotonic() + (launch.start_timeout if launch.address is not None else 0.0)
+    told = False
+    while not interrupted.is_set():
+        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        lacking = [name for name, wanted in needs.items() if there.get(name, 0.0) < wanted]
+        if not lacking:
+            return
+        said = " and ".join(f"{needs[name]:g} {name}s and Ray has {there.get(name, 0.0):g}" for name in lacking)
+        if time.monotonic() >= waited:
+            raise UserError(
+                f"the roles need {said}: lower launch.actors, launch.actor_cpus or launch.learner_gpus, or add machines"
+            )
+        if not told:
+            print(f"the roles need {said}: waiting {launch.start_timeout:g} s for more machines", flush=True)
+            told = True
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _check_machines(launch: LaunchConfig) -> None:
+    """Makes sure that there is a machine for the learner, and one for an actor: no role is spread over several."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    for role, key, need in (
+        ("learner", "CPU", launch.learner_cpus),
+        ("learner", "GPU", launch.learner_gpus),
+        ("actor", "CPU", launch.actor_cpus),
+    ):
+        largest = max((machine.get(key, 0.0) for machine in machines), default=0.0)
+        if largest < need:
+            raise UserError(
+                f"launch.{role}_{key.lower()}s is {need:g}, and no machine of Ray's has more than {largest:g}: lower it"
+            )

@@ -2,6 +2,7 @@
 
 import collections
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import ray
 from trailkit.agents.base import Metrics
 from trailkit.agents.run.distributed.role import INSERT, Role, node_address
 from trailkit.configs.schema import TrainConfig
-from trailkit.replay.base import Replay, Table
+from trailkit.replay.base import Replay, ReplayTimeout, Table
 from trailkit.replay.episode import Episode
 from trailkit.replay.reverb import ReverbReplay, ReverbSampler
 from trailkit.replay.service import ReplayService
@@ -31,8 +32,15 @@ class KeepsEpisodes(Role):
 
     @ray.method(concurrency_group=INSERT)
     def insert(self, episode: Episode, metrics: Metrics) -> int:
-        """Takes an episode, when its turn has come; returns how many steps were ever taken."""
-        total = self.service.insert(episode)
+        """Takes an episode, when its turn has come; returns how many steps were ever taken.
+
+        A replay that does not take it ends its process: the next one is filled from the disk, where the episode is.
+        """
+        try:
+            total = self.service.insert(episode)
+        except ReplayTimeout:
+            _log.exception("ending this process: its replay lacks an episode")
+            os._exit(1)  # raised, it would count as the fault of the actor that asked
         self._reported.append(metrics)
         return total
 

@@ -38,3 +38,26 @@ class Restarts:
             return None
         doubled: float = self._patience.first_delay * 2.0 ** (self._in_a_row - 1)
         return min(self._patience.largest_delay, doubled)
+
+
+class Stint:
+    """How long a role has worked; the time in which it is stuck counts for nothing."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._until = 0.0
+
+    def seen(self, at: float, idle: float) -> None:
+        """Takes note of a sign of life.
+
+        Args:
+            at: When, seconds.
+            idle: How long it has not got on by then, seconds.
+        """
+        self._since = at if self._since is None else self._since
+        self._until = max(self._until, self._since, at - idle)
+
+    @property
+    def seconds(self) -> float:
+        """From the first sign of life until it last got on."""
+        return 0.0 if self._since is None else self._until - self._since

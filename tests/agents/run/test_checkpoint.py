@@ -122,10 +122,12 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, caplog, na
         checkpoints.load(path)
 
 
-def test_without_a_valid_checkpoint_there_is_no_latest(tmp_path):
+def test_checkpoints_that_are_all_damaged_are_not_passed_over_as_if_there_were_none(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     damage(checkpoints.save(100, state_of(100)) / "state.safetensors")
-    assert checkpoints.latest() is None
+    with pytest.raises(UserError, match="holds no valid checkpoint: put one back if you can, or start anew"):
+        checkpoints.latest()
+    assert names(tmp_path) == ["000000100", "last"]
 
 
 def test_a_missing_checkpoint_is_named():

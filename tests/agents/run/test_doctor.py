@@ -8,8 +8,8 @@ import torch
 
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.doctor import Check, checks, examine
-from trailkit.configs.schema import TrainConfig
+from trailkit.agents.run.doctor import Check, checks, examine, places
+from trailkit.configs.schema import LaunchConfig, TrainConfig
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +39,15 @@ def test_what_a_run_does_without_is_only_noted() -> None:
     words = ["launch=ray", "replay=reverb", "device=cuda"]
     needed = {check.name: check.needed for check in checks(configure("train", TrainConfig, words))}
     assert needed["Reverb"] and needed["Ray"] and needed["GPU"]
+
+
+def test_the_processes_of_a_run_are_compared_with_the_cores_and_gpus() -> None:
+    launch = LaunchConfig(actors=3, learner_gpus=1)
+    assert places(launch, cores=4, gpus=1).state == "ok"
+    crowded = places(launch, cores=2, gpus=1)
+    assert crowded.state == "note"
+    assert "3 actors ask for 4 cores and 1 GPUs, and there are 2 and 1" in crowded.text
+    assert places(launch, cores=4, gpus=0).state == "FAIL"
 
 
 def test_the_exit_code_tells_that_something_failed() -> None:

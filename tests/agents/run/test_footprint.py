@@ -80,3 +80,7 @@ def test_what_cannot_fit_is_refused_with_the_numbers(
     monkeypatch.setattr(module, "free_disk", lambda _: 1e6)
     with pytest.raises(UserError, match="of disk"):
         refuse_what_cannot_fit(config(), demos, tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    with (tmp_path / "run" / "episodes").open("wb") as file:
+        file.truncate(10**12)  # as if the run had been going on for long
+    refuse_what_cannot_fit(config(), demos, tmp_path / "run")

@@ -108,6 +108,13 @@ def test_a_row_cut_short_by_a_kill_is_dropped(tmp_path):
     assert [row["step"] for row in rows(tmp_path)] == ["10", "20"]
 
 
+def test_what_killed_processes_left_aside_is_swept_up(tmp_path):
+    (tmp_path / ".metrics.csv.123.partial").write_text("step,actor_steps,seco")
+    (tmp_path / ".config.yaml.123.partial").touch()
+    with MetricsLog(tmp_path):
+        assert [path.name for path in tmp_path.glob(".*")] == [".config.yaml.123.partial"]
+
+
 def test_a_file_of_something_else_is_not_touched(tmp_path):
     (tmp_path / "metrics.csv").write_text("name,price\nbolt,1\n")
     with pytest.raises(UserError, match=r"metrics.csv is no metrics log: its first columns must be step"):
