@@ -328,9 +328,9 @@ def _table(
 def _check_free(port: int) -> None:
     """Makes sure that no one listens on a port: Reverb would share it without a word."""
     try:
-        with socket.socket(socket.AF_INET6) as probe:
+        with socket.socket(socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a server before do not count
-            probe.bind(("::", port))
+            probe.bind(("", port))
     except OSError as error:
         raise UserError(f"Reverb cannot listen on port {port}: {error.strerror}") from error
 
