@@ -106,7 +106,7 @@ def places(launch: LaunchConfig, cores: int, gpus: int) -> Finding:
     if launch.learner_gpus > gpus:
         return Finding("FAIL", "processes", f"{there}; lower launch.learner_gpus")
     if wanted > cores:
-        return Finding("note", "processes", f"{there}: they take turns; fewer launch.actors play as much")
+        return Finding("note", "processes", f"{there}: they take turns, and fewer launch.actors play more")
     return Finding("ok", "processes", there)
 
 
