@@ -50,7 +50,7 @@ def role_of(process: psutil.Process) -> str:
     """The role that a process plays; those that Ray starts for itself count as one."""
     command = " ".join(process.cmdline())
     if command.startswith("ray::") and "Role" in command:
-        return command.removeprefix("ray::").split(".")[0].split("(")[0]
+        return command.removeprefix("ray::").split(".")[0].strip()  # Ray writes over what was there before
     return "command" if "trailkit.agents.run.cli" in command else "Ray"
 
 
