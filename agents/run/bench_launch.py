@@ -19,7 +19,7 @@ from trailkit.agents.run import build
 from trailkit.agents.run.comparison import Comparison, Side
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.distributed.actor import ActorRole
-from trailkit.agents.run.distributed.program import start_ray
+from trailkit.agents.run.distributed.cluster import start_ray
 from trailkit.agents.run.distributed.role import LEARNER, WATCH
 from trailkit.agents.run.record import record_demos
 from trailkit.configs.schema import RecordConfig, TrainConfig
