@@ -6,6 +6,7 @@ its processes), at a quarter of the time, which is when a training has warmed up
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -36,10 +37,9 @@ class Look(NamedTuple):
 def look(session: int, began: float) -> Look:
     """Measures the processes of a session."""
     found: Counter[str] = Counter()
-    for path in Path("/proc").glob("[0-9]*"):
+    for process in psutil.process_iter():
         try:
-            if int((path / "stat").read_text().rsplit(")", 1)[1].split()[3]) == session:
-                process = psutil.Process(int(path.name))
+            if os.getsid(process.pid) == session:
                 found[role_of(process)] += process.memory_full_info().pss / 1e6
         except (OSError, psutil.Error):
             continue  # it has ended
