@@ -23,8 +23,12 @@ class DeadlineRunner:
         self._calls: queue.SimpleQueue[Callable[[], Any] | None] | None = None
         self._outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 
-    def __call__(self, call: Callable[[], Any]) -> Any:
+    def __call__(self, call: Callable[[], Any], wait_on: Callable[[], bool] = lambda: False) -> Any:
         """Runs a call and returns or raises what it does.
+
+        Args:
+          call: What to run.
+          wait_on: Asked whenever the time is over: whether the call gets as much again.
 
         Raises:
           TimeoutError: the call did not return in time. The next one gets a new thread.
@@ -35,15 +39,21 @@ class DeadlineRunner:
             threading.Thread(target=_serve, args=arguments, name="replay", daemon=True).start()
         self._calls.put(call)
         try:
-            outcome = self._outcomes.get(timeout=self._timeout_s)
-        except BaseException as error:  # an interrupt, too, leaves a call whose outcome must not meet the next one's
+            outcome = self._outcome(wait_on)
+        except BaseException:  # an interrupt, too, leaves a call whose outcome must not meet the next one's
             self.close()
-            if isinstance(error, queue.Empty):
-                raise TimeoutError(f"no answer within {self._timeout_s:g} s") from None
             raise
         if outcome.error is not None:
             raise outcome.error
         return outcome.value
+
+    def _outcome(self, wait_on: Callable[[], bool]) -> _Outcome:
+        while True:
+            try:
+                return self._outcomes.get(timeout=self._timeout_s)
+            except queue.Empty:
+                if not wait_on():
+                    raise TimeoutError(f"no answer within {self._timeout_s:g} s") from None
 
     def close(self) -> None:
         """Lets the thread end after its present call. A second close does nothing."""

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import threading
+import uuid
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ class ReverbReplay:
         priority_exponent: float = 0.6,
         timeout_s: float = 30.0,
         samples_per_insert: float | None = None,
-        free_inserts: int = 0,
+        free_inserts: float = 0,
         port: int | None = None,
     ) -> None:
         """Starts the server.
@@ -68,7 +69,8 @@ class ReverbReplay:
           timeout_s: The deadline of every call, in seconds.
           samples_per_insert: How many samples of the main table each insert allows; samples beyond wait. Inserts
             never do: who inserts compares `samples` with what was inserted.
-          free_inserts: How many inserts allow no samples: a random policy's, or those of an earlier server.
+          free_inserts: How many inserts allow no samples: a random policy's, or those that were sampled from an
+            earlier server. With less than none, more samples are allowed.
           port: That the server listens on; by default a free one.
 
         Raises:
@@ -82,6 +84,7 @@ class ReverbReplay:
         self._prioritized = prioritized
         self._timeout_s = timeout_s
         self._largest_priority = 1.0
+        self._name = uuid.uuid4().hex
         self._run = DeadlineRunner(timeout_s + _GRACE_S)
         self._column = reverb.TrajectoryColumn
         self._writer: Any = None
@@ -138,7 +141,8 @@ class ReverbReplay:
           timeout_s: Another deadline than the server's own, in seconds.
         """
         assert self._dtype is not None
-        return ReverbSampler(f"{host}:{self._port}", self._steps[Table.MAIN], self._dtype, timeout_s or self._timeout_s)
+        address, timeout_s = f"{host}:{self._port}", timeout_s or self._timeout_s
+        return ReverbSampler(address, self._steps[Table.MAIN], self._dtype, timeout_s, self._name)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
@@ -211,7 +215,9 @@ class ReverbReplay:
 class ReverbSampler:
     """Samples the tables of a `ReverbReplay`, from its own process or from any other."""
 
-    def __init__(self, address: str, n_step: int, dtype: "np.dtype[np.void]", timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, address: str, n_step: int, dtype: "np.dtype[np.void]", timeout_s: float = 30.0, server: str = ""
+    ) -> None:
         """Connects when the first batch is asked for.
 
         Args:
@@ -219,22 +225,30 @@ class ReverbSampler:
           n_step: The length of the main table's windows.
           dtype: The rows'.
           timeout_s: The deadline of every call, in seconds.
+          server: A name of the server's own, which tells it from another at the same address.
         """
+        self.server = server
         self._address = address
         self._steps = {Table.MAIN: n_step, Table.EARLY: 1}
         self._dtype = dtype
         self._timeout_s = timeout_s
 
-    def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
+    def batches(self, table: Table, batch_size: int, wait_on: Callable[[], bool] | None = None) -> Iterator[Transition]:
         """Yields batches without end, drawn with replacement.
+
+        Args:
+          table: Which to sample.
+          batch_size: How many transitions a batch has.
+          wait_on: Asked at each deadline whether to wait on. Without it no one waits on, and a batch that could not
+            be filled by then is lost, though its samples count.
 
         Raises:
           ReplayTimeout: the table stayed empty, its limiter shut, or the server out of reach, until the deadline.
         """
-        samples = self._dataset(table, batch_size)
+        samples = self._dataset(table, batch_size, self._timeout_s if wait_on is None else None)
         with contextlib.closing(DeadlineRunner(self._timeout_s + _GRACE_S)) as run:
             while True:
-                sample = _within_deadline(run, lambda: next(samples, None), "sampling", self._timeout_s)
+                sample = _within_deadline(run, lambda: next(samples, None), "sampling", self._timeout_s, wait_on)
                 if sample is None:
                     raise _empty(table, self._timeout_s)
                 rows = np.empty((batch_size, self._steps[table] + 1), self._dtype)
@@ -242,8 +256,11 @@ class ReverbSampler:
                     rows[:, step] = column.view(self._dtype)[:, 0]
                 yield unpack(rows, sample.info.key.astype(np.int64), sample.info.probability.copy())
 
-    def _dataset(self, table: Table, batch_size: int) -> Iterator[Any]:
-        """Opens a stream of batches: per item one row of bytes for each of its n + 1 references."""
+    def _dataset(self, table: Table, batch_size: int, timeout_s: float | None) -> Iterator[Any]:
+        """Opens a stream of batches: per item one row of bytes for each of its n + 1 references.
+
+        It ends when the limiter was shut for so many seconds, or never.
+        """
         reverb, tf = _import_reverb()
         columns = self._steps[table] + 1
         dataset = reverb.TrajectoryDataset(
@@ -253,7 +270,7 @@ class ReverbSampler:
             shapes=(tf.TensorShape([self._dtype.itemsize]),) * columns,
             max_in_flight_samples_per_worker=2 * batch_size,
             num_workers_per_iterator=1,
-            rate_limiter_timeout_ms=int(1000 * self._timeout_s),
+            rate_limiter_timeout_ms=-1 if timeout_s is None else int(1000 * timeout_s),
         )
         options = tf.data.Options()
         options.autotune.enabled = False
@@ -264,12 +281,18 @@ class ReverbSampler:
         return stream
 
 
-def _within_deadline(run: DeadlineRunner, call: Callable[[], Any], doing: str, timeout_s: float) -> Any:
+def _within_deadline(
+    run: DeadlineRunner,
+    call: Callable[[], Any],
+    doing: str,
+    timeout_s: float,
+    wait_on: Callable[[], bool] | None = None,
+) -> Any:
     """Runs a call that Reverb may never return from."""
     reverb, tf = _import_reverb()
     gone = (TimeoutError, reverb.DeadlineExceededError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
     try:
-        return run(call)
+        return run(call, wait_on or (lambda: False))
     except gone as error:
         raise ReplayTimeout(f"Reverb did not answer within {timeout_s:g} s when {doing}") from error
 
@@ -314,7 +337,7 @@ def _table(
     selector: Any,
     size: int,
     samples_per_insert: float | None = None,
-    free_inserts: int = 0,
+    free_inserts: float = 0,
 ) -> Any:
     """Makes a table that forgets its oldest items and can be sampled from its first item on, or as inserts allow."""
     limiter = reverb.rate_limiters.MinSize(1)

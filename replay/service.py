@@ -24,12 +24,13 @@ class ReplayService:
 
     def __init__(
         self,
-        make_replay: Callable[[int], Replay],
+        make_replay: Callable[[float], Replay],
         folder: Path,
         capacity: int,
         samples_per_insert: float,
         free_steps: int,
         slack: int,
+        taken: int,
     ) -> None:
         """Makes the replay, empty: `fill` comes first.
 
@@ -40,11 +41,14 @@ class ReplayService:
             samples_per_insert: Samples of the main table for each step that is inserted.
             free_steps: How many steps to insert before the first sample; they allow none.
             slack: How many samples may be left untaken before inserts wait.
+            taken: How many samples were taken of the steps that are in the folder, and of those before them.
         """
         self._spill = Spill(folder, capacity)
-        self._ratio, self._slack = samples_per_insert, slack
-        # What was there when the service began was sampled before, or not; counting from it on holds the ratio.
-        self._free = max(free_steps, self._spill.steps)
+        self._ratio, self._slack, self._free_steps = samples_per_insert, slack, free_steps
+        # Files may have been lost: then what they allowed was taken, and those to come allow what they always do.
+        beyond = self._spill.total_steps - free_steps
+        surplus = max(samples_per_insert * beyond - taken, samples_per_insert * min(0, beyond))
+        self._free = self._spill.steps - surplus / samples_per_insert
         self.replay = make_replay(self._free)
         self._inserted = 0
         self._next: dict[int, int] = {}  # each actor's next episode
@@ -83,8 +87,9 @@ class ReplayService:
         return self._ratio * (self._inserted - self._free) - self.replay.samples()
 
     def samples_per_insert(self) -> float:
-        """The ratio so far."""
-        return self.replay.samples() / max(1, self._inserted - self._free)
+        """The ratio since the very first insert."""
+        allowed = max(0, self._spill.total_steps - self._free_steps)
+        return self._ratio - self.surplus() / allowed if allowed else 0.0
 
     @property
     def total_steps(self) -> int:

@@ -31,6 +31,24 @@ def test_a_call_that_hangs_is_left_behind_and_the_next_gets_its_own_answer() -> 
     run.close()
 
 
+def test_a_call_that_is_waited_on_returns_when_it_does() -> None:
+    run, release, asked = DeadlineRunner(0.01), threading.Event(), []
+
+    def wait_on() -> bool:
+        asked.append(1)
+        if len(asked) == 3:
+            release.set()
+        return True
+
+    assert run(lambda: release.wait(60), wait_on)
+    assert len(asked) >= 3
+    release.clear()
+    with pytest.raises(TimeoutError, match="no answer"):
+        run(release.wait, lambda: False)
+    release.set()
+    run.close()
+
+
 def test_all_calls_share_one_thread_which_ends_on_close() -> None:
     run = DeadlineRunner(60.0)
     threads = {run(threading.current_thread) for _ in range(5)}

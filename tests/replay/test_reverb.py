@@ -3,12 +3,14 @@
 import importlib.util
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from replay_episodes import random_episode
 
 from trailkit.envs.errors import UserError
-from trailkit.replay.base import Table
+from trailkit.replay.base import ReplayTimeout, Table
 from trailkit.replay.reverb import ReverbReplay
 
 needs_reverb = pytest.mark.skipif(importlib.util.find_spec("reverb") is None, reason="dm-reverb is not installed")
@@ -63,6 +65,38 @@ next(replay.batches(Table.MAIN, 32))  # the interpreter ends with an open iterat
     # Noise, which cannot be compressed, and six references to each frame.
     assert float(result.stdout) < 1.6
     assert result.stderr == ""
+
+
+@pytest.mark.reverb
+@needs_reverb
+def test_a_batch_that_is_waited_for_loses_no_sample() -> None:
+    with closing(ReverbReplay(100, 1, 1, samples_per_insert=1.0, free_inserts=0.5)) as replay:
+        replay.add(random_episode(7))  # six samples: a batch and a half
+        asked = []
+
+        def wait_on() -> bool:
+            if not asked:
+                replay.add(random_episode(6, seed=1))
+            asked.append(1)
+            return len(asked) < 3
+
+        batches = replay.sampler(timeout_s=0.2).batches(Table.MAIN, 4, wait_on)
+        for _ in range(3):
+            next(batches)
+        assert len(asked) == 1
+        assert replay.samples() == 12
+        with pytest.raises(ReplayTimeout):
+            next(batches)
+        assert len(asked) == 3
+
+
+@pytest.mark.reverb
+@needs_reverb
+def test_servers_have_names() -> None:
+    with closing(ReverbReplay(10, 1, 1)) as one, closing(ReverbReplay(10, 1, 1)) as other:
+        for replay in (one, other):
+            replay.add(random_episode(4))
+        assert one.sampler().server == one.sampler().server != other.sampler().server
 
 
 @pytest.mark.reverb

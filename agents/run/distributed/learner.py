@@ -19,7 +19,8 @@ from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
 from trailkit.agents.run.lock import locked
 from trailkit.agents.run.metrics import MetricsLog
 from trailkit.configs.schema import LearnerKind, TrainConfig
-from trailkit.replay.base import ReplayTimeout, Sampler, Table
+from trailkit.replay.base import ReplayTimeout, Table
+from trailkit.replay.reverb import ReverbSampler
 from trailkit.replay.transition import Transition
 
 _UNLOCKED_WITHIN_S = 60.0  # by the process before, which may be ending on a machine that was cut off
@@ -33,11 +34,12 @@ class LearnerRole(KeepsEpisodes):
     def __init__(self, config: TrainConfig, folder: str, name: str, replay: str | None) -> None:
         super().__init__(config, folder, name)
         self._remote = None if replay is None else ray.get_actor(replay)
-        self._stop = threading.Event()
+        self._stop, self._restored = threading.Event(), threading.Event()
         self._backlog = Backlog()
         self._notes: dict[str, float] = {}
         self._published: tuple[int, Parameters, Any] = (-1, {}, None)
         self._actor_steps = 0
+        self._learning: Learning
 
     def _run(self) -> bool:
         with locked(self.folder, _UNLOCKED_WITHIN_S):
@@ -46,11 +48,12 @@ class LearnerRole(KeepsEpisodes):
     def _train(self) -> bool:
         """Learns from the newest checkpoint on to the last step; returns whether that and all evaluations are done."""
         config = self.config
-        learning = Learning(config, self.folder, build.env_settings(config.env))
+        self._learning = learning = Learning(config, self.folder, build.env_settings(config.env))
         self._restore(learning)
+        self._restored.set()
         _log.info("going on from step %d", learning.steps)
         if self._remote is None and config.learner is not LearnerKind.bc:
-            self._fill(lambda _: build.make_replay(config))
+            self._fill(lambda _: build.make_replay(config), self.samples())
         self._publish(learning)
         with MetricsLog(self.folder) as log:
             log.resume(learning.steps)
@@ -75,6 +78,11 @@ class LearnerRole(KeepsEpisodes):
         """Takes metrics of the whole program into the log."""
         self._notes.update(metrics)
 
+    def samples(self) -> int:
+        """How many of the agent's transitions its steps have learned from, once it knows which step it is at."""
+        self._restored.wait()
+        return self._learning.steps * self.config.agent.batch_size
+
     def latest(self, version: int) -> tuple[int, Any] | None:
         """The newest weights, unless they are of a version that is there: their version, and a reference to them."""
         newest, _, weights = self._published
@@ -94,7 +102,7 @@ class LearnerRole(KeepsEpisodes):
         while not self._stop.is_set():
             self.waits()
             try:
-                for batch in self._replay().batches(table, batch_size):
+                for batch in self._batches_of_one(table, batch_size):
                     self.moves()
                     yield batch
                     self.waits()
@@ -102,13 +110,19 @@ class LearnerRole(KeepsEpisodes):
                 _log.warning("%s", error)
         raise Stopped
 
-    def _replay(self) -> Sampler:
-        """The replay of now, wherever it is."""
+    def _batches_of_one(self, table: Table, batch_size: int) -> Iterator[Transition]:
+        """Batches of the replay of now, wherever it is, until that one is gone."""
         if self._remote is None:
-            return self.service
+            return self.service.batches(table, batch_size)
+        sampler = self._sampler()
+        return sampler.batches(table, batch_size, lambda: self._sampler().server == sampler.server)
+
+    def _sampler(self) -> ReverbSampler:
+        """What samples the server of now, as soon as there is something to sample."""
+        assert self._remote is not None
         while (sampler := answer(self._remote.sampler, stop=self._stop)) is None:
             time.sleep(0.1)
-        connected: Sampler = sampler
+        connected: ReverbSampler = sampler
         return connected
 
     def _restore(self, learning: Learning) -> None:

@@ -6,12 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import ray
 
 from trailkit.agents.base import Metrics
-from trailkit.agents.run.distributed.role import INSERT, Role, node_address
+from trailkit.agents.run.distributed.role import INSERT, LEARNER, Role, answer, node_address
 from trailkit.configs.schema import TrainConfig
 from trailkit.replay.base import Replay, ReplayTimeout, Table
 from trailkit.replay.episode import Episode
@@ -19,6 +20,7 @@ from trailkit.replay.reverb import ReverbReplay, ReverbSampler
 from trailkit.replay.service import ReplayService
 
 _SAMPLE_WITHIN_S = 10.0  # after which the learner asks whether there is another server
+_BATCHES_AHEAD = 4  # of the learner: Reverb samples three before they are asked for
 _log = logging.getLogger(__name__)
 
 
@@ -68,8 +70,13 @@ class KeepsEpisodes(Role):
         self._filled.wait()
         return self._service
 
-    def _fill(self, make_replay: Callable[[int], Replay]) -> None:
-        """Makes a replay, given how many inserts are to allow no samples, and fills it with what was played before."""
+    def _fill(self, make_replay: Callable[[float], Replay], taken: int) -> None:
+        """Makes a replay and fills it with what was played before.
+
+        Args:
+            make_replay: Makes it, given how many inserts are to allow no samples.
+            taken: How many samples the learner has learned from so far.
+        """
         config, began = self.config, time.monotonic()
         self._service = ReplayService(
             make_replay,
@@ -77,7 +84,8 @@ class KeepsEpisodes(Role):
             config.replay.capacity,
             config.replay.samples_per_insert,
             config.actor.random_steps,
-            slack=int(config.replay.samples_per_insert * config.env.episode_steps),
+            slack=_BATCHES_AHEAD * config.agent.batch_size,
+            taken=taken,
         )
         for _ in self._service.fill():
             self.moves()
@@ -92,7 +100,7 @@ class ReplayRole(KeepsEpisodes):
     def _run(self) -> None:
         config = self.config
 
-        def make(free_inserts: int) -> Replay:
+        def make(free_inserts: float) -> Replay:
             return ReverbReplay(
                 config.replay.capacity,
                 config.agent.n_step,
@@ -102,7 +110,10 @@ class ReplayRole(KeepsEpisodes):
                 port=config.launch.replay_port,
             )
 
-        self._fill(make)
+        self.waits()
+        taken: int = answer(_learner().samples)
+        self.moves()
+        self._fill(make, taken)
         self.waits()
         threading.Event().wait()  # all else is done in the other methods
 
@@ -111,3 +122,12 @@ class ReplayRole(KeepsEpisodes):
         replay = self.service.replay
         assert isinstance(replay, ReverbReplay)
         return replay.sampler(node_address(), _SAMPLE_WITHIN_S) if replay.size(Table.MAIN) else None
+
+
+def _learner() -> Any:
+    """The learner, which is registered after the replay."""
+    while True:
+        try:
+            return ray.get_actor(LEARNER)
+        except ValueError:
+            time.sleep(0.1)

@@ -210,6 +210,18 @@ def test_a_run_has_one_learner_at_a_time(make: Callable[..., LearnerRole], monke
     assert role._run()
 
 
+def test_a_learner_says_how_many_samples_its_steps_took_once_it_knows(make: Callable[..., LearnerRole]) -> None:
+    make("steps=5", "launch.evaluators=0")._run()
+    role, told = make("steps=5", "launch.evaluators=0"), []
+    asking = threading.Thread(target=lambda: told.append(role.samples()))
+    asking.start()
+    time.sleep(0.1)
+    assert not told
+    role._run()
+    asking.join(60)
+    assert told == [5 * 2]
+
+
 class _OnGpu:
     """What torch would have on a GPU."""
 

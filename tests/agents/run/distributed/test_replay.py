@@ -42,12 +42,12 @@ def test_a_replay_that_does_not_take_an_episode_ends_its_process_and_blames_no_a
     monkeypatch.setattr(os, "_exit", end)
     episode = random_episode(10, seed=0)
     episode = episode._replace(metadata={**episode.metadata, "actor": 0, "index": 0})
-    role._fill(lambda _: _Deaf(1000, 1, 2, seed=0))
+    role._fill(lambda _: _Deaf(1000, 1, 2, seed=0), 0)
     with pytest.raises(_Ended, match="1"):
         role.insert(episode, {})
     assert "Reverb did not answer" in (tmp_path / "logs" / "replay.log").read_text()
 
-    role._fill(lambda _: MemoryReplay(1000, 1, 2, seed=0))  # as the next process does
+    role._fill(lambda _: MemoryReplay(1000, 1, 2, seed=0), 0)  # as the next process does
     assert role.episodes_of(0) == (1, 10)
     assert role.insert(episode, {"return": 1.0}) == 10  # the actor sends again what was not acknowledged
     reported, total, state = role.report()
