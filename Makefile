@@ -45,7 +45,7 @@ bench: $(VENV)/.dev ## prints both sides of every speed claim; BENCH="render env
 chaos: $(VENV)/.dev ## trains while it kills processes; CHAOS="env=reach steps=20000 out=…" for what
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
-lock: $(VENV)/.dev ## resolves requirements.lock again (UV_ARGS=--upgrade for newer versions)
+lock: $(BIN)/pip ## resolves requirements.lock again (UV_ARGS=--upgrade for newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --quiet \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UV_ARGS) --output-file requirements.lock
 	@# What only a CUDA build of torch needs stays out: the CPU build must install from the same lock.

@@ -9,22 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
 
 from trailkit.agents.base import Policy
+from trailkit.agents.run.statistics import CONFIDENCE, Interval, wilson
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import written_aside
-
-CONFIDENCE = 0.95
-
-
-class Interval(NamedTuple):
-    """A share and where it lies with 95% confidence."""
-
-    share: float
-    low: float
-    high: float
 
 
 class Moment(NamedTuple):
@@ -59,12 +49,12 @@ class Evaluation:
     @cached_property
     def interval(self) -> Interval:
         """The share of episodes solved at some step, with its Wilson interval."""
-        return _wilson([episode.success for episode in self.episodes])
+        return wilson([episode.success for episode in self.episodes])
 
     @cached_property
     def interval_at_end(self) -> Interval:
         """The share of episodes solved after their last step, with its Wilson interval."""
-        return _wilson([episode.success_at_end for episode in self.episodes])
+        return wilson([episode.success_at_end for episode in self.episodes])
 
     @property
     def success(self) -> float:
@@ -180,9 +170,3 @@ def _result(index: int, seed: int, moments: Sequence[Moment]) -> EpisodeResult:
         length=len(moments),
         steps_to_success=solved.index(True) + 1 if any(solved) else None,
     )
-
-
-def _wilson(outcomes: Sequence[bool]) -> Interval:
-    test = binomtest(sum(outcomes), len(outcomes))
-    low, high = test.proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(sum(outcomes) / len(outcomes), float(low), float(high))

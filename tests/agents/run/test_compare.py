@@ -1,50 +1,112 @@
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from trailkit.agents.run.cli import main
-from trailkit.agents.run.compare import read_row
+from trailkit.agents.run.compare import contests, read_run
 from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 
 
-def make_run(folder: Path, shares: list[float], method: str = "trail") -> Path:
-    config = configure("train", TrainConfig, ["demos=d", f"method={method}", "seed=2", "demo_limit=25"])
+def make_run(
+    folder: Path,
+    shares: list[float],
+    method: str = "trail",
+    seed: int = 2,
+    words: Sequence[str] = (),
+    episodes: int = 50,
+) -> Path:
+    config = configure("train", TrainConfig, ["demos=d", f"method={method}", f"seed={seed}", "demo_limit=25", *words])
     folder.mkdir()
     OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
     with (folder / "metrics.csv").open("w") as file:
         csv.writer(file).writerows([["step", "actor_steps", "seconds"], [400, 1600, 90], [500, 2000, 120]])
     for index, share in enumerate(shares):
-        path = folder / "evaluations" / f"{400 - 100 * (len(shares) - index - 1):09d}" / "eval_info.json"
-        path.parent.mkdir(parents=True)
-        interval = {"share": share, "low": share / 2, "high": 1.0}
-        path.write_text(
-            json.dumps({"per_episode": [{}] * 50, "aggregated": {"success_once": interval, "avg_sum_reward": 120.0}})
-        )
+        step = 400 - 100 * (len(shares) - index - 1)
+        write_evaluation(folder / "evaluations" / f"{step:09d}", [i < share * episodes for i in range(episodes)])
     return folder
 
 
+def write_evaluation(folder: Path, solved: list[bool]) -> None:
+    episodes = (EpisodeResult(i, i, 120.0, 1.0, each, each, 100, 5 if each else None) for i, each in enumerate(solved))
+    Evaluation(0, tuple(episodes), 1.0).write(folder / "eval_info.json")
+
+
 def test_a_row_tells_the_end_the_best_and_the_last_three(tmp_path: Path) -> None:
-    row = read_row(make_run(tmp_path / "run", [0.2, 1.0, 0.9, 0.8]))
-    assert (row.success, row.low, row.high, row.best, row.last) == (0.8, 0.4, 1.0, 1.0, (1.0, 0.9, 0.8))
+    row = read_run(make_run(tmp_path / "run", [0.2, 1.0, 0.9, 0.8])).row
+    assert (row.success, row.best, row.last) == (0.8, 1.0, (1.0, 0.9, 0.8))
+    assert (row.low, row.high) == pytest.approx((0.669631, 0.887562), abs=1e-5)
     assert (row.task, row.method, row.seed, row.demos, row.episodes) == ("lift", "trail", 2, 25, 50)
     assert (row.learner_steps, row.actor_steps, row.minutes) == (400, 1600, 1.5)
 
 
+def test_of_the_last_step_the_evaluation_of_the_most_episodes_counts(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [1.0, 0.8])
+    last = folder / "evaluations" / "000000400"
+    write_evaluation(last / "seed7_episodes100", [i < 70 for i in range(100)])
+    write_evaluation(last / "seed0_episodes20", [False] * 20)
+    write_evaluation(last / "elsewhere", [False] * 200)
+    row = read_run(folder).row
+    assert (row.episodes, row.success, row.best, row.last) == (100, 0.7, 1.0, (1.0, 0.7))
+
+
 def test_the_table_is_printed_and_written_with_its_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = [make_run(tmp_path / "b", [0.5]), make_run(tmp_path / "a", [0.7], method="gail")]
+    runs = [make_run(tmp_path / "b", [0.5]), make_run(tmp_path / "a", [0.9], method="gail")]
     out = tmp_path / "docs" / "table.md"
     main(["compare", *map(str, runs), f"out={out}"])
     lines = capsys.readouterr().out.splitlines()
     assert lines == out.read_text().splitlines()
-    assert lines[2].startswith("| lift | gail | 2 | 70% [35, 100] of 50 | 120 |")
-    assert [row["method"] for row in json.loads(out.with_suffix(".json").read_text())] == ["gail", "trail"]
+    assert lines[2].startswith("| lift | gail | 2 | 90% [79, 96] of 50 | 120 |")
+    assert lines[5] == "lift: gail against trail: better: +40 points of success, p = 1.9e-06"
+    report = json.loads(out.with_suffix(".json").read_text())
+    assert [row["method"] for row in report["runs"]] == ["gail", "trail"]
+    (verdict,) = report["verdicts"]
+    assert (verdict["first"], verdict["second"], verdict["word"]) == ("gail", "trail", "better")
+
+
+def test_runs_of_one_method_are_compared_with_the_best_of_them(tmp_path: Path) -> None:
+    folders = [make_run(tmp_path / f"seed{seed}", [share], seed=seed) for seed, share in enumerate([0.8, 0.84, 0.2])]
+    found = list(contests([read_run(folder) for folder in folders]))
+    assert [(each.first, each.second, each.verdict.word) for each in found] == [
+        ("seed1", "seed0", "cannot tell"),
+        ("seed1", "seed2", "better"),
+    ]
+
+
+def test_methods_with_several_runs_are_compared_over_seeds(tmp_path: Path) -> None:
+    runs = []
+    for method, shares in (("trail", [0.9, 0.94, 0.92]), ("gail", [0.5, 0.2, 0.9])):
+        for seed, share in enumerate(shares):
+            runs.append(read_run(make_run(tmp_path / f"{method}{seed}", [share], method, seed)))
+    (one,) = contests(runs)
+    assert (one.first, one.second, one.verdict.unit, one.verdict.word) == ("trail", "gail", "seeds", "cannot tell")
+    (against_one,) = contests(runs[:4])
+    assert against_one.verdict.unit == "episodes"
+
+
+def test_methods_of_one_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:
+    folders = [
+        make_run(tmp_path / "a", [0.9]),
+        make_run(tmp_path / "b", [0.9], seed=3, words=["threads=1", "evaluation.episodes=7"]),
+        make_run(tmp_path / "c", [0.5], words=["agent.n_step=7", "demos=/elsewhere/d"]),
+        make_run(tmp_path / "d", [0.5], words=["demos=/elsewhere/e"]),
+    ]
+    found = list(contests([read_run(folder) for folder in folders]))
+    assert [each.first for each in found] == ["trail agent.n_step=3 demos=d"] * 2
+    assert [each.second for each in found] == ["trail agent.n_step=7 demos=d", "trail agent.n_step=3 demos=e"]
+
+
+def test_tasks_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "a", [0.9]), make_run(tmp_path / "b", [0.2], words=["env=reach"])]
+    assert list(contests([read_run(folder) for folder in runs])) == []
 
 
 def test_a_run_without_an_evaluation_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run has no evaluation yet"):
-        read_row(make_run(tmp_path / "run", []))
+        read_run(make_run(tmp_path / "run", []))

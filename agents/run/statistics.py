@@ -1,0 +1,159 @@
+"""How sure results are: intervals, tests of two policies or two methods, and how many more it would take to tell.
+
+Sources: Wilson (1927) for shares; McNemar (1947), exact, for two policies on the same episodes; Welch (1947) for two
+methods over seeds; Agarwal et al. (2021, "Deep RL at the Edge of the Statistical Precipice") for the interquartile
+mean, the stratified bootstrap and the probability of improvement.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+# The normal quantiles of a test that errs once in twenty and tells a difference that is there four times in five.
+_ALPHA, _BETA = float(stats.norm.ppf((1 + CONFIDENCE) / 2)), float(stats.norm.ppf(0.8))
+_MOST = 100_000  # episodes or seeds that are worth naming
+
+
+class Interval(NamedTuple):
+    """A share and where it lies with 95% confidence."""
+
+    share: float
+    low: float
+    high: float
+
+
+def wilson(outcomes: Sequence[bool]) -> Interval:
+    """The share of successes, with Wilson's interval."""
+    test = stats.binomtest(sum(outcomes), len(outcomes))
+    low, high = test.proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(sum(outcomes) / len(outcomes), float(low), float(high))
+
+
+def interquartile_mean(scores: ArrayLike) -> float:
+    """The mean of the middle half of the scores, which outliers do not move."""
+    return float(stats.trim_mean(np.ravel(scores), 0.25))
+
+
+def interquartile_interval(tasks: Sequence[ArrayLike], seed: int = 0) -> Interval:
+    """The interquartile mean of all scores, with the percentile interval of its stratified bootstrap.
+
+    Of few scores, such as those of five seeds, it is too narrow, as all bootstraps are.
+
+    Args:
+        tasks: The scores of each; they are drawn anew within their own.
+        seed: Of the draws.
+    """
+
+    def statistic(*drawn: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        return np.asarray(stats.trim_mean(np.concatenate(drawn, axis), 0.25, axis))
+
+    scores = [np.ravel(np.asarray(task, float)) for task in tasks]
+    middle = interquartile_mean(np.concatenate(scores))
+    if all(len(task) == 1 for task in scores):
+        return Interval(middle, middle, middle)
+    found = stats.bootstrap(
+        scores, statistic, n_resamples=2000, confidence_level=CONFIDENCE, method="percentile", rng=seed
+    ).confidence_interval
+    return Interval(middle, float(found.low), float(found.high))
+
+
+def probability_of_improvement(ours: Sequence[float], others: Sequence[float]) -> float:
+    """How likely one of our scores is the greater; a tie counts half (the Mann-Whitney statistic over its maximum)."""
+    differences = np.subtract.outer(np.asarray(ours, float), np.asarray(others, float))
+    return float((differences > 0).mean() + (differences == 0).mean() / 2)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the first of two is better."""
+
+    difference: float  # of success, first minus second, in [-1, 1]
+    p_value: float  # of so large a difference if there were none
+    needed: int | None  # units of each that would tell a difference of this size in four cases of five; None: too many
+    unit: str  # "episodes" of one policy, or "seeds" of a method
+
+    @property
+    def word(self) -> str:
+        """Better, worse or cannot tell."""
+        if self.p_value > 1 - CONFIDENCE:
+            return "cannot tell"
+        return "better" if self.difference > 0 else "worse"
+
+    def __str__(self) -> str:
+        found = f"{self.word}: {100 * self.difference:+.0f} points of success, p = {self.p_value:.2g}"
+        if self.word != "cannot tell":
+            return found
+        if self.needed is None:
+            return f"{found}; no number of {self.unit} would be likely to tell so small a difference"
+        return f"{found}; if that is what they differ by, some {self.needed} {self.unit} each would tell"
+
+
+def compare_policies(ours: Mapping[Any, bool], others: Mapping[Any, bool]) -> Verdict:
+    """Compares two policies by the success of their episodes, keyed by what settles how each begins.
+
+    Those that both have played are compared as pairs, by McNemar's exact test; if there are none, all of them by
+    Fisher's.
+    """
+    both = sorted(ours.keys() & others.keys())
+    if both:
+        one, other = (np.array([outcomes[key] for key in both]) for outcomes in (ours, others))
+        won, lost = int((one & ~other).sum()), int((other & ~one).sum())
+        p_value = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+        difference = (won - lost) / len(both)
+        return Verdict(difference, p_value, _pairs_needed((won + lost) / len(both), difference), "episodes")
+    one, other = (np.array(list(outcomes.values())) for outcomes in (ours, others))
+    table = np.array([[each.sum(), len(each) - each.sum()] for each in (one, other)])
+    variance = float(one.var() + other.var())
+    difference = float(one.mean() - other.mean())
+    return Verdict(difference, float(stats.fisher_exact(table).pvalue), _needed(variance, difference), "episodes")
+
+
+def compare_methods(ours: Sequence[Sequence[bool]], others: Sequence[Sequence[bool]]) -> Verdict:
+    """Compares two methods by the success of the runs of each, the seeds being what varies, by Welch's test.
+
+    Args:
+        ours: For each of at least two runs, whether its episodes succeeded.
+        others: The same of the other method.
+    """
+    one, other = (np.array([np.mean(run) for run in runs]) for runs in (ours, others))
+    difference = float(one.mean() - other.mean())
+    variances = [_variance(runs) for runs in (ours, others)]
+    errors = [variance / len(runs) for variance, runs in zip(variances, (ours, others), strict=True)]
+    freedom = sum(errors) ** 2 / sum(e**2 / (len(r) - 1) for e, r in zip(errors, (ours, others), strict=True))
+    p_value = float(2 * stats.t.sf(abs(difference) / math.sqrt(sum(errors)), freedom))
+    return Verdict(difference, p_value, _needed(sum(variances), difference), "seeds")
+
+
+def _variance(runs: Sequence[Sequence[bool]]) -> float:
+    """Of the success of a method's runs: no less than their episodes give it, since few seeds may agree by chance."""
+    within = float(np.mean([_share_variance(run) for run in runs]))
+    return max(float(np.var([np.mean(run) for run in runs], ddof=1)), within)
+
+
+def _share_variance(outcomes: Sequence[bool]) -> float:
+    """Of a share that is measured so; one success and one failure more keep it from 0 (Agresti and Coull 1998)."""
+    share = (sum(outcomes) + 1) / (len(outcomes) + 2)
+    return share * (1 - share) / len(outcomes)
+
+
+def _needed(variance: float, difference: float) -> int | None:
+    """How many of each would tell a difference of means, by the sum of both variances of one (Guenther 1981)."""
+    if not difference:
+        return None
+    count = math.ceil((_ALPHA + _BETA) ** 2 * variance / difference**2 + _ALPHA**2 / 4)
+    return count if count <= _MOST else None
+
+
+def _pairs_needed(discordant: float, difference: float) -> int | None:
+    """How many pairs would tell, by the share of those that differ (Connor 1987)."""
+    if not difference:
+        return None
+    spread = _ALPHA * math.sqrt(discordant) + _BETA * math.sqrt(max(0.0, discordant - difference**2))
+    count = math.ceil((spread / difference) ** 2)
+    return count if count <= _MOST else None
