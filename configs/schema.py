@@ -299,15 +299,18 @@ class EvaluateConfig:
     """`trailkit evaluate`."""
 
     run: str = MISSING
-    checkpoint: str = "last"  # or a learner step, or "untrained"
+    checkpoint: str = "last"  # or a learner step, all of them, or untrained
+    task: str | None = None  # another one than the run's, seen by the same cameras
     episodes: int = 50
     seed: int = 0
+    workers: int | None = None  # processes; by default one for each core, but 8 at most
     video: bool = False
-    threads: int = 2
 
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)
-        _at_least(1, threads=self.threads)
+        _at_least(1, workers=self.workers)
+        if self.episodes < 1:
+            raise UserError(f"episodes={self.episodes}: an evaluation needs at least one, 50 for a useful interval")
 
 
 @dataclass
@@ -322,11 +325,10 @@ class RenderConfig:
     height: int = 480
     width: int = 640
     out: str | None = None  # the run's videos folder by default
-    threads: int = 2
 
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)
-        _at_least(1, threads=self.threads, episodes=self.episodes, **{"the number of cameras": len(self.cameras)})
+        _at_least(1, episodes=self.episodes, **{"the number of cameras": len(self.cameras)})
 
 
 @dataclass

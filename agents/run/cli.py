@@ -92,13 +92,14 @@ def _train(words: list[str]) -> None:
 
 
 def _evaluate(words: list[str]) -> None:
-    from trailkit.agents.run.saved import evaluate_run
+    from trailkit.agents.run.saved_commands import evaluate_run
 
-    print(evaluate_run(configure("evaluate", EvaluateConfig, words)))
+    for checkpoint, result in evaluate_run(configure("evaluate", EvaluateConfig, words)):
+        print(f"{checkpoint}: {result}")
 
 
 def _render(words: list[str]) -> None:
-    from trailkit.agents.run.saved import render_run
+    from trailkit.agents.run.saved_commands import render_run
 
     for path in render_run(configure("render", RenderConfig, words)):
         print(path)

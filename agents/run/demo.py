@@ -4,7 +4,8 @@ from pathlib import Path
 
 from trailkit.agents.run.cli import main as trailkit
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.saved import UNTRAINED, evaluate_run, render_run
+from trailkit.agents.run.saved import UNTRAINED
+from trailkit.agents.run.saved_commands import evaluate_run, render_run
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
 
 _DEMOS = "demos_lift"
@@ -21,10 +22,9 @@ def main() -> None:
     begun = (Path(_RUN) / "config.yaml").exists()
     trailkit(["train", f"resume={_RUN}"] if begun else ["train", *words])
     _say("evaluate", f"trailkit evaluate run={_RUN} episodes={_EPISODES} seed=0")
-    trained = evaluate_run(configure("evaluate", EvaluateConfig, [f"run={_RUN}", f"episodes={_EPISODES}"]))
-    untrained = evaluate_run(
-        configure("evaluate", EvaluateConfig, [f"run={_RUN}", f"episodes={_EPISODES}", f"checkpoint={UNTRAINED}"])
-    )
+    words = [f"run={_RUN}", f"episodes={_EPISODES}"]
+    ((_, trained),) = evaluate_run(configure("evaluate", EvaluateConfig, words))
+    ((_, untrained),) = evaluate_run(configure("evaluate", EvaluateConfig, [*words, f"checkpoint={UNTRAINED}"]))
     _say("render", f"trailkit render run={_RUN} episodes=1")
     videos = render_run(configure("render", RenderConfig, [f"run={_RUN}", "episodes=1"]))
     print(f"\nuntrained policy: {untrained}\ntrained policy:   {trained}\nvideo:            {videos[0]}")

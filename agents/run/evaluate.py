@@ -74,6 +74,7 @@ class Evaluation:
     def info(self, video_paths: Sequence[Path] = ()) -> dict[str, Any]:
         """All of it as JSON, a superset of the keys of LeRobot's `eval_info.json`."""
         count = len(self.episodes)
+        times = [episode.steps_to_success for episode in self.episodes if episode.steps_to_success is not None]
         aggregated = {
             "pc_success": 100 * self.success,
             "avg_sum_reward": self.average_return,
@@ -82,6 +83,7 @@ class Evaluation:
             "eval_ep_s": self.seconds / count,
             "success_once": self.interval._asdict(),
             "success_at_end": self.interval_at_end._asdict(),
+            "avg_steps_to_success": float(np.mean(times)) if times else None,
             "avg_length": float(np.mean([episode.length for episode in self.episodes])),
             "confidence": CONFIDENCE,
             "seed": self.seed,
@@ -134,7 +136,7 @@ def evaluate(
     begin = time.perf_counter()
     results = []
     for index in range(episodes):
-        results.append(_result(index, seed, list(play(env, policy, episode_seed(seed, index)))))
+        results.append(play_episode(env, policy, seed, index))
         if on_episode is not None:
             on_episode(results[-1])
     return Evaluation(seed, tuple(results), time.perf_counter() - begin)
@@ -158,7 +160,9 @@ def play(env: Environment, policy: Policy, seed: int) -> Iterator[Moment]:
         yield Moment(float(timestep.reward), env.solved)
 
 
-def _result(index: int, seed: int, moments: Sequence[Moment]) -> EpisodeResult:
+def play_episode(env: Environment, policy: Policy, seed: int, index: int) -> EpisodeResult:
+    """Plays one episode of an evaluation with a seed."""
+    moments = list(play(env, policy, episode_seed(seed, index)))
     solved = [moment.solved for moment in moments]
     return EpisodeResult(
         episode_ix=index,

@@ -1,81 +1,80 @@
-"""`trailkit evaluate` and `trailkit render`: what a run's checkpoints are worth, and what they look like."""
+"""The policies that a run left behind."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from trailkit.agents.base import Policy
 from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints
-from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.train import load_config
-from trailkit.agents.run.video import record_videos
-from trailkit.configs.schema import EvaluateConfig, RenderConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 
-UNTRAINED = "untrained"
+LAST, ALL, UNTRAINED = "last", "all", "untrained"
 
 
-def evaluate_run(config: EvaluateConfig) -> Evaluation:
-    """Evaluates a checkpoint, and writes `eval_info.json` into `evaluations/<step>/seed…_episodes…/` of the run.
+class SavedPolicies:
+    """A run's environment, and the policies of its checkpoints: on the CPU, with one thread."""
+
+    def __init__(self, folder: Path, task: str | None = None) -> None:
+        """Makes the environment.
+
+        Args:
+            folder: Of the run.
+            task: Another one than the run's, seen by the same cameras.
+
+        Raises:
+            UserError: If there is no such run or task.
+        """
+        # A policy sees one picture at a time, and other numbers of threads add up otherwise.
+        torch.set_num_threads(1)
+        self._folder, self._config = folder, load_config(folder)
+        self._config.device = "cpu"  # where policies act, wherever they learned
+        self._config.env.task = task or self._config.env.task
+        self.env = Environment(build.env_settings(self._config.env), self._config.seed)
+        self._loaded: tuple[str, Policy] | None = None
+
+    def at(self, checkpoint: str) -> Policy:
+        """The policy of a checkpoint that `checkpoints` named.
+
+        Raises:
+            UserError: If it is damaged.
+        """
+        if self._loaded is None or self._loaded[0] != checkpoint:
+            agent = build.make_agent(self._config, self.env.settings)
+            if checkpoint != UNTRAINED:
+                _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
+                agent.learner.load_state_dict(state["learner"])
+            agent.evaluator.load(agent.learner.parameters())
+            self._loaded = checkpoint, agent.evaluator
+        return self._loaded[1]
+
+
+def checkpoints(folder: Path, which: str) -> list[str]:
+    """The names, such as 000012000, of the checkpoints that a person means by a learner step, last, all or untrained.
 
     Raises:
-        UserError: If there is no such run or checkpoint.
+        UserError: If there is no such run or checkpoint, or the last ones are damaged and there is none before.
     """
-    folder = Path(config.run)
-    env, policy, step = _load(folder, config.checkpoint, config.threads)
-    result = evaluate(env, policy, config.episodes, config.seed)
-    # Beside the training's own evaluation of this step, which `compare` reads.
-    out = folder / "evaluations" / step / f"seed{config.seed}_episodes{config.episodes}"
-    videos = record_videos(env, policy, out / "videos", episodes=1, seed=config.seed) if config.video else []
-    result.write(out / "eval_info.json", videos)
-    env.close()
-    return result
+    load_config(folder)
+    if which == UNTRAINED:
+        return [UNTRAINED]
+    there = sorted(path.name for path in (folder / "checkpoints").glob("[0-9]*") if path.name.isdigit())
+    if not there:
+        raise UserError(f"{folder} holds no checkpoint yet")
+    if which == ALL:
+        return there
+    if which == LAST:
+        found = _of(folder).latest()
+        assert found is not None
+        return [f"{found[0]:09d}"]
+    if not which.isdigit():
+        raise UserError(f"checkpoint={which}: give a learner step, {LAST}, {ALL} or {UNTRAINED}")
+    if f"{int(which):09d}" not in there:
+        raise UserError(f"{folder} has no checkpoint of step {which}: it has {', '.join(there)}")
+    return [f"{int(which):09d}"]
 
 
-def render_run(config: RenderConfig) -> list[Path]:
-    """Renders episodes of a checkpoint, and returns the videos' paths.
-
-    Raises:
-        UserError: If there is no such run or checkpoint.
-    """
-    folder = Path(config.run)
-    env, policy, step = _load(folder, config.checkpoint, config.threads)
-    out = Path(config.out) if config.out is not None else folder / "videos" / step
-    paths = record_videos(
-        env, policy, out, config.episodes, config.seed, tuple(config.cameras), config.height, config.width
-    )
-    env.close()
-    return paths
-
-
-def _load(folder: Path, checkpoint: str, threads: int) -> tuple[Environment, Policy, str]:
-    """Makes a run's environment and its policy as of a checkpoint; also returns the checkpoint's name."""
-    torch.set_num_threads(threads)
-    config = load_config(folder)
-    config.device = "cpu"  # where policies act, wherever they learned
-    env = Environment(build.env_settings(config.env), config.seed)
-    agent = build.make_agent(config, env.settings)
-    if checkpoint == UNTRAINED:
-        agent.evaluator.load(agent.learner.parameters())
-        return env, agent.evaluator, UNTRAINED
-    step, state = _read(Checkpoints(folder / "checkpoints"), folder, checkpoint)
-    agent.learner.load_state_dict(state["learner"])
-    agent.evaluator.load(agent.learner.parameters())
-    return env, agent.evaluator, f"{step:09d}"
-
-
-def _read(checkpoints: Checkpoints, folder: Path, name: str) -> tuple[int, dict[str, Any]]:
-    if name == "last":
-        found = checkpoints.latest()
-        if found is None:
-            raise UserError(f"{folder} holds no checkpoint yet")
-        return found
-    if not name.isdigit():
-        raise UserError(f"checkpoint={name}: give a learner step, last or {UNTRAINED}")
-    if not checkpoints.path_of(int(name)).is_dir():
-        there = sorted(path.name for path in (folder / "checkpoints").glob("[0-9]*"))
-        raise UserError(f"{folder} has no checkpoint of step {name}: it has {', '.join(there) or 'none'}")
-    return checkpoints.load(checkpoints.path_of(int(name)))
+def _of(folder: Path) -> Checkpoints:
+    return Checkpoints(folder / "checkpoints")

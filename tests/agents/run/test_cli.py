@@ -1,3 +1,4 @@
+import re
 import socket
 import subprocess
 import sys
@@ -99,11 +100,11 @@ def test_a_policy_is_recorded_for_trained_evaluated_and_rendered(
     assert (tmp_path / "demos.mp4").stat().st_size > 1000
     assert "name a video (.mp4) or a contact sheet (.png)" in fails(["demos", "play", str(demos), "out=x.gif"], capsys)
     main(["train", *_ENV, "method=bc", f"demos={demos}", f"out={run}", "steps=4", "evaluation.every=2", "threads=1"])
-    main(["evaluate", f"run={run}", "episodes=3", "threads=1"])
-    assert "/3 = " in capsys.readouterr().out
+    main(["evaluate", f"run={run}", "episodes=3", "workers=1"])
+    assert re.fullmatch(r"000000004: \d/3 = .*", capsys.readouterr().out.splitlines()[-1])
     assert (run / "evaluations" / "000000004" / "eval_info.json").is_file()
-    main(["evaluate", f"run={run}", "episodes=1", "checkpoint=untrained", "threads=1"])
-    main(["render", f"run={run}", "episodes=1", "height=64", "width=64", "threads=1"])
+    main(["evaluate", f"run={run}", "episodes=1", "checkpoint=untrained", "workers=1"])
+    main(["render", f"run={run}", "episodes=1", "height=64", "width=64"])
     assert Path(capsys.readouterr().out.splitlines()[-1]).suffix == ".mp4"
     assert "000000004" in fails(["evaluate", f"run={run}", "checkpoint=7"], capsys)
 

@@ -1,0 +1,81 @@
+"""Episodes of a run's policies, played by several processes: each episode is the same whoever plays it."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache, partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from trailkit.agents.run.evaluate import EpisodeResult, play_episode
+from trailkit.agents.run.saved import SavedPolicies
+from trailkit.envs.errors import UserError
+
+_MOST = 8  # processes, unless more are asked for: each takes some 450 MB
+
+
+class Workers:
+    """Plays episodes in processes of its own, or in this one if it is to be one. A context manager."""
+
+    def __init__(self, folder: Path, task: str | None, count: int) -> None:
+        """Prepares the processes, each of which takes some seconds to begin.
+
+        Args:
+            folder: Of the run.
+            task: Another one than the run's, if given.
+            count: How many there are to be.
+        """
+        self._play = partial(_play, folder, task)
+        self._pool = None
+        if count > 1:
+            # Spawned: a fork would share what threads and OpenGL hold here. Interrupts are for the parent to hear.
+            spawn, deaf = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
+            self._pool = ProcessPoolExecutor(count, spawn, signal.signal, deaf)
+
+    def play(self, checkpoint: str, episodes: int, seed: int) -> Iterator[EpisodeResult]:
+        """Plays the episodes of an evaluation, in order.
+
+        Raises:
+            UserError: If there is no such run or task, the checkpoint is damaged, or a process dies.
+        """
+        play = partial(self._play, checkpoint, seed)
+        if self._pool is None:
+            yield from map(play, range(episodes))
+            return
+        try:
+            yield from self._pool.map(play, range(episodes))
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a worker of the evaluation died, perhaps for want of memory: give fewer workers="
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._pool is None:
+            _policies.cache_clear()
+        else:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def workers_here(episodes: int) -> int:
+    """How many workers are of use on this machine."""
+    return min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MOST, episodes
+    )
+
+
+def _play(folder: Path, task: str | None, checkpoint: str, seed: int, index: int) -> EpisodeResult:
+    saved = _policies(folder, task)
+    return play_episode(saved.env, saved.at(checkpoint), seed, index)
+
+
+@cache
+def _policies(folder: Path, task: str | None) -> SavedPolicies:
+    """What a process plays with; it is made by the first call."""
+    return SavedPolicies(folder, task)

@@ -1,0 +1,113 @@
+"""Evaluating and rendering what a run left behind: behaviour cloning, for as long as it takes to succeed at times."""
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from trailkit.agents.run import workers as workers_module
+from trailkit.agents.run.cli import main
+from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.saved import checkpoints
+from trailkit.agents.run.saved_commands import evaluate_run, render_run
+from trailkit.agents.run.workers import Workers, workers_here
+from trailkit.configs.schema import EvaluateConfig, RenderConfig
+from trailkit.envs.errors import UserError
+
+_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=60"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    main(["record", "device=scripted", *_ENV, "episodes=20", f"out={folder / 'demos'}"])
+    words = [*_ENV, "method=bc", f"demos={folder / 'demos'}", "steps=1200", "checkpoint_every=600", "threads=1"]
+    words += ["agent.batch_size=16", "agent.learning_rate=0.001", "evaluation.every=9000"]
+    main(["train", *words, f"out={folder / 'run'}"])
+    return folder / "run"
+
+
+def evaluations(run: Path, *words: str) -> dict[str, Evaluation]:
+    return dict(evaluate_run(configure("evaluate", EvaluateConfig, [f"run={run}", "episodes=5", *words])))
+
+
+def test_one_or_two_workers_now_or_later_come_to_the_same(run: Path) -> None:
+    once, again, by_two = (evaluations(run, f"workers={count}") for count in (1, 1, 2))
+    assert once == again == by_two
+    (result,) = once.values()
+    assert 0 < result.average_return
+    assert [episode.episode_ix for episode in result.episodes] == [0, 1, 2, 3, 4]
+    assert evaluations(run, "workers=1", "seed=1") != once
+
+
+def test_all_checkpoints_are_evaluated_each_into_a_folder_of_its_own(run: Path) -> None:
+    found = evaluations(run, "workers=1", "checkpoint=all")
+    assert list(found) == ["000000000", "000000600", "000001200"]
+    assert found["000000000"] != found["000001200"]
+    for name, result in found.items():
+        folder = run / "evaluations" / name / "seed0_episodes5"
+        info = json.loads((folder / "eval_info.json").read_text())
+        assert info["overall"]["n_episodes"] == 5
+        with (folder / "episodes.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert [int(row["seed"]) for row in rows] == [episode.seed for episode in result.episodes]
+        assert [row["success"] for row in rows] == [str(episode.success) for episode in result.episodes]
+    assert evaluations(run, "workers=1", "checkpoint=1200")["000001200"] == found["000001200"]
+
+
+def test_a_policy_may_be_tried_in_another_task(run: Path) -> None:
+    here, there = evaluations(run, "workers=1"), evaluations(run, "workers=1", "task=lift", "video=true")
+    assert here != there
+    folder = run / "evaluations" / "000001200" / "seed0_episodes5_lift"
+    (video,) = json.loads((folder / "eval_info.json").read_text())["overall"]["video_paths"]
+    assert Path(video).stat().st_size > 1000
+    with pytest.raises(UserError, match="lif"):
+        evaluations(run, "workers=1", "task=lif")
+    with pytest.raises(UserError, match="lif"):
+        evaluations(run, "workers=2", "task=lif")
+
+
+def test_what_is_missing_or_damaged_is_named(run: Path, tmp_path: Path) -> None:
+    assert checkpoints(run, "untrained") == ["untrained"]
+    with pytest.raises(UserError, match="no checkpoint of step 3: it has 000000000, 000000600, 000001200"):
+        checkpoints(run, "3")
+    with pytest.raises(UserError, match="give a learner step, last, all or untrained"):
+        checkpoints(run, "newest")
+    (tmp_path / "config.yaml").write_bytes((run / "config.yaml").read_bytes())
+    with pytest.raises(UserError, match="holds no checkpoint yet"):
+        checkpoints(tmp_path, "last")
+    copied = tmp_path / "checkpoints" / "000000600"
+    copied.mkdir(parents=True)
+    for path in (run / "checkpoints" / "000000600").iterdir():
+        content = bytearray(path.read_bytes())
+        content[-100 % len(content)] ^= 1
+        (copied / path.name).write_bytes(content)
+    for count in (1, 2):
+        with pytest.raises(UserError, match="000000600 is damaged"):
+            evaluations(tmp_path, f"workers={count}", "checkpoint=600")
+
+
+def test_a_worker_that_dies_is_an_error(run: Path) -> None:
+    with Workers(run, None, 2) as workers, pytest.raises(UserError, match="a worker of the evaluation died"):
+        played = workers.play("000001200", 1000, 0)
+        next(played)
+        assert workers._pool is not None
+        os.kill(next(iter(workers._pool._processes)), signal.SIGKILL)
+        list(played)
+
+
+def test_workers_are_as_many_as_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    assert (workers_here(50), workers_here(3)) == (8, 3)
+
+
+def test_one_checkpoint_is_rendered_at_a_time(run: Path) -> None:
+    words = [f"run={run}", "episodes=1", "height=48", "width=64"]
+    (video,) = render_run(configure("render", RenderConfig, [*words, "checkpoint=600"]))
+    assert video == run / "videos" / "000000600" / "eval_episode_0.mp4"
+    with pytest.raises(UserError, match="one checkpoint at a time"):
+        render_run(configure("render", RenderConfig, [*words, "checkpoint=all"]))
