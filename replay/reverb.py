@@ -239,14 +239,15 @@ class ReverbSampler:
         Args:
           table: Which to sample.
           batch_size: How many transitions a batch has.
-          wait_on: Asked at each deadline whether to wait on. Without it no one waits on, and a batch that could not
-            be filled by then is lost, though its samples count.
+          wait_on: Asked at each deadline whether to wait on, since a stream may not notice that its server is gone.
+            Without it no one waits on, and a batch that could not be filled by then is lost, though its samples count.
 
         Raises:
           ReplayTimeout: the table stayed empty, its limiter shut, or the server out of reach, until the deadline.
         """
         samples = self._dataset(table, batch_size, self._timeout_s if wait_on is None else None)
-        with contextlib.closing(DeadlineRunner(self._timeout_s + _GRACE_S)) as run:
+        grace_s = _GRACE_S if wait_on is None else 0.0
+        with contextlib.closing(DeadlineRunner(self._timeout_s + grace_s)) as run:
             while True:
                 sample = _within_deadline(run, lambda: next(samples, None), "sampling", self._timeout_s, wait_on)
                 if sample is None:

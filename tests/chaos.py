@@ -152,7 +152,8 @@ def faults(folder: Path, capacity: int, strikes: list[Strike], checkpoint_every:
 def main(words: list[str]) -> None:
     """Trains with the words, kills a process every 20 to 40 s, and prints a report as JSON."""
     out = next(word.removeprefix("out=") for word in words if word.startswith("out="))
-    folder, every, capacity = Path(out), 200, 1_000_000
+    folder, every = Path(out), 200
+    capacity = next((int(word.split("=")[1]) for word in words if word.startswith("replay.capacity=")), 1_000_000)
     command = [sys.executable, "-m", "trailkit.agents.run.cli", "train", "launch=ray", *words]
     program = subprocess.Popen([*command, f"checkpoint_every={every}"], start_new_session=True)
     watch, strikes, began = Watch(folder), [], time.monotonic()

@@ -19,7 +19,7 @@ from trailkit.replay.episode import Episode
 from trailkit.replay.reverb import ReverbReplay, ReverbSampler
 from trailkit.replay.service import ReplayService
 
-_SAMPLE_WITHIN_S = 10.0  # after which the learner asks whether there is another server
+_SAMPLE_WITHIN_S = 1.0  # after which the learner asks whether there is another server
 _BATCHES_AHEAD = 4  # of the learner: Reverb samples three before they are asked for
 _log = logging.getLogger(__name__)
 
