@@ -98,8 +98,8 @@ class Watch(threading.Thread):
     def run(self) -> None:
         seen: object = None
         while not self._end.wait(0.2):
-            episodes = len(list((self._folder / "replay").glob("episode_*.hdf5")))
-            now = episodes, learner_steps(self._folder), newest_checkpoint(self._folder)
+            newest = max((path.name for path in (self._folder / "replay").glob("episode_*.hdf5")), default="")
+            now = newest, learner_steps(self._folder), newest_checkpoint(self._folder)
             if now != seen:
                 self.moved.append(time.monotonic())
                 seen = now
