@@ -117,6 +117,20 @@ class D4PG:
         self._follow()
         return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
 
+    @property
+    def atoms(self) -> Float[Tensor, " atoms"]:
+        """The returns that the critic's distributions are over."""
+        return self._atoms
+
+    @torch.no_grad()
+    def distribution(
+        self, observation: Observation, action: Float[Tensor, "batch action"]
+    ) -> Float[Tensor, "batch atoms"]:
+        """The critic's probabilities of returns, from the observations on, after the actions."""
+        features = self._policy.encoder(observation)
+        probabilities: Tensor = self._critic(features, proprioception(observation, features), action).softmax(-1)
+        return probabilities
+
     def parameters(self) -> Parameters:
         """A copy of the averaged policy, encoder included."""
         return {"policy": {name: weight.clone() for name, weight in self._average.state_dict().items()}}

@@ -66,6 +66,13 @@ class LaunchKind(Enum):
     ray = "ray"  # processes, on this machine or on many
 
 
+class RenderQuality(Enum):
+    """How pictures are drawn."""
+
+    full = "full"  # shadows, reflections and smooth edges, for people
+    fast = "fast"  # as an agent sees
+
+
 class Device(Enum):
     """Who commands the robot while demonstrations are recorded, and with what."""
 
@@ -324,7 +331,9 @@ class RenderConfig:
     cameras: list[str] = field(default_factory=lambda: ["front"])
     height: int = 480
     width: int = 640
-    out: str | None = None  # the run's videos folder by default
+    quality: RenderQuality = RenderQuality.full
+    overlay: bool = False  # rewards, values, actions and what the networks look at, beside the pictures
+    out: str | None = None  # a folder, the run's videos by default; or a .gif or a .png (a contact sheet) of all
 
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)

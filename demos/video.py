@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
                 pass  # the encoder gave up and says below why
             except BaseException:
                 encoder.kill()
+                with suppress(BrokenPipeError):
+                    encoder.stdin.close()  # type: ignore[union-attr]  # what is buffered has no reader any more
                 raise
             _, complaint = encoder.communicate()
         if encoder.returncode != 0:

@@ -75,7 +75,12 @@ class AdversarialReward:
         cameras = self.discriminator.cameras
         shape = transition.next_observation[cameras[0]].shape[:2]
         frames = {camera: transition.next_observation[camera].flatten(0, 1) for camera in cameras}
-        return self._reward(self.discriminator(frames)).view(shape)
+        return self.rewards(frames).view(shape)
+
+    @torch.no_grad()
+    def rewards(self, frames: Observation) -> Float[Tensor, " batch"]:
+        """What it pays for frames, uint8 [B, H, W, 3] a camera."""
+        return self._reward(self.discriminator(frames))
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the discriminator's weights."""

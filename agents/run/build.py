@@ -79,6 +79,7 @@ class Agent:
     evaluator: GreedyPolicy
     stop: StopRule
     reward_model: AdversarialReward | None
+    critic: D4PG | None
 
 
 def env_settings(config: EnvConfig) -> EnvSettings:
@@ -109,6 +110,7 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
     action_size = make_controller(settings.action_space).size
     network = make_policy_network(config.encoder, settings, action_size)
     reward_model: AdversarialReward | None = None
+    critic: D4PG | None = None
     stop: StopRule = Never()
     actor = config.actor
     if config.learner is LearnerKind.bc:
@@ -127,11 +129,11 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
             reward_model = _make_reward_model(config, settings, device)
             if actor.early_stop:
                 stop = EarlyStop(_make_discriminator(config, settings), actor.patience, actor.min_steps)
-        d4pg = _make_d4pg(config, network.to(device), settings, action_size)
-        learner = Adversarial(reward_model or EnvironmentReward(), d4pg, config.demos_in_replay)
+        critic = _make_d4pg(config, network.to(device), settings, action_size)
+        learner = Adversarial(reward_model or EnvironmentReward(), critic, config.demos_in_replay)
     acting = make_policy_network(config.encoder, settings, action_size)
     explorer = ExplorationPolicy(acting, actor.exploration, actor.noise_correlation, config.seed)
-    return Agent(learner, explorer, GreedyPolicy(acting), stop, reward_model)
+    return Agent(learner, explorer, GreedyPolicy(acting), stop, reward_model, critic)
 
 
 def replay_backend(config: TrainConfig) -> ReplayBackend:

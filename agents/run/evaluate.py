@@ -10,16 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trailkit.agents.base import Policy
+from trailkit.agents.base import Action, Policy
 from trailkit.agents.run.statistics import CONFIDENCE, Interval, wilson
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import written_aside
+from trailkit.replay.transition import Observation
 
 
 class Moment(NamedTuple):
-    """What one step of an episode led to."""
+    """One step of an episode: what was seen and done, and what that led to."""
 
+    observation: Observation
+    action: Action
     reward: float
     solved: bool
 
@@ -156,21 +159,23 @@ def play(env: Environment, policy: Policy, seed: int) -> Iterator[Moment]:
     timestep = env.reset()
     policy.reset()
     while not timestep.last():
-        timestep = env.step(policy.act(timestep.observation))
-        yield Moment(float(timestep.reward), env.solved)
+        observation = timestep.observation
+        action = policy.act(observation)
+        timestep = env.step(action)
+        yield Moment(observation, action, float(timestep.reward), env.solved)
 
 
 def play_episode(env: Environment, policy: Policy, seed: int, index: int) -> EpisodeResult:
     """Plays one episode of an evaluation with a seed."""
-    moments = list(play(env, policy, episode_seed(seed, index)))
-    solved = [moment.solved for moment in moments]
+    outcomes = [(moment.reward, moment.solved) for moment in play(env, policy, episode_seed(seed, index))]
+    rewards, solved = zip(*outcomes, strict=True)
     return EpisodeResult(
         episode_ix=index,
         seed=episode_seed(seed, index),
-        sum_reward=sum(moment.reward for moment in moments),
-        max_reward=max(moment.reward for moment in moments),
+        sum_reward=sum(rewards),
+        max_reward=max(rewards),
         success=any(solved),
         success_at_end=solved[-1],
-        length=len(moments),
+        length=len(solved),
         steps_to_success=solved.index(True) + 1 if any(solved) else None,
     )

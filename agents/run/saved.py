@@ -1,10 +1,9 @@
-"""The policies that a run left behind."""
+"""The agents that a run left behind."""
 
 from pathlib import Path
 
 import torch
 
-from trailkit.agents.base import Policy
 from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.train import load_config
@@ -14,8 +13,8 @@ from trailkit.envs.errors import UserError
 LAST, ALL, UNTRAINED = "last", "all", "untrained"
 
 
-class SavedPolicies:
-    """A run's environment, and the policies of its checkpoints: on the CPU, with one thread."""
+class SavedAgents:
+    """A run's environment, and the agents of its checkpoints: on the CPU, with one thread."""
 
     def __init__(self, folder: Path, task: str | None = None) -> None:
         """Makes the environment.
@@ -29,25 +28,27 @@ class SavedPolicies:
         """
         # A policy sees one picture at a time, and other numbers of threads add up otherwise.
         torch.set_num_threads(1)
-        self._folder, self._config = folder, load_config(folder)
-        self._config.device = "cpu"  # where policies act, wherever they learned
-        self._config.env.task = task or self._config.env.task
-        self.env = Environment(build.env_settings(self._config.env), self._config.seed)
-        self._loaded: tuple[str, Policy] | None = None
+        self._folder, self.config = folder, load_config(folder)
+        self.config.device = "cpu"  # where policies act, wherever they learned
+        self.config.env.task = task or self.config.env.task
+        self.env = Environment(build.env_settings(self.config.env), self.config.seed)
+        self._loaded: tuple[str, build.Agent] | None = None
 
-    def at(self, checkpoint: str) -> Policy:
-        """The policy of a checkpoint that `checkpoints` named.
+    def at(self, checkpoint: str) -> build.Agent:
+        """The agent of a checkpoint that `checkpoints` named.
 
         Raises:
             UserError: If it is damaged.
         """
         if self._loaded is None or self._loaded[0] != checkpoint:
-            agent = build.make_agent(self._config, self.env.settings)
+            agent = build.make_agent(self.config, self.env.settings)
             if checkpoint != UNTRAINED:
                 _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
                 agent.learner.load_state_dict(state["learner"])
-            agent.evaluator.load(agent.learner.parameters())
-            self._loaded = checkpoint, agent.evaluator
+            parameters = agent.learner.parameters()
+            agent.evaluator.load(parameters)
+            agent.stop.load(parameters)
+            self._loaded = checkpoint, agent
         return self._loaded[1]
 
 

@@ -4,18 +4,21 @@ import csv
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
 from trailkit.agents.run.evaluate import Evaluation
-from trailkit.agents.run.saved import ALL, SavedPolicies, checkpoints
+from trailkit.agents.run.explain import explain, references
+from trailkit.agents.run.saved import ALL, SavedAgents, checkpoints
 from trailkit.agents.run.train import load_config
-from trailkit.agents.run.video import record_videos
+from trailkit.agents.run.video import View, record_videos
 from trailkit.agents.run.workers import Workers, workers_here
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
 from trailkit.envs.errors import UserError
+from trailkit.envs.rendering import Quality
 from trailkit.replay.atomic import written_aside
 
 
@@ -48,7 +51,7 @@ def evaluate_run(config: EvaluateConfig) -> Iterator[tuple[str, Evaluation]]:
 
 
 def render_run(config: RenderConfig) -> list[Path]:
-    """Renders episodes of a checkpoint, and returns the videos' paths.
+    """Renders episodes of a checkpoint, and returns the paths of what it wrote; see `record_videos`.
 
     Raises:
         UserError: If there is no such run or checkpoint.
@@ -57,25 +60,19 @@ def render_run(config: RenderConfig) -> list[Path]:
     if config.checkpoint == ALL:
         raise UserError("checkpoint=all: render takes one checkpoint at a time")
     (checkpoint,) = checkpoints(folder, config.checkpoint)
-    saved = SavedPolicies(folder)
+    saved = SavedAgents(folder)
+    agent = saved.at(checkpoint)
     out = Path(config.out) if config.out is not None else folder / "videos" / checkpoint
-    paths = record_videos(
-        saved.env,
-        saved.at(checkpoint),
-        out,
-        config.episodes,
-        config.seed,
-        tuple(config.cameras),
-        config.height,
-        config.width,
-    )
+    view = View(tuple(config.cameras), config.height, config.width, Quality(config.quality.value))
+    explained = partial(explain, agent, compared=references(saved.config)) if config.overlay else None
+    paths = record_videos(saved.env, agent.evaluator, out, config.episodes, config.seed, view, explained)
     saved.env.close()
     return paths
 
 
 def _film(config: EvaluateConfig, task: str | None, checkpoint: str, folder: Path) -> list[Path]:
-    saved = SavedPolicies(Path(config.run), task)
-    paths = record_videos(saved.env, saved.at(checkpoint), folder, episodes=1, seed=config.seed)
+    saved = SavedAgents(Path(config.run), task)
+    paths = record_videos(saved.env, saved.at(checkpoint).evaluator, folder, episodes=1, seed=config.seed)
     saved.env.close()
     return paths
 

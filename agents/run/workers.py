@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from trailkit.agents.run.evaluate import EpisodeResult, play_episode
-from trailkit.agents.run.saved import SavedPolicies
+from trailkit.agents.run.saved import SavedAgents
 from trailkit.envs.errors import UserError
 
 _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
@@ -58,7 +58,7 @@ class Workers:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._pool is None:
-            _policies.cache_clear()
+            _agents.cache_clear()
         else:
             self._pool.shutdown(cancel_futures=True)
 
@@ -71,11 +71,11 @@ def workers_here(episodes: int) -> int:
 
 
 def _play(folder: Path, task: str | None, checkpoint: str, seed: int, index: int) -> EpisodeResult:
-    saved = _policies(folder, task)
-    return play_episode(saved.env, saved.at(checkpoint), seed, index)
+    saved = _agents(folder, task)
+    return play_episode(saved.env, saved.at(checkpoint).evaluator, seed, index)
 
 
 @cache
-def _policies(folder: Path, task: str | None) -> SavedPolicies:
+def _agents(folder: Path, task: str | None) -> SavedAgents:
     """What a process plays with; it is made by the first call."""
-    return SavedPolicies(folder, task)
+    return SavedAgents(folder, task)

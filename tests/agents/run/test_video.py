@@ -2,12 +2,14 @@ import subprocess
 from types import SimpleNamespace
 
 import dm_env
+import imageio.v3
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from trailkit.agents.run.evaluate import episode_seed
-from trailkit.agents.run.video import record_videos
+from trailkit.agents.run.explain import Explanation
+from trailkit.agents.run.video import View, record_videos
 from trailkit.demos.video import write_video
 from trailkit.envs.errors import UserError
 
@@ -15,7 +17,7 @@ from trailkit.envs.errors import UserError
 class Lamp:
     """Four steps, solved in the last two; its cameras see plain colours, dimmer by the seed's parity."""
 
-    settings = SimpleNamespace(episode_steps=4)
+    settings = SimpleNamespace(episode_steps=4, observation=SimpleNamespace(cameras=("front",)))
     colours = {"front": (200, 0, 0), "wrist": (0, 0, 200)}  # noqa: RUF012 (a constant)
 
     def seed(self, seed):
@@ -23,17 +25,20 @@ class Lamp:
 
     def reset(self):
         self._steps = 0
-        return dm_env.restart({})
+        return dm_env.restart(self._observation())
 
     def step(self, action):
         self._steps += 1
-        return (dm_env.truncation if self._steps == 4 else dm_env.transition)(0.0, {})
+        return (dm_env.truncation if self._steps == 4 else dm_env.transition)(0.0, self._observation())
+
+    def _observation(self):
+        return {"front": np.zeros((16, 16, 3), np.uint8)}
 
     @property
     def solved(self):
         return self._steps > 2
 
-    def render(self, camera, height, width):
+    def render(self, camera, height, width, quality):
         colour = [max(0, channel - self._dim) for channel in self.colours[camera]]
         return np.full((height, width, 3), colour, np.uint8)
 
@@ -113,7 +118,8 @@ def test_what_the_encoder_cannot_do_is_told_in_one_line(tmp_path):
 
 
 def test_each_episode_of_the_evaluation_is_filmed_with_cameras_side_by_side(tmp_path):
-    paths = record_videos(Lamp(), Idle(), tmp_path, episodes=3, seed=0, cameras=("front", "wrist"), height=40, width=64)
+    view = View(("front", "wrist"), height=40, width=64)
+    paths = record_videos(Lamp(), Idle(), tmp_path, episodes=3, seed=0, view=view)
     assert paths == [tmp_path / f"eval_episode_{index}.mp4" for index in range(3)]
     for index, path in enumerate(paths):
         video = decode(path, 48, 128)
@@ -124,9 +130,45 @@ def test_each_episode_of_the_evaluation_is_filmed_with_cameras_side_by_side(tmp_
 
 
 def test_the_strip_shows_time_and_success(tmp_path):
-    (path,) = record_videos(Lamp(), Idle(), tmp_path, episodes=1, seed=0, height=64, width=128)
+    (path,) = record_videos(Lamp(), Idle(), tmp_path, episodes=1, seed=0, view=View(height=64, width=128))
     begin, *_, end = decode(path, 72, 128)[:, 68].astype(int)
     grey, green = end[32], end[112]
     assert np.ptp(grey) < 16
     assert green[1] > green[0] + 60
     assert begin[112].max() < 70
+
+
+def test_a_name_that_ends_in_gif_makes_an_animation_of_all_episodes(tmp_path):
+    out = tmp_path / "made" / "both.gif"
+    assert record_videos(Lamp(), Idle(), out, episodes=2, seed=0, view=View(height=40, width=64)) == [out]
+    frames = imageio.v3.imread(out)
+    assert frames.shape == (2 * 2, 48, 64, 3)
+    meta = imageio.v3.immeta(out)
+    assert (meta["duration"], meta["loop"]) == (100, 0)
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_name_that_ends_in_png_makes_a_contact_sheet_with_a_row_for_each_episode(tmp_path):
+    out = tmp_path / "sheet.png"
+    record_videos(Lamp(), Idle(), out, episodes=3, seed=0, view=View(height=40, width=64))
+    assert imageio.v3.imread(out).shape == (3 * 48, 8 * 64, 3)
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"name a folder for videos, an animation \(.gif\) or a contact sheet"):
+        record_videos(Lamp(), Idle(), tmp_path / "video.avi", episodes=1, seed=0)
+
+
+def test_what_is_found_about_the_whole_episode_stands_beside_each_picture(tmp_path):
+    asked = []
+
+    def explain(moments):
+        asked.append(len(moments))
+        actions = np.stack([moment.action for moment in moments])
+        return Explanation(actions, None, None, np.zeros(0), np.zeros((len(moments), 0)), None)
+
+    (path,) = record_videos(Lamp(), Idle(), tmp_path, 1, 0, View(height=120, width=160), explain)
+    assert asked == [4]
+    video = decode(path, 128, 160 + 320)
+    assert len(video) == 4
+    assert video[0, 20, 20, 0] > 100 and video[0, 20, 400].max() < 60

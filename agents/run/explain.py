@@ -1,0 +1,97 @@
+"""What a run's networks make of an episode: rewards, values, when it would be given up, and what they look at."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trailkit.agents.base import as_tensors
+from trailkit.agents.run import build
+from trailkit.agents.run.evaluate import Moment
+from trailkit.configs.schema import TrainConfig
+from trailkit.discriminators.attribution import attribute
+from trailkit.replay.base import Table
+from trailkit.replay.transition import Observation
+
+MAP_EVERY = 4  # steps between two maps: each takes a thousand evaluations of a network
+_REFERENCES = 64  # of the demonstrations' frames
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One network's opinion of an episode of T steps."""
+
+    name: str
+    scores: Array  # [T]: the reward that it would pay, or the return that it expects
+    maps: Array  # [T / MAP_EVERY, cells, cells a camera]: what each part of the pictures adds
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All opinions of an episode of T steps."""
+
+    actions: Array  # [T, A]
+    discriminator: Judge | None
+    critic: Judge | None
+    atoms: Array  # [atoms]: the returns that the critic knows
+    distributions: Array  # [T, atoms]: their probabilities
+    stopped: int | None  # the step after which an actor would have given it up
+
+
+def references(config: TrainConfig) -> Observation:
+    """Frames of a run's demonstrations, as tensors: what the maps compare with.
+
+    Raises:
+        UserError: If they are no longer there.
+    """
+    settings = build.env_settings(config.env)
+    replay = build.load_demos(config, settings).replay
+    observation = next(replay.batches(Table.MAIN, _REFERENCES)).observation
+    return as_tensors({camera: observation[camera] for camera in settings.observation.cameras})
+
+
+def explain(agent: build.Agent, moments: Sequence[Moment], compared: Observation) -> Explanation:
+    """Asks the networks of an agent about an episode.
+
+    Args:
+        agent: Of a run.
+        moments: The episode.
+        compared: Frames of the demonstrations.
+    """
+    seen = [moment.observation for moment in moments]
+    observation = as_tensors({name: np.stack([each[name] for each in seen]) for name in seen[0]})
+    action = torch.from_numpy(np.stack([moment.action for moment in moments]))
+    discriminator, critic = None, None
+    atoms, distributions = torch.zeros(0), torch.zeros(len(moments), 0)
+    if (model := agent.reward_model) is not None:
+        frames = {camera: observation[camera] for camera in model.discriminator.cameras}
+        maps = _maps(model.discriminator, frames, compared)
+        discriminator = Judge("discriminator", model.rewards(frames).numpy(), maps)
+    if (rl := agent.critic) is not None:
+        atoms, distributions = rl.atoms, rl.distribution(observation, action)
+
+        def value(shown: Observation) -> Tensor:
+            others = {name: each[::MAP_EVERY] for name, each in observation.items() if name not in shown}
+            return rl.distribution({**others, **shown}, action[::MAP_EVERY]) @ rl.atoms
+
+        pictures = {camera: observation[camera] for camera in compared}
+        critic = Judge("critic", (distributions @ atoms).numpy(), _maps(value, pictures, compared))
+    return Explanation(
+        action.numpy(), discriminator, critic, atoms.numpy(), distributions.numpy(), stopped(agent, seen)
+    )
+
+
+def _maps(function: Callable[[Observation], Tensor], frames: Observation, compared: Observation) -> Array:
+    """Attributions to some of the frames, those of all cameras side by side."""
+    some = {camera: images[::MAP_EVERY] for camera, images in frames.items()}
+    found = attribute(function, some, {camera: compared[camera] for camera in frames})
+    return torch.cat(list(found.values()), 2).numpy()
+
+
+def _stopped(agent: build.Agent, seen: Sequence[Observation]) -> int | None:
+    agent.stop.reset()
+    return next((step for step, observation in enumerate(seen[1:]) if agent.stop(observation)), None)
