@@ -92,6 +92,7 @@ def _maps(function: Callable[[Observation], Tensor], frames: Observation, compar
     return torch.cat(list(found.values()), 2).numpy()
 
 
-def _stopped(agent: build.Agent, seen: Sequence[Observation]) -> int | None:
+def stopped(agent: build.Agent, seen: Sequence[Observation]) -> int | None:
+    """The step after which an actor would have given the episode up."""
     agent.stop.reset()
     return next((step for step, observation in enumerate(seen[1:]) if agent.stop(observation)), None)
