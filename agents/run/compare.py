@@ -1,4 +1,4 @@
-"""`trailkit compare`: runs side by side, as a table in Markdown and JSON, and which of them is better."""
+"""`trailkit compare`: runs side by side, which of them is better, and what went wrong, in Markdown and JSON."""
 
 import csv
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from trailkit.agents.run.findings import findings, late_metrics
 from trailkit.agents.run.statistics import Verdict, compare_methods, compare_policies, wilson
 from trailkit.agents.run.train import load_config
 from trailkit.configs.schema import TrainConfig
@@ -49,6 +50,7 @@ class Run:
     row: Row
     settings: Mapping[str, Any]  # what may tell its method from others
     outcomes: Mapping[int, bool] = field(repr=False)  # success by the seed of the episode, in the last evaluation
+    findings: Sequence[str] = ()  # what went wrong
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def read_run(folder: Path) -> Run:
         best=max(*shares, interval.share),
         last=(*shares[-_LAST:-1], interval.share),
     )
-    return Run(row, _settings(config), outcomes)
+    return Run(row, _settings(config), outcomes, findings(late_metrics(folder), config, shares))
 
 
 def compare(words: Sequence[str]) -> None:
@@ -120,13 +122,14 @@ def compare(words: Sequence[str]) -> None:
     runs.sort(key=lambda run: (run.row.task, run.row.method, run.row.seed))
     found = list(contests(runs))
     text = table([run.row for run in runs]) + "".join(f"\n{contest}\n" for contest in found)
+    text += "".join(f"\n{run.row.run}: {sentence}\n" for run in runs for sentence in run.findings)
     print(text, end="")
     if outs:
         path = Path(outs[-1])
         with written_aside(path) as aside:
             aside.write_text(text)
         report = {
-            "runs": [asdict(run.row) for run in runs],
+            "runs": [{**asdict(run.row), "findings": run.findings} for run in runs],
             "verdicts": [{**asdict(contest), "word": contest.verdict.word} for contest in found],
         }
         with written_aside(path.with_suffix(".json")) as aside:

@@ -66,6 +66,7 @@ def test_the_table_is_printed_and_written_with_its_json(tmp_path: Path, capsys: 
     assert lines[5] == "lift: gail against trail: better: +40 points of success, p = 1.9e-06"
     report = json.loads(out.with_suffix(".json").read_text())
     assert [row["method"] for row in report["runs"]] == ["gail", "trail"]
+    assert [row["findings"] for row in report["runs"]] == [[], []]
     (verdict,) = report["verdicts"]
     assert (verdict["first"], verdict["second"], verdict["word"]) == ("gail", "trail", "better")
 
@@ -105,6 +106,17 @@ def test_methods_of_one_name_are_told_apart_by_their_settings(tmp_path: Path) ->
 def test_tasks_are_not_compared_with_each_other(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a", [0.9]), make_run(tmp_path / "b", [0.2], words=["env=reach"])]
     assert list(contests([read_run(folder) for folder in runs])) == []
+
+
+def test_what_went_wrong_in_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_run(tmp_path / "run", [0.9, 0.5])
+    with (folder / "metrics.csv").open("w") as file:
+        rows = [["step", "actor_steps", "seconds", "learner_steps_per_second", "top_atom_mass"], [400, 9, 9, 5, 0.5]]
+        csv.writer(file).writerows(rows)
+    main(["compare", str(folder)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4].startswith("run: 50% of the critic's targets lie at the end of its support")
+    assert lines[6].startswith("run: success fell from 90% to 50%")
 
 
 def test_a_run_without_an_evaluation_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""What goes wrong in a training, in words: a rule and a threshold for each sentence.
+
+The metrics are averages over the last quarter of a run, which is what it came to.
+"""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trailkit.configs.schema import TrainConfig
+
+MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
+UNHELD = 0.65  # accuracy on the constraining sets; 1/2 is what the constraint wants
+SEPARATE = 0.97  # accuracy on agent and expert
+TOP_MASS = 0.25  # of the critic's targets, at the last atom
+GIVEN_UP = 0.95  # of the episodes
+FELL = 0.2  # of success, since the best evaluation
+_WEAK = 0.5  # success below which a cause is looked for
+
+Metrics = Mapping[str, float]
+
+
+def late_metrics(folder: Path) -> Metrics:
+    """Each metric's mean over the last quarter of a run's rows; those that never occurred are missing."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return {}
+    with path.open() as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values() and row.get("learner_steps_per_second")]
+    late = rows[-max(1, len(rows) // 4) :]
+    found = {}
+    for name in late[0] if late else {}:
+        values = [float(row[name]) for row in late if row[name]]
+        if values:
+            found[name] = float(np.mean(values))
+    return found
+
+
+def findings(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> list[str]:
+    """Says what goes wrong, if something does.
+
+    Args:
+        metrics: Of the end of the run.
+        config: Of the run.
+        shares: The success of its evaluations, in [0, 1], in order.
+    """
+    rules = (_diverged, _memorises, _unheld, _separate, _support, _given_up, _fell, _never)
+    return [sentence for rule in rules if (sentence := rule(_Known(metrics), config, shares)) is not None]
+
+
+class _Known(dict[str, float]):
+    """Metrics, of which those that are missing compare with nothing."""
+
+    def __missing__(self, name: str) -> float:
+        return math.nan
+
+
+def _diverged(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    broken = sorted(name for name, value in metrics.items() if name.endswith("loss") and not math.isfinite(value))
+    if not broken:
+        return None
+    return f"{' and '.join(broken)} is not finite any more: the run has diverged; lower agent.learning_rate"
+
+
+def _memorises(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    known, kept = metrics["disc_score_expert"], metrics["disc_score_holdout"]
+    if not known - kept > MEMORISED:
+        return None
+    return (
+        f"the discriminator separates the demonstrations kept back ({kept:.2f}) from those it trains on ({known:.2f}): "
+        "it memorises; record more of them, or strengthen its augmentation"
+    )
+
+
+def _unheld(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    accuracy = metrics["disc_acc_constraint"]
+    if not accuracy > UNHELD:
+        return None
+    return (
+        f"the constraint does not hold: the discriminator tells {accuracy:.0%} of the constraining frames, where half "
+        "would be chance; see whether env.early_steps reach into the task, by trailkit demos audit"
+    )
+
+
+def _separate(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    accuracy = metrics["disc_acc"]
+    if not accuracy > SEPARATE or _solves(shares):
+        return None
+    return (
+        f"the discriminator tells agent from expert in {accuracy:.0%} of frames, and pays nothing that the agent does: "
+        "trailkit demos audit says whether something else than the task betrays them"
+    )
+
+
+def _support(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    mass = metrics["top_atom_mass"]
+    if not mass > TOP_MASS:
+        return None
+    return (
+        f"{mass:.0%} of the critic's targets lie at the end of its support: it cannot tell good from better; raise "
+        f"agent.v_max={config.agent.v_max:g}, or lower discriminator.max_reward"
+    )
+
+
+def _given_up(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    share, length = metrics["early_stopped"], metrics["episode_length"]
+    if not share > GIVEN_UP or not length < 1.2 * max(config.actor.min_steps, config.actor.patience) or _solves(shares):
+        return None
+    return (
+        f"{share:.0%} of episodes are given up after {length:.0f} steps, as soon as they may be: raise actor.min_steps "
+        "to what one try at the task takes"
+    )
+
+
+def _fell(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    if not shares or not max(shares) - shares[-1] >= FELL:
+        return None
+    return f"success fell from {max(shares):.0%} to {shares[-1]:.0%}: evaluate the checkpoints before, if they are kept"
+
+
+def _never(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    if not shares or max(shares) > 0:
+        return None
+    return f"none of {len(shares)} evaluations solved an episode"
+
+
+def _solves(shares: Sequence[float]) -> bool:
+    return bool(shares) and shares[-1] >= _WEAK

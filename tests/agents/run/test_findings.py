@@ -1,0 +1,84 @@
+"""Each sentence's rule, on both sides of its threshold."""
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.findings import findings, late_metrics
+from trailkit.configs.schema import TrainConfig
+
+# Of a run that goes well: TRAIL on reach, after 900 steps.
+_WELL = {
+    "critic_loss": 2.2,
+    "policy_loss": 0.2,
+    "disc_loss": 1.4,
+    "disc_acc": 0.86,
+    "disc_acc_constraint": 0.48,
+    "disc_score_expert": 0.79,
+    "disc_score_holdout": 0.75,
+    "top_atom_mass": 0.08,
+    "early_stopped": 1.0,
+    "episode_length": 61.0,
+}
+
+
+def said(changes: Mapping[str, float], shares: tuple[float, ...] = (0.3, 0.4)) -> list[str]:
+    config = configure("train", TrainConfig, ["demos=none", "actor.min_steps=40", "env=reach"])
+    return findings({**_WELL, **changes}, config, shares)
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "sentence"),
+    [
+        (
+            {"disc_score_holdout": 0.5},
+            {"disc_score_holdout": 0.48},
+            "kept back .0.48. from those it trains on .0.79.: it mem",
+        ),
+        ({"disc_acc_constraint": 0.64}, {"disc_acc_constraint": 0.66}, "the constraint does not hold: .* 66% of"),
+        ({"disc_acc": 0.96}, {"disc_acc": 0.98}, "tells agent from expert in 98% of frames"),
+        ({"top_atom_mass": 0.24}, {"top_atom_mass": 0.26}, "26% of the critic's targets"),
+        ({"episode_length": 49.0}, {"episode_length": 47.0}, "100% of episodes are given up after 47 steps"),
+        ({"critic_loss": 1e9}, {"critic_loss": float("nan")}, "critic_loss is not finite any more"),
+    ],
+)
+def test_each_sentence_has_a_threshold(below: Mapping[str, float], above: Mapping[str, float], sentence: str) -> None:
+    assert said(below) == []
+    (found,) = said(above)
+    assert re.search(sentence, found)
+
+
+def test_a_run_that_solves_its_task_is_not_blamed_for_what_it_does_well() -> None:
+    assert said({"disc_acc": 0.99, "episode_length": 41.0}, (0.5, 0.9)) == []
+
+
+def test_success_that_fell_and_success_that_never_came_are_said() -> None:
+    assert said({}, (0.2, 0.9, 0.71)) == []
+    assert said({}, (0.2, 0.9, 0.7)) == [
+        "success fell from 90% to 70%: evaluate the checkpoints before, if they are kept"
+    ]
+    assert said({}, (0.0, 0.0)) == ["none of 2 evaluations solved an episode"]
+    assert said({}, ()) == []
+
+
+def test_metrics_that_a_method_has_not_say_nothing() -> None:
+    config = configure("train", TrainConfig, ["demos=none", "method=bc"])
+    assert findings({"bc_loss": 0.1}, config, (0.6,)) == []
+
+
+def test_the_last_quarter_of_the_rows_counts(tmp_path: Path) -> None:
+    assert late_metrics(tmp_path) == {}
+    with (tmp_path / "metrics.csv").open("w") as file:
+        rows = csv.writer(file)
+        rows.writerow(["step", "learner_steps_per_second", "disc_acc", "eval_success", "disc_loss"])
+        for step in range(8):
+            rows.writerow([step, 1.0, step / 10, "", "nan"])
+            rows.writerow([step, "", "", 0.5, ""])
+    found = late_metrics(tmp_path)
+    assert found["disc_acc"] == pytest.approx(0.65)
+    assert "eval_success" not in found
+    assert str(found["disc_loss"]) == "nan"
