@@ -97,7 +97,7 @@ def _separate(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
 
 def _support(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
     mass = metrics["top_atom_mass"]
-    if not mass > TOP_MASS:
+    if not mass > TOP_MASS or _solves(shares):
         return None
     return (
         f"{mass:.0%} of the critic's targets lie at the end of its support: it cannot tell good from better; raise "

@@ -51,10 +51,10 @@ class Overlay:
         for number, judge in enumerate(self._judges):
             place = left + number * ((right - left + _MARGIN) // 2), 3 * quarter + 22
             pen.text((place[0], 3 * quarter + 4), f"moves {judge.name}", _INK, _font(12))
-            heated = Image.fromarray(_heat(self._pictures[step - step % MAP_EVERY], judge, step // MAP_EVERY))
-            scale = min(side / heated.height, (right - left - _MARGIN) / 2 / heated.width)
-            size = round(heated.width * scale), round(heated.height * scale)
-            panel.paste(heated.resize(size, Image.Resampling.NEAREST), place)
+            picture = Image.fromarray(heated(self._pictures[step - step % MAP_EVERY], judge, step // MAP_EVERY))
+            scale = min(side / picture.height, (right - left - _MARGIN) / 2 / picture.width)
+            size = round(picture.width * scale), round(picture.height * scale)
+            panel.paste(picture.resize(size, Image.Resampling.NEAREST), place)
         return np.asarray(panel)
 
 
@@ -63,7 +63,7 @@ def side_by_side(observation: Observation, cameras: Sequence[str]) -> NDArray[np
     return np.hstack([np.asarray(observation[camera]) for camera in cameras])
 
 
-def _heat(picture: NDArray[np.uint8], judge: Judge, number: int) -> NDArray[np.uint8]:
+def heated(picture: NDArray[np.uint8], judge: Judge, number: int) -> NDArray[np.uint8]:
     """A picture in grey, with the cells that matter in colour: the more, the stronger."""
     cells = judge.maps[number]
     strength = np.clip(np.abs(cells) / max(1e-9, float(np.quantile(np.abs(judge.maps), 0.99))), 0, 1)
@@ -72,8 +72,8 @@ def _heat(picture: NDArray[np.uint8], judge: Judge, number: int) -> NDArray[np.u
     columns = np.arange(picture.shape[1]) * cells.shape[1] // picture.shape[1]
     alpha = 0.8 * strength[rows][:, columns][..., None]
     grey = picture.mean(2, keepdims=True)
-    heated: NDArray[np.uint8] = ((1 - alpha) * grey + alpha * colours[rows][:, columns]).astype(np.uint8)
-    return heated
+    blended: NDArray[np.uint8] = ((1 - alpha) * grey + alpha * colours[rows][:, columns]).astype(np.uint8)
+    return blended
 
 
 def _curve(pen: ImageDraw.ImageDraw, box: Box, name: str, values: NDArray[np.float32], step: int) -> None:

@@ -1,16 +1,22 @@
 import csv
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import imageio.v3
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from trailkit.agents.run.cli import main
-from trailkit.agents.run.compare import contests, read_run
+from trailkit.agents.run.compare import compare
 from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.contests import contests
 from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
+from trailkit.agents.run.runs import read_run
 from trailkit.configs.schema import TrainConfig
+from trailkit.demos.video import write_video
 from trailkit.envs.errors import UserError
 
 
@@ -109,14 +115,61 @@ def test_tasks_are_not_compared_with_each_other(tmp_path: Path) -> None:
 
 
 def test_what_went_wrong_in_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = make_run(tmp_path / "run", [0.9, 0.5])
+    folder = make_run(tmp_path / "run", [0.9, 0.4])
     with (folder / "metrics.csv").open("w") as file:
         rows = [["step", "actor_steps", "seconds", "learner_steps_per_second", "top_atom_mass"], [400, 9, 9, 5, 0.5]]
         csv.writer(file).writerows(rows)
     main(["compare", str(folder)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[4].startswith("run: 50% of the critic's targets lie at the end of its support")
-    assert lines[6].startswith("run: success fell from 90% to 50%")
+    assert lines[6].startswith("run: success fell from 90% to 40%")
+
+
+def test_runs_of_one_name_are_called_by_their_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for name, share in (("one", 0.9), ("two", 0.1)):
+        (tmp_path / name).mkdir()
+        runs.append(str(make_run(tmp_path / name / "run", [share])))
+    main(["compare", *runs])
+    assert f"lift: {runs[0]} against {runs[1]}: better" in capsys.readouterr().out
+
+
+def test_a_page_holds_all_and_needs_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [make_run(tmp_path / f"run<{seed}>", [0.2, 0.6, 0.9], seed=seed) for seed in (1, 2)]
+    runs.append(make_run(tmp_path / "other", [0.1, 0.2, 0.1], "gail"))
+    for run in runs:
+        with (run / "metrics.csv").open("w") as file:
+            rows = [["step", "actor_steps", "seconds", "learner_steps_per_second", "eval_success", "disc_acc_expert"]]
+            rows += [[100 * i, 400 * i, 9 * i, 5, "", 0.8] for i in range(1, 5)]
+            rows += [[100 * i, 400 * i, 9 * i, "", 0.2 * i, ""] for i in range(2, 5)]
+            csv.writer(file).writerows(rows)
+        write_video(run / "videos" / "000000400" / "eval_episode_0.mp4", [np.zeros((16, 16, 3), np.uint8)])
+    out = tmp_path / "made" / "page.html"
+    main(["compare", *map(str, runs), f"out={out}"])
+    page = out.read_text()
+    assert "run&lt;1&gt;" in page and "run<1>" not in page
+    assert page.count("<video") == 3 and page.count('src="data:video/mp4;base64,') == 3
+    assert page.count("<img") == 2
+    assert "lift: trail against gail: better: +80 points" in page
+    assert "<td>method</td><td>gail</td><td>trail</td>" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert {path.name for path in out.parent.iterdir()} == {
+        *("page.html", "page_lift_success.png", "page_lift_diagnostics.png"),
+    }
+    assert imageio.v3.imread(out.with_name("page_lift_success.png")).shape[1] > 1000
+
+
+def test_a_page_of_a_run_that_went_wrong_begins_with_that(tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    main(["compare", str(make_run(tmp_path / "run", [0.9, 0.5])), f"out={out}"])
+    assert '</h1>\n<p class="finding">run: success fell from 90% to 50%' in out.read_text()
+    main(["compare", str(make_run(tmp_path / "good", [0.9])), f"out={out}"])
+    assert '<p class="well">Nothing that has a rule went wrong. good solves 90% of episodes.</p>' in out.read_text()
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"name a page \(.html\) or a table \(.md\)"):
+        compare([str(make_run(tmp_path / "run", [0.5])), "out=page.pdf"])
 
 
 def test_a_run_without_an_evaluation_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""Plots of runs: success over steps and time, and what tells why."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from trailkit.agents.run.statistics import interquartile_interval
+
+_CLOCKS = {"actor_steps": "steps played", "step": "learner steps", "minutes": "minutes of training"}
+# Metrics that are read beside each other.
+_DIAGNOSTICS = {
+    "discriminator's accuracy (constraint: 0.5 is wanted)": (
+        "disc_acc_expert",
+        "disc_acc_agent",
+        "disc_acc_constraint",
+    ),
+    "mean D (holdout far below expert: it memorises)": ("disc_score_expert", "disc_score_holdout", "disc_score_agent"),
+    "reward a step": ("reward_mean_expert", "reward_mean_agent"),
+    "critic": ("q_mean", "target_mean"),
+    "targets at the end of the support": ("top_atom_mass",),
+    "episodes": ("early_stopped", "episode_success"),
+    "steps of an episode": ("episode_length",),
+    "losses": ("disc_loss", "critic_loss", "bc_loss"),
+}
+_STYLES = ("-", "--", ":")
+
+
+class Table(NamedTuple):
+    """A run's metrics: each an array over the rows, NaN where it did not occur."""
+
+    columns: Mapping[str, NDArray[np.float64]]
+
+    def of(self, name: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """The rows that have a metric, and its values in them."""
+        values = self.columns.get(name, np.full(len(self.columns["step"]), np.nan))
+        known = np.isfinite(values)
+        return known, values[known]
+
+
+def read_table(folder: Path) -> Table:
+    """Reads the metrics of a run."""
+    with (folder / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    names = rows[0] if rows else {"step": "", "actor_steps": "", "seconds": ""}
+    columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
+    return Table({**columns, "minutes": columns["seconds"] / 60})
+
+
+def success_curves(methods: Mapping[str, Sequence[Table]]) -> bytes:
+    """Success over each clock, as PNG: a line for each method, the interquartile mean of its runs and its interval."""
+    figure = Figure((12, 3.6), layout="constrained")
+    for axes, (clock, label) in zip(figure.subplots(1, len(_CLOCKS)), _CLOCKS.items(), strict=True):
+        for number, (method, tables) in enumerate(methods.items()):
+            colour = f"C{number}"
+            for table in tables:
+                known, values = table.of("eval_success")
+                thin = {"linewidth": 0.8, "alpha": 0.5} if len(tables) > 1 else {"marker": ".", "label": method}
+                axes.plot(table.columns[clock][known], 100 * values, color=colour, **thin)
+            if len(tables) > 1:
+                _summary(axes, tables, clock, colour, method)
+        axes.set(xlabel=label, ylim=(-3, 103))
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("success, %")
+    figure.axes[0].legend(loc="best", fontsize=8)
+    return _png(figure)
+
+
+def diagnostics(tables: Mapping[str, Table]) -> bytes | None:
+    """What tells why a run went as it did, over learner steps, as PNG; None if there is none of it."""
+    there = {
+        title: [name for name in names if any(len(table.of(name)[1]) for table in tables.values())]
+        for title, names in _DIAGNOSTICS.items()
+    }
+    there = {title: names for title, names in there.items() if names}
+    if not there:
+        return None
+    rows = -(-len(there) // 2)
+    figure = Figure((12, 2.8 * rows), layout="constrained")
+    for axes, (title, names) in zip(np.ravel(figure.subplots(rows, 2, squeeze=False)), there.items(), strict=False):
+        for number, (run, table) in enumerate(tables.items()):
+            for name, style in zip(names, _STYLES, strict=False):
+                known, values = table.of(name)
+                label = f"{run}: {name}" if len(tables) > 1 else name
+                colour = f"C{number}" if len(tables) > 1 else f"C{names.index(name)}"
+                axes.plot(table.columns["step"][known], values, style, color=colour, label=label, linewidth=1)
+        axes.set_title(title, fontsize=9)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=6)
+    for axes in figure.axes[len(there) :]:
+        axes.remove()
+    return _png(figure)
+
+
+def _summary(axes: Any, tables: Sequence[Table], clock: str, colour: str, method: str) -> None:
+    """The interquartile mean over the runs, at the learner steps that all of them were evaluated at."""
+    evaluated = [
+        dict(zip(table.columns["step"][known], zip(table.columns[clock][known], values, strict=True), strict=True))
+        for table in tables
+        for known, values in [table.of("eval_success")]
+    ]
+    steps = sorted(set.intersection(*(set(each) for each in evaluated)))
+    across = [float(np.mean([each[step][0] for each in evaluated])) for step in steps]
+    found = [interquartile_interval([[100 * each[step][1] for each in evaluated]]) for step in steps]
+    axes.plot(across, [each.share for each in found], color=colour, label=f"{method} ({len(tables)} runs)")
+    axes.fill_between(across, [each.low for each in found], [each.high for each in found], color=colour, alpha=0.15)
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    return file.getvalue()

@@ -1,0 +1,144 @@
+"""What runs left in their folders, summed up."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from trailkit.agents.run.findings import findings, late_metrics
+from trailkit.agents.run.statistics import wilson
+from trailkit.agents.run.train import load_config
+from trailkit.configs.schema import TrainConfig
+from trailkit.envs.errors import UserError
+
+_LAST = 3  # evaluations that say whether a run is stable
+# Settings, and groups of them, that tell no method from another.
+_NO_CHOICE = ("out", "seed", "threads", "device", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one run came to."""
+
+    run: str
+    task: str
+    method: str
+    seed: int
+    demos: int | None  # episodes that it was allowed to learn from; None for all
+    learner_steps: int
+    actor_steps: int
+    minutes: float  # of training, its evaluations included
+    episodes: int  # in the last evaluation
+    success: float  # in the last evaluation, in [0, 1]
+    low: float
+    high: float
+    average_return: float
+    best: float  # success in the best evaluation
+    last: tuple[float, ...]  # success in the last evaluations, the newest at the end
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was evaluated."""
+
+    folder: Path
+    row: Row
+    settings: Mapping[str, Any]  # what may tell its method from others
+    outcomes: Mapping[int, bool] = field(repr=False)  # success by the seed of the episode, in the last evaluation
+    findings: Sequence[str] = ()  # what went wrong
+
+
+def read_run(folder: Path) -> Run:
+    """Sums up a run from what it left in its folder.
+
+    Of evaluations of the last step, `trailkit evaluate`'s among them, the one of the most episodes counts.
+
+    Raises:
+        UserError: If it holds no run, or none that was evaluated.
+    """
+    config = load_config(folder)
+    evaluations = sorted(folder.glob("evaluations/[0-9]*/eval_info.json"))
+    if not evaluations:
+        raise UserError(f"{folder} has no evaluation yet: train it for longer than evaluation.every steps")
+    shares = [json.loads(path.read_text())["aggregated"]["success_once"]["share"] for path in evaluations]
+    newest = max(_evaluations(evaluations[-1].parent), key=lambda info: len(info["per_episode"]))
+    outcomes = {episode["seed"]: bool(episode["success"]) for episode in newest["per_episode"]}
+    interval = wilson(list(outcomes.values()))
+    step = int(evaluations[-1].parent.name)
+    with (folder / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+    if not rows:
+        raise UserError(f"{folder} has no metrics of step {step}: go on with it by trailkit train resume={folder}")
+    clocks = rows[-1]
+    row = Row(
+        run=folder.name,
+        task=config.env.task,
+        method=config.method,
+        seed=config.seed,
+        demos=config.demo_limit,
+        learner_steps=int(clocks["step"]),
+        actor_steps=int(clocks["actor_steps"]),
+        minutes=float(clocks["seconds"]) / 60,
+        episodes=len(outcomes),
+        success=interval.share,
+        low=interval.low,
+        high=interval.high,
+        average_return=newest["aggregated"]["avg_sum_reward"],
+        best=max(*shares, interval.share),
+        last=(*shares[-_LAST:-1], interval.share),
+    )
+    return Run(folder, row, _settings(config), outcomes, findings(late_metrics(folder), config, shares))
+
+
+def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs of one task by their method, whose name has the settings by which it differs from its namesakes."""
+    groups: dict[str, list[list[Run]]] = {}
+    for run in runs:
+        namesakes = groups.setdefault(run.row.method, [])
+        for group in namesakes:
+            if group[0].settings == run.settings:
+                group.append(run)
+                break
+        else:
+            namesakes.append([run])
+    named = {}
+    for method, namesakes in groups.items():
+        for group in namesakes:
+            named[" ".join([method, *_differences(group[0], namesakes)])] = group
+    return named
+
+
+def _differences(run: Run, namesakes: Sequence[Sequence[Run]]) -> list[str]:
+    return [
+        f"{key}={value}"
+        for key, value in run.settings.items()
+        if any(group[0].settings[key] != value for group in namesakes)
+    ]
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    """What may tell a run's method from another's."""
+    settings = dict(_flat(OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)))
+    settings = {key: value for key, value in settings.items() if not key.startswith(_NO_CHOICE)}
+    for key in ("demos", "random_demos"):  # wherever they lie
+        settings[key] = None if settings[key] is None else Path(settings[key]).name
+    return settings
+
+
+def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _evaluations(step: Path) -> list[dict[str, Any]]:
+    """Those of a step in the run's own environment: the training's, and those that a person asked for."""
+    asked = [path for path in step.glob("*/eval_info.json") if re.fullmatch(r"seed\d+_episodes\d+", path.parent.name)]
+    return [json.loads(path.read_text()) for path in (step / "eval_info.json", *asked)]
