@@ -66,6 +66,12 @@ class LaunchKind(Enum):
     ray = "ray"  # processes, on this machine or on many
 
 
+class Suite(Enum):
+    """Which environments a policy is tried in."""
+
+    shifts = "shifts"  # the run's own, and others that look otherwise or have distractors
+
+
 class RenderQuality(Enum):
     """How pictures are drawn."""
 
@@ -106,6 +112,7 @@ class EnvConfig:
     width: int = 64
     proprioception: bool = True
     episode_steps: int = 200
+    appearance: list[str] = field(default_factory=list)  # what looks otherwise: arm_colour, light …
     early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
     trial_steps: int = 70  # ample for one try at the task: preset=cpu stops no episode earlier
 
@@ -308,6 +315,8 @@ class EvaluateConfig:
     run: str = MISSING
     checkpoint: str = "last"  # or a learner step, all of them, or untrained
     task: str | None = None  # another one than the run's, seen by the same cameras
+    appearance: list[str] | None = None  # what looks otherwise: arm_colour, table_colour, light, camera_pose
+    suite: Suite | None = None  # shifts: the run's environment and all these, one by one
     episodes: int = 50
     seed: int = 0
     workers: int | None = None  # processes; by default one for each core, but 8 at most
@@ -316,6 +325,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)
         _at_least(1, workers=self.workers)
+        if self.suite is not None and (self.task is not None or self.appearance is not None):
+            raise UserError(f"suite={self.suite.value} chooses environments: leave out task= and appearance=")
         if self.episodes < 1:
             raise UserError(f"episodes={self.episodes}: an evaluation needs at least one, 50 for a useful interval")
 

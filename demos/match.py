@@ -52,6 +52,7 @@ def _describe(settings: EnvSettings, timestep: float) -> dict[str, str]:
         "cameras": f"[{', '.join(observation.cameras)}]",
         "proprioception": str(observation.proprioception).lower(),
         "episode_steps": str(settings.episode_steps),
+        "appearance": f"[{', '.join(settings.appearance)}]",
     }
     if observation.cameras:
         described["image size (height x width)"] = f"{observation.height}x{observation.width}"

@@ -22,6 +22,7 @@ def rerender(
     cameras: Sequence[str] | None = None,
     height: int | None = None,
     width: int | None = None,
+    appearance: Sequence[str] | None = None,
 ) -> Iterator[int]:
     """Copies demonstrations into a new folder with other pictures; yields how many are done after each.
 
@@ -33,10 +34,11 @@ def rerender(
         cameras: Which to draw; the same, by default.
         height: Of a picture, in pixels; the same, by default.
         width: As the height.
+        appearance: What is to look otherwise than usual (`trailkit.envs.settings.Appearance`); the same, by default.
 
     Raises:
         UserError: If an episode has no states, is damaged, or has those of another model; if there is no such camera
-            or size, or nothing can be drawn here; if the folder exists or cannot be written.
+            appearance or size, or nothing can be drawn here; if the folder exists or cannot be written.
     """
     before = store.settings.observation
     observation = replace(
@@ -47,7 +49,8 @@ def rerender(
     )
     if not observation.cameras:
         raise UserError("no camera is named: say which to draw, for instance cameras=[front,wrist]")
-    settings = replace(store.settings, observation=observation)
+    appearance = store.settings.appearance if appearance is None else tuple(appearance)
+    settings = replace(store.settings, observation=observation, appearance=appearance)
     store.check(store.settings)  # another version of the simulator may draw otherwise: a warning
     return _draw(store, Path(out), settings)
 

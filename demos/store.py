@@ -164,12 +164,13 @@ class DemoStore:
     def check(self, settings: EnvSettings) -> None:
         """Makes sure that demonstrations can be learned from in an environment.
 
-        Another version of the simulator is a warning in the log.
+        They may look otherwise: learning from such demonstrations is what TRAIL is for. Another version of the
+        simulator is a warning in the log.
 
         Raises:
             UserError: If they are of another environment; says in what they differ and what to do.
         """
-        if found := self._differences(settings):
+        if found := self._differences(replace(settings, appearance=self.settings.appearance)):
             raise UserError(
                 f"the demonstrations in {self.path} are of another environment: {found}; "
                 "give the environment their settings, or record others with trailkit record"

@@ -86,6 +86,7 @@ def make(
     image_size: int = 64,
     proprioception: bool = True,
     episode_steps: int = 200,
+    appearance: Sequence[str] = (),
     render_mode: str | None = None,
 ) -> GymnasiumAdapter:
     """Makes a task's environment, for `gymnasium.make`.
@@ -97,6 +98,7 @@ def make(
         image_size: Height and width of their pictures, in pixels.
         proprioception: Whether the robot's own state is observed.
         episode_steps: Control steps until the time limit.
+        appearance: What looks otherwise than usual; see `Appearance`.
         render_mode: "rgb_array", or None if `render` is not going to be called.
 
     Raises:
@@ -107,7 +109,7 @@ def make(
     if isinstance(cameras, str):
         raise UserError(f"cameras={cameras!r} is a string: give a list of names, such as [{cameras!r}]")
     observation = ObservationSettings(tuple(cameras), image_size, image_size, proprioception)
-    settings = EnvSettings(task, ActionSpace(action_space), observation, episode_steps)
+    settings = EnvSettings(task, ActionSpace(action_space), observation, episode_steps, tuple(appearance))
     return GymnasiumAdapter(Environment(settings), render_mode)
 
 

@@ -26,6 +26,15 @@ class CameraName(StrEnum):
     WRIST = "wrist"
 
 
+class Appearance(StrEnum):
+    """What can look otherwise, while everything moves as before; see `trailkit.envs.appearance`."""
+
+    ARM_COLOUR = "arm_colour"  # of arm and hand
+    TABLE_COLOUR = "table_colour"  # and the floor's
+    LIGHT = "light"  # dimmer, and from the other side
+    CAMERA_POSE = "camera_pose"  # of the cameras that stand: 2 cm to the right, and rolled by 4 degrees
+
+
 @dataclass(frozen=True)
 class ObservationSettings:
     """What an agent observes: pictures of some cameras, and the robot's own state or not."""
@@ -55,15 +64,27 @@ class EnvSettings:
     action_space: ActionSpace = ActionSpace.CARTESIAN
     observation: ObservationSettings = field(default_factory=ObservationSettings)
     episode_steps: int = 200  # control steps until the time limit
+    appearance: tuple[str, ...] = ()  # what looks otherwise than usual; see `Appearance`
 
     def __post_init__(self) -> None:
+        for each in self.appearance:
+            if each not in list(Appearance):
+                raise unknown("appearance", each, list(Appearance))
+        if len(set(self.appearance)) != len(self.appearance):
+            raise UserError(f"appearance names one twice: {', '.join(self.appearance)}; name each once")
         if self.episode_steps < 1:
             raise UserError(f"episode_steps is {self.episode_steps}: an episode has at least one step")
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
         observation = {**asdict(self.observation), "cameras": list(map(str, self.observation.cameras))}
-        return {**asdict(self), "action_space": self.action_space.value, "observation": observation}
+        appearance = list(map(str, self.appearance))
+        return {
+            **asdict(self),
+            "action_space": self.action_space.value,
+            "observation": observation,
+            "appearance": appearance,
+        }
 
     @classmethod
     def from_dict(cls, values: object) -> Self:
@@ -73,10 +94,14 @@ class EnvSettings:
             UserError: If a key is missing or unknown, or a value is not of its type.
         """
         template = cls().to_dict()
+        if isinstance(values, dict):  # those written before there were appearances have none
+            values = {"appearance": [], **values}
         checked = _check_types(values, template, "environment settings")
         observation = _check_types(checked["observation"], template["observation"], "observation settings")
         if not all(isinstance(camera, str) for camera in observation["cameras"]):
             raise UserError(f"cameras are {observation['cameras']!r}: expected names")
+        if not all(isinstance(each, str) for each in checked["appearance"]):
+            raise UserError(f"appearance is {checked['appearance']!r}: expected names")
         if checked["action_space"] not in list(ActionSpace):
             raise unknown("action space", checked["action_space"], list(ActionSpace))
         return cls(
@@ -84,6 +109,7 @@ class EnvSettings:
             action_space=ActionSpace(checked["action_space"]),
             observation=ObservationSettings(**{**observation, "cameras": tuple(observation["cameras"])}),
             episode_steps=checked["episode_steps"],
+            appearance=tuple(checked["appearance"]),
         )
 
 

@@ -85,7 +85,8 @@ class Agent:
 def env_settings(config: EnvConfig) -> EnvSettings:
     """The environment as a value."""
     observation = ObservationSettings(tuple(config.cameras), config.height, config.width, config.proprioception)
-    return EnvSettings(config.task, ActionSpace(config.action_space.value), observation, config.episode_steps)
+    action_space = ActionSpace(config.action_space.value)
+    return EnvSettings(config.task, action_space, observation, config.episode_steps, tuple(config.appearance))
 
 
 def make_device(name: str) -> torch.device:

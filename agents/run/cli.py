@@ -92,9 +92,14 @@ def _train(words: list[str]) -> None:
 
 
 def _evaluate(words: list[str]) -> None:
-    from trailkit.agents.run.saved_commands import evaluate_run
+    from trailkit.agents.run.saved_commands import evaluate_run, evaluate_shifts
 
-    for checkpoint, result in evaluate_run(configure("evaluate", EvaluateConfig, words)):
+    config = configure("evaluate", EvaluateConfig, words)
+    if config.suite is not None:
+        for table in evaluate_shifts(config):
+            print(table, end="")
+        return
+    for checkpoint, result in evaluate_run(config):
         print(f"{checkpoint}: {result}")
 
 

@@ -117,11 +117,12 @@ def _render(words: list[str]) -> None:
     from trailkit.demos.rerender import rerender
 
     folder, *rest = words
-    given = options("render", rest, dict.fromkeys(("out", "cameras", "height", "width")))
-    out, cameras = _needed("render", given, "out"), given["cameras"]
+    given = options("render", rest, dict.fromkeys(("out", "cameras", "height", "width", "appearance")))
+    out = _needed("render", given, "out")
+    cameras, looks = (None if given[key] is None else _names(str(given[key])) for key in ("cameras", "appearance"))
     height, width = (None if given[key] is None else _number(key, str(given[key])) for key in ("height", "width"))
     store = DemoStore.open(folder)
-    drawing = rerender(store, out, None if cameras is None else _names(cameras), height, width)
+    drawing = rerender(store, out, cameras, height, width, looks)
     for _ in track(drawing, "render", len(store), console=Console(stderr=True), transient=True):
         pass
     print(f"{out} holds {_episodes(store)}")

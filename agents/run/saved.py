@@ -1,6 +1,7 @@
 """The agents that a run left behind."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -13,24 +14,41 @@ from trailkit.envs.errors import UserError
 LAST, ALL, UNTRAINED = "last", "all", "untrained"
 
 
+class Elsewhere(NamedTuple):
+    """What is otherwise where a policy is tried than where it was trained; None is what is as it was."""
+
+    task: str | None = None  # seen by the same cameras
+    appearance: tuple[str, ...] | None = None  # see `trailkit.envs.settings.Appearance`
+
+    def __str__(self) -> str:
+        """As a part of a folder's name, such as _lift_light; empty where nothing is otherwise."""
+        looks = () if self.appearance is None else self.appearance or ("usual",)
+        return "".join(f"_{part}" for part in ((self.task,) if self.task else ()) + looks)
+
+
+HERE = Elsewhere()
+
+
 class SavedAgents:
     """A run's environment, and the agents of its checkpoints: on the CPU, with one thread."""
 
-    def __init__(self, folder: Path, task: str | None = None) -> None:
+    def __init__(self, folder: Path, elsewhere: Elsewhere = HERE) -> None:
         """Makes the environment.
 
         Args:
             folder: Of the run.
-            task: Another one than the run's, seen by the same cameras.
+            elsewhere: How the environment differs from the run's.
 
         Raises:
-            UserError: If there is no such run or task.
+            UserError: If there is no such run, task or appearance.
         """
         # A policy sees one picture at a time, and other numbers of threads add up otherwise.
         torch.set_num_threads(1)
         self._folder, self.config = folder, load_config(folder)
         self.config.device = "cpu"  # where policies act, wherever they learned
-        self.config.env.task = task or self.config.env.task
+        self.config.env.task = elsewhere.task or self.config.env.task
+        if elsewhere.appearance is not None:
+            self.config.env.appearance = list(elsewhere.appearance)
         self.env = Environment(build.env_settings(self.config.env), self.config.seed)
         self._loaded: tuple[str, build.Agent] | None = None
 

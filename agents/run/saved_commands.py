@@ -12,7 +12,8 @@ from rich.progress import track
 
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.explain import explain, references
-from trailkit.agents.run.saved import ALL, SavedAgents, checkpoints
+from trailkit.agents.run.saved import ALL, Elsewhere, SavedAgents, checkpoints
+from trailkit.agents.run.shifts import shift_table, shifts
 from trailkit.agents.run.train import load_config
 from trailkit.agents.run.video import View, record_videos
 from trailkit.agents.run.workers import Workers, workers_here
@@ -26,28 +27,36 @@ def evaluate_run(config: EvaluateConfig) -> Iterator[tuple[str, Evaluation]]:
     """Evaluates checkpoints; yields the name and the worth of each when it is written.
 
     Into `evaluations/<step>/seed…_episodes…/` of the run go `eval_info.json`, `episodes.csv` and, if asked for, a video
-    of the first episode. Evaluations in another task have that in their folder's name.
+    of the first episode. Evaluations elsewhere say in their folder's name what is otherwise there.
 
     Raises:
-        UserError: If there is no such run, checkpoint or task, or the results cannot be written.
+        UserError: If there is no such run, checkpoint, task or appearance, or the results cannot be written.
     """
     folder = Path(config.run)
-    names = checkpoints(folder, config.checkpoint)
-    elsewhere = config.task if config.task not in (None, load_config(folder).env.task) else None
-    # Beside the training's own evaluation of each step.
-    name = f"seed{config.seed}_episodes{config.episodes}" + (f"_{elsewhere}" if elsewhere else "")
-    with Workers(folder, elsewhere, config.workers or workers_here(config.episodes)) as workers:
+    names, elsewhere = checkpoints(folder, config.checkpoint), _elsewhere(config)
+    with Workers(folder, config.workers or workers_here(config.episodes)) as workers:
         for checkpoint in names:
-            begin = time.perf_counter()
-            played = workers.play(checkpoint, config.episodes, config.seed)
-            console = Console(stderr=True)
-            episodes = tuple(track(played, checkpoint, config.episodes, console=console, transient=True))
-            result = Evaluation(config.seed, episodes, time.perf_counter() - begin)
-            out = folder / "evaluations" / checkpoint / name
-            videos = _film(config, elsewhere, checkpoint, out / "videos") if config.video else []
-            result.write(out / "eval_info.json", videos)
-            _write_table(result, out / "episodes.csv")
-            yield checkpoint, result
+            yield checkpoint, _evaluate(config, workers, checkpoint, elsewhere)
+
+
+def evaluate_shifts(config: EvaluateConfig) -> Iterator[str]:
+    """Evaluates checkpoints as `evaluate_run` does, in all that `shifts` names; yields a table for each.
+
+    The table is kept beside the evaluations, as `shifts_seed…_episodes….md`.
+
+    Raises:
+        UserError: As for `evaluate_run`.
+    """
+    folder = Path(config.run)
+    names, places = checkpoints(folder, config.checkpoint), shifts(load_config(folder).env)
+    with Workers(folder, config.workers or workers_here(config.episodes)) as workers:
+        for checkpoint in names:
+            results = {name: _evaluate(config, workers, checkpoint, place) for name, place in places.items()}
+            table = shift_table(checkpoint, results)
+            kept = folder / "evaluations" / checkpoint / f"shifts_seed{config.seed}_episodes{config.episodes}.md"
+            with written_aside(kept) as aside:
+                aside.write_text(table)
+            yield table
 
 
 def render_run(config: RenderConfig) -> list[Path]:
@@ -70,8 +79,31 @@ def render_run(config: RenderConfig) -> list[Path]:
     return paths
 
 
-def _film(config: EvaluateConfig, task: str | None, checkpoint: str, folder: Path) -> list[Path]:
-    saved = SavedAgents(Path(config.run), task)
+def _elsewhere(config: EvaluateConfig) -> Elsewhere:
+    trained = load_config(Path(config.run)).env
+    task = None if config.task == trained.task else config.task
+    appearance = None if config.appearance in (None, trained.appearance) else tuple(config.appearance or ())
+    return Elsewhere(task, appearance)
+
+
+def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhere: Elsewhere) -> Evaluation:
+    """Evaluates a checkpoint and writes what it came to."""
+    begin, console = time.perf_counter(), Console(stderr=True)
+    played = workers.play(checkpoint, config.episodes, config.seed, elsewhere)
+    label = f"{checkpoint}{elsewhere}"
+    episodes = tuple(track(played, label, config.episodes, console=console, transient=True))
+    result = Evaluation(config.seed, episodes, time.perf_counter() - begin)
+    # Beside the training's own evaluation of each step.
+    name = f"seed{config.seed}_episodes{config.episodes}{elsewhere}"
+    out = Path(config.run) / "evaluations" / checkpoint / name
+    videos = _film(config, elsewhere, checkpoint, out / "videos") if config.video else []
+    result.write(out / "eval_info.json", videos)
+    _write_table(result, out / "episodes.csv")
+    return result
+
+
+def _film(config: EvaluateConfig, elsewhere: Elsewhere, checkpoint: str, folder: Path) -> list[Path]:
+    saved = SavedAgents(Path(config.run), elsewhere)
     paths = record_videos(saved.env, saved.at(checkpoint).evaluator, folder, episodes=1, seed=config.seed)
     saved.env.close()
     return paths

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from trailkit.agents.run.evaluate import EpisodeResult, play_episode
-from trailkit.agents.run.saved import SavedAgents
+from trailkit.agents.run.saved import HERE, Elsewhere, SavedAgents
 from trailkit.envs.errors import UserError
 
 _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
@@ -21,28 +21,27 @@ _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
 class Workers:
     """Plays episodes in processes of its own, or in this one if it is to be one. A context manager."""
 
-    def __init__(self, folder: Path, task: str | None, count: int) -> None:
+    def __init__(self, folder: Path, count: int) -> None:
         """Prepares the processes, each of which takes some seconds to begin.
 
         Args:
             folder: Of the run.
-            task: Another one than the run's, if given.
             count: How many there are to be.
         """
-        self._play = partial(_play, folder, task)
+        self._play = partial(_play, folder)
         self._pool = None
         if count > 1:
             # Spawned: a fork would share what threads and OpenGL hold here. Interrupts are for the parent to hear.
             spawn, deaf = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
             self._pool = ProcessPoolExecutor(count, spawn, signal.signal, deaf)
 
-    def play(self, checkpoint: str, episodes: int, seed: int) -> Iterator[EpisodeResult]:
+    def play(self, checkpoint: str, episodes: int, seed: int, elsewhere: Elsewhere = HERE) -> Iterator[EpisodeResult]:
         """Plays the episodes of an evaluation, in order.
 
         Raises:
-            UserError: If there is no such run or task, the checkpoint is damaged, or a process dies.
+            UserError: If there is no such run, task or appearance, the checkpoint is damaged, or a process dies.
         """
-        play = partial(self._play, checkpoint, seed)
+        play = partial(self._play, elsewhere, checkpoint, seed)
         if self._pool is None:
             yield from map(play, range(episodes))
             return
@@ -70,12 +69,12 @@ def workers_here(episodes: int) -> int:
     )
 
 
-def _play(folder: Path, task: str | None, checkpoint: str, seed: int, index: int) -> EpisodeResult:
-    saved = _agents(folder, task)
+def _play(folder: Path, elsewhere: Elsewhere, checkpoint: str, seed: int, index: int) -> EpisodeResult:
+    saved = _agents(folder, elsewhere)
     return play_episode(saved.env, saved.at(checkpoint).evaluator, seed, index)
 
 
 @cache
-def _agents(folder: Path, task: str | None) -> SavedAgents:
+def _agents(folder: Path, elsewhere: Elsewhere) -> SavedAgents:
     """What a process plays with; it is made by the first call."""
-    return SavedAgents(folder, task)
+    return SavedAgents(folder, elsewhere)

@@ -163,6 +163,7 @@ def environment_words(settings: EnvSettings) -> dict[str, Any]:
         "image_size": observation.height,
         "proprioception": observation.proprioception,
         "episode_steps": settings.episode_steps,
+        "appearance": list(map(str, settings.appearance)),
     }
 
 

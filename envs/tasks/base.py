@@ -13,10 +13,11 @@ from dm_env import specs
 from numpy.typing import NDArray
 
 from trailkit.envs.actions import action_spec, make_controller
+from trailkit.envs.appearance import change_appearance
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.rendering import Renderer
 from trailkit.envs.robot import Jaco
-from trailkit.envs.settings import CONTROL_TIMESTEP, CameraName, EnvSettings
+from trailkit.envs.settings import CONTROL_TIMESTEP, Appearance, CameraName, EnvSettings
 from trailkit.envs.simulator import composer, mujoco, observable
 from trailkit.envs.workspace import TOOL_START
 
@@ -59,6 +60,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
         self.robot.hand.find("body", "hand").add(  # beside the palm, looking along the fingers
             "camera", name=CameraName.WRIST.value, pos=(0.09, 0, -0.02), euler=(0, 0.35, 0), fovy=75
         )
+        change_appearance(self._arena.mjcf_model, map(Appearance, settings.appearance))
         self._controller = make_controller(settings.action_space)
         self._renderer: Renderer | None = None
         self._cameras: dict[str, int] = {}

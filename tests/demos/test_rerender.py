@@ -52,6 +52,19 @@ def test_other_cameras_show_what_they_would_have_recorded(store, tmp_path):
         assert_same(episode, other)
 
 
+def test_demonstrations_can_look_otherwise_and_the_same_again(store, tmp_path):
+    other = tmp_path / "other"
+    list(rerender(store, other, appearance=["arm_colour"]))
+    drawn = DemoStore.open(other)
+    assert drawn.settings == dataclasses.replace(store.settings, appearance=("arm_colour",))
+    for episode, before in zip(drawn.episodes(), store.episodes(), strict=True):
+        assert (episode.observation["front"] != before.observation["front"]).any()
+        np.testing.assert_array_equal(episode.state, before.state)
+    list(rerender(drawn, tmp_path / "again", appearance=[]))
+    for episode, before in zip(DemoStore.open(tmp_path / "again").episodes(), store.episodes(), strict=True):
+        assert_same(episode, before)
+
+
 def test_demonstrations_that_had_no_camera_can_be_given_one(tmp_path):
     blind = recorded(tmp_path / "blind", settings_of("reach", cameras=()), episodes=1)
     list(rerender(blind, tmp_path / "seen", ["wrist"], height=16, width=16))
@@ -89,6 +102,7 @@ def test_states_of_another_model_are_refused(tmp_path):
         ({"cameras": []}, "no camera is named: say which to draw"),
         ({"height": 4}, "image size 4x32"),
         ({"height": 0}, "image size 0x32"),
+        ({"appearance": ["lihgt"]}, "unknown appearance 'lihgt': did you mean 'light'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(store, tmp_path, changes, message):

@@ -410,6 +410,13 @@ def test_demonstrations_of_another_environment_are_refused_with_the_reason(tmp_p
         store.check(settings)
 
 
+def test_demonstrations_may_look_otherwise_but_not_among_themselves(tmp_path):
+    store, other = make_store(tmp_path), changed(appearance=("arm_colour",))
+    store.check(other)
+    with pytest.raises(UserError, match=r"recorded in another environment: appearance is \[arm_colour\], not \[\]"):
+        store.append(make_episode(environment=other.to_dict()))
+
+
 def test_all_differences_are_named_at_once(tmp_path):
     with pytest.raises(UserError, match="task is lift, not reach, episode_steps is 12, not 200;"):
         make_store(tmp_path).check(changed(task="reach", episode_steps=200))

@@ -244,6 +244,8 @@ def test_a_picture_can_be_had_before_the_first_episode_and_after(make: Make) -> 
         (lambda: EnvSettings(observation=ObservationSettings(height=8)), "image size 8x64"),
         (lambda: EnvSettings(observation=ObservationSettings((), proprioception=False)), "both are switched off"),
         (lambda: EnvSettings(episode_steps=0), "episode_steps is 0"),
+        (lambda: EnvSettings(appearance=("lihgt",)), "unknown appearance 'lihgt': did you mean 'light'"),
+        (lambda: EnvSettings(appearance=("light", "light")), "names one twice"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(settings: Any, message: str) -> None:

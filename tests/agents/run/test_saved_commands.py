@@ -11,11 +11,12 @@ import pytest
 from trailkit.agents.run import workers as workers_module
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.evaluate import Evaluation
-from trailkit.agents.run.saved import checkpoints
+from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
+from trailkit.agents.run.saved import HERE, Elsewhere, checkpoints
 from trailkit.agents.run.saved_commands import evaluate_run, render_run
+from trailkit.agents.run.shifts import shift_table, shifts
 from trailkit.agents.run.workers import Workers, workers_here
-from trailkit.configs.schema import EvaluateConfig, RenderConfig
+from trailkit.configs.schema import EnvConfig, EvaluateConfig, RenderConfig
 from trailkit.envs.errors import UserError
 
 _ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=60"]
@@ -71,6 +72,60 @@ def test_a_policy_may_be_tried_in_another_task(run: Path) -> None:
         evaluations(run, "workers=2", "task=lif")
 
 
+def test_the_suite_tries_all_shifts_on_the_same_starts(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["evaluate", f"run={run}", "suite=shifts", "episodes=3", "workers=1"])
+    printed = capsys.readouterr().out
+    here = run / "evaluations" / "000001200"
+    assert printed == (here / "shifts_seed0_episodes3.md").read_text()
+    header, _, first, *rest = printed.splitlines()
+    assert header.startswith("| step 1200 | success")
+    assert first.startswith("| as trained | ")
+    names = [line.split(" | ")[0].removeprefix("| ") for line in rest]
+    assert names == ["arm_colour", "table_colour", "light", "camera_pose", "all of these"]
+    usual, light = (
+        json.loads((here / f"seed0_episodes3{suffix}" / "eval_info.json").read_text()) for suffix in ("", "_light")
+    )
+    assert [each["seed"] for each in usual["per_episode"]] == [each["seed"] for each in light["per_episode"]]
+    assert usual["per_episode"] != light["per_episode"]
+    by_hand = evaluations(run, "workers=1", "appearance=[light]", "episodes=3")["000001200"]
+    assert by_hand.info()["per_episode"] == light["per_episode"]
+    assert (
+        evaluations(run, "workers=1", "appearance=[]", "episodes=3")["000001200"].info()["per_episode"]
+        == (usual["per_episode"])
+    )
+
+
+def test_what_a_suite_and_an_appearance_may_be_is_said(run: Path) -> None:
+    with pytest.raises(UserError, match="unknown appearance 'lihgt': did you mean 'light'"):
+        evaluations(run, "workers=1", "appearance=[lihgt]")
+    with pytest.raises(UserError, match="suite=shifts chooses environments: leave out task= and appearance="):
+        evaluations(run, "suite=shifts", "task=lift")
+
+
+def test_shifts_are_changes_of_what_the_run_saw() -> None:
+    trained = EnvConfig(task="lift", appearance=["light"])
+    found = shifts(trained)
+    assert found["as trained"] == HERE
+    assert found["light"].appearance == ()
+    assert found["arm_colour"].appearance == ("arm_colour", "light")
+    assert found["all of these"].appearance == ("arm_colour", "camera_pose", "table_colour")
+    assert found["distractors"] == Elsewhere(task="lift_distracted")
+    assert "distractors" not in shifts(EnvConfig(task="reach"))
+    assert [str(place) for place in (HERE, found["light"], found["distractors"])] == ["", "_usual", "_lift_distracted"]
+
+
+def test_the_table_has_each_change_beside_the_first() -> None:
+    def result(*solved: bool) -> Evaluation:
+        episodes = [EpisodeResult(i, i, 0.0, 0.0, each, each, 9, None) for i, each in enumerate(solved)]
+        return Evaluation(0, tuple(episodes), 1.0)
+
+    table = shift_table("000000600", {"as trained": result(*8 * [True]), "light": result(*8 * [False])})
+    assert table.splitlines()[2:] == [
+        "| as trained | 100% [68, 100] of 8 |  |  |",
+        "| light | 0% [0, 32] of 8 | -100 | 0.0078 |",
+    ]
+
+
 def test_what_is_missing_or_damaged_is_named(run: Path, tmp_path: Path) -> None:
     assert checkpoints(run, "untrained") == ["untrained"]
     with pytest.raises(UserError, match="no checkpoint of step 3: it has 000000000, 000000600, 000001200"):
@@ -92,7 +147,7 @@ def test_what_is_missing_or_damaged_is_named(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_is_an_error(run: Path) -> None:
-    with Workers(run, None, 2) as workers, pytest.raises(UserError, match="a worker of the evaluation died"):
+    with Workers(run, 2) as workers, pytest.raises(UserError, match="a worker of the evaluation died"):
         played = workers.play("000001200", 1000, 0)
         next(played)
         assert workers._pool is not None
