@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from trailkit.agents.run.contests import Contest, contests
+from trailkit.agents.run.contests import Contest, contests, summaries
 from trailkit.agents.run.report import write_report
 from trailkit.agents.run.runs import Row, Run, read_run
 from trailkit.envs.errors import UserError
@@ -31,8 +31,9 @@ def compare(words: Sequence[str]) -> None:
     runs = _with_names_of_their_own([read_run(Path(folder)) for folder in folders])
     runs.sort(key=lambda run: (run.row.task, run.row.method, run.row.seed))
     found = list(contests(runs))
-    text = table([run.row for run in runs]) + "".join(f"\n{contest}\n" for contest in found)
-    text += "".join(f"\n{run.row.run}: {sentence}\n" for run in runs for sentence in run.findings)
+    said = [f"{run.row.run}: {sentence}" for run in runs for sentence in run.findings]
+    text = table([run.row for run in runs])
+    text += "".join(f"\n{sentence}\n" for sentence in [*summaries(runs), *found, *said])
     print(text, end="")
     for out in outs:
         if out.suffix == ".html":

@@ -4,7 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trailkit.agents.run.runs import Run, by_method
-from trailkit.agents.run.statistics import Verdict, compare_methods, compare_policies
+from trailkit.agents.run.statistics import (
+    Verdict,
+    compare_methods,
+    compare_policies,
+    interquartile_interval,
+    probability_of_improvement,
+)
 
 
 @dataclass(frozen=True)
@@ -15,9 +21,23 @@ class Contest:
     first: str
     second: str
     verdict: Verdict
+    improvement: float | None  # how likely a run of the first is better than one of the second, if there are several
 
     def __str__(self) -> str:
-        return f"{self.task}: {self.first} against {self.second}: {self.verdict}"
+        likely = (
+            "" if self.improvement is None else f"; a run of the first is better in {self.improvement:.0%} of pairs"
+        )
+        return f"{self.task}: {self.first} against {self.second}: {self.verdict}{likely}"
+
+
+def summaries(runs: Sequence[Run]) -> Iterator[str]:
+    """Says what each method of several runs comes to: the interquartile mean of their success and its interval."""
+    for task in sorted({run.row.task for run in runs}):
+        for method, group in by_method([run for run in runs if run.row.task == task]).items():
+            if len(group) > 1:
+                middle, low, high = interquartile_interval([[run.row.success for run in group]])
+                interval = f"{middle:.0%} [{100 * low:.0f}, {100 * high:.0f}]"
+                yield f"{task}: {method}: {interval} of success, the interquartile mean of {len(group)} runs"
 
 
 def contests(runs: Sequence[Run]) -> Iterator[Contest]:
@@ -34,13 +54,19 @@ def contests(runs: Sequence[Run]) -> Iterator[Contest]:
         )
         for other in contenders:
             if other != best:
-                yield Contest(task, best, other, _verdict(contenders[best], contenders[other]))
+                yield _contest(task, (best, contenders[best]), (other, contenders[other]))
+
+
+def _contest(task: str, ours: tuple[str, Sequence[Run]], others: tuple[str, Sequence[Run]]) -> Contest:
+    (first, one), (second, other) = ours, others
+    if len(one) == 1 or len(other) == 1:
+        return Contest(task, first, second, _verdict(one, other), None)
+    outcomes = ([list(run.outcomes.values()) for run in runs] for runs in (one, other))
+    successes = ([run.row.success for run in runs] for runs in (one, other))
+    return Contest(task, first, second, compare_methods(*outcomes), probability_of_improvement(*successes))
 
 
 def _verdict(ours: Sequence[Run], others: Sequence[Run]) -> Verdict:
-    if len(ours) > 1 and len(others) > 1:
-        one, other = ([list(run.outcomes.values()) for run in runs] for runs in (ours, others))
-        return compare_methods(one, other)
     if len(ours) == len(others) == 1:
         return compare_policies(ours[0].outcomes, others[0].outcomes)
     return compare_policies(_pooled(ours, 0), _pooled(others, 1))

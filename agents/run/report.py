@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trailkit.agents.run.contests import Contest
+from trailkit.agents.run.contests import Contest, summaries
 from trailkit.agents.run.curves import Table, diagnostics, read_table, success_curves
 from trailkit.agents.run.page import Page, newest_videos
 from trailkit.agents.run.runs import Row, Run, by_method
@@ -34,8 +34,8 @@ def write_report(path: Path, runs: Sequence[Run], contests: Sequence[Contest]) -
 
 def _say(page: Page, runs: Sequence[Run], contests: Sequence[Contest]) -> None:
     """What it comes to, first of all."""
-    for contest in contests:
-        page.paragraph(str(contest), "verdict")
+    for sentence in [*summaries(runs), *contests]:
+        page.paragraph(str(sentence), "verdict")
     said = [(run, sentence) for run in runs for sentence in run.findings]
     for run, sentence in said:
         page.paragraph(f"{run.row.run}: {sentence}.", "finding")

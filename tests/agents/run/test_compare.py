@@ -93,8 +93,18 @@ def test_methods_with_several_runs_are_compared_over_seeds(tmp_path: Path) -> No
             runs.append(read_run(make_run(tmp_path / f"{method}{seed}", [share], method, seed)))
     (one,) = contests(runs)
     assert (one.first, one.second, one.verdict.unit, one.verdict.word) == ("trail", "gail", "seeds", "cannot tell")
+    assert one.improvement == pytest.approx(8.5 / 9)  # one pair of nine is a tie
+    assert str(one).endswith("; a run of the first is better in 94% of pairs")
     (against_one,) = contests(runs[:4])
-    assert against_one.verdict.unit == "episodes"
+    assert (against_one.verdict.unit, against_one.improvement) == ("episodes", None)
+
+
+def test_methods_of_several_runs_are_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shares = [0.0, 0.5, 0.6, 0.7, 0.6, 1.0, 0.6, 0.6]
+    runs = [make_run(tmp_path / f"trail{seed}", [share], seed=seed) for seed, share in enumerate(shares)]
+    main(["compare", *map(str, runs), str(make_run(tmp_path / "gail", [0.2], "gail"))])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "interquartile mean" in line)
+    assert re.fullmatch(r"lift: trail: 60% \[(\d+), (\d+)\] of success, the interquartile mean of 8 runs", line)
 
 
 def test_methods_of_one_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:
