@@ -1,5 +1,6 @@
 """Writing videos: H.264, whole or not at all."""
 
+import shutil
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,15 +23,16 @@ def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
     Odd sizes grow by a pixel, since that format halves the resolution of colour.
 
     Raises:
-        UserError: If the video cannot be written.
+        UserError: If the video cannot be written, or there is no ffmpeg that encodes H.264.
         ValueError: If there is no frame, or one of another size or kind.
     """
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
         raise ValueError(f"{path}: a video needs at least one frame")
+    encoder_path = _encoder()
     with written_aside(path) as aside:
-        command = _command(_even(first), fps, aside)
+        command = [encoder_path, *_options(_even(first), fps), str(aside)]
         # A session of its own: an interrupt from the keyboard is this process's to handle.
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -49,16 +51,26 @@ def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
                 raise
             _, complaint = encoder.communicate()
         if encoder.returncode != 0:
-            reason, *_ = complaint.decode(errors="replace").splitlines() or ["the encoder failed"]
+            reason, *_ = complaint.decode(errors="replace").splitlines() or [f"{encoder_path} failed"]
             raise UserError(f"cannot write {path}: {reason}")
 
 
-def _command(frame: Frame, fps: float, path: Path) -> list[str]:
-    """The encoder's command line. It takes one thread: encoding must not slow down what it films."""
+def _encoder() -> str:
+    try:
+        path: str = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise UserError("a video needs ffmpeg: pip install 'imageio[ffmpeg]', which brings one") from error
+    if shutil.which(path) is None:
+        raise UserError(f"a video needs ffmpeg, and IMAGEIO_FFMPEG_EXE={path} is no program: unset it, or mend it")
+    return path
+
+
+def _options(frame: Frame, fps: float) -> list[str]:
+    """The encoder's options. It takes one thread: encoding must not slow down what it films."""
     height, width = frame.shape[:2]
     source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps:g} -i -"
     target = "-an -c:v libx264 -preset fast -crf 20 -threads 1 -pix_fmt yuv420p -movflags +faststart -f mp4"
-    return [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *source.split(), *target.split(), str(path)]
+    return ["-y", "-v", "error", *source.split(), *target.split()]
 
 
 def _even(frame: Frame) -> Frame:

@@ -20,6 +20,7 @@ from typing import Any
 
 import safetensors.torch
 
+from trailkit.agents.base import Learner
 from trailkit.agents.run.serialization import pack, unpack
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import sync, writing
@@ -33,8 +34,27 @@ _NAME = re.compile(r"(\d{9})(\.replaced)?")
 _log = logging.getLogger(__name__)
 
 
+_SHAPES = re.compile(r"size mismatch for (\S+): .*?Size\((\[.*?\])\).*?Size\((\[.*?\])\)")
+
+
 class DamagedCheckpoint(UserError):
     """A checkpoint that is not as it was written."""
+
+
+def load_learner(learner: Learner[Any], state: Mapping[str, Any], run: Path) -> None:
+    """Gives a learner the state that a checkpoint has of one.
+
+    Raises:
+        UserError: If it is of another learner, because the run's settings were changed; says which weight differs.
+    """
+    try:
+        learner.load_state_dict(state)
+    except (KeyError, ValueError, RuntimeError) as error:
+        found = _SHAPES.search(str(error))
+        what = f"{found[1]} has shape {found[2]} there, not {found[3]}" if found else " ".join(str(error).split())
+        raise UserError(
+            f"the checkpoints of {run} do not fit its config.yaml: {what}; put back the settings of its training"
+        ) from error
 
 
 class Checkpoints:

@@ -9,7 +9,7 @@ import torch
 
 from trailkit.agents.base import Metrics, Snapshot
 from trailkit.agents.run import build
-from trailkit.agents.run.checkpoint import Checkpoints
+from trailkit.agents.run.checkpoint import Checkpoints, load_learner
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.loops import learn
 from trailkit.agents.run.metrics import MetricsLog
@@ -45,14 +45,14 @@ class Learning:
         Evaluations of later steps are removed: they belong to a course that the run has left.
 
         Raises:
-            UserError: If there are checkpoints, but none is valid. Nothing is removed.
+            UserError: If there are checkpoints, but none is valid, or it does not fit the run's settings.
         """
         found = self._checkpoints.latest()
         if found is None:
             return None
         self.steps, state = found
+        load_learner(self.agent.learner, state["learner"], self.folder)
         self._remove_later_evaluations()
-        self.agent.learner.load_state_dict(state["learner"])
         self.seconds = state["seconds"]
         self.demos.replay.load_state_dict(state["demos"])
         if self.demos.random is not None:

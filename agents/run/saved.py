@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from trailkit.agents.run import build
-from trailkit.agents.run.checkpoint import Checkpoints
+from trailkit.agents.run.checkpoint import Checkpoints, load_learner
 from trailkit.agents.run.train import load_config
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
@@ -56,13 +56,13 @@ class SavedAgents:
         """The agent of a checkpoint that `checkpoints` named.
 
         Raises:
-            UserError: If it is damaged.
+            UserError: If it is damaged, or does not fit the run's settings.
         """
         if self._loaded is None or self._loaded[0] != checkpoint:
             agent = build.make_agent(self.config, self.env.settings)
             if checkpoint != UNTRAINED:
                 _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
-                agent.learner.load_state_dict(state["learner"])
+                load_learner(agent.learner, state["learner"], self._folder)
             parameters = agent.learner.parameters()
             agent.evaluator.load(parameters)
             agent.stop.load(parameters)

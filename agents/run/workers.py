@@ -46,7 +46,9 @@ class Workers:
             yield from map(play, range(episodes))
             return
         try:
-            yield from self._pool.map(play, range(episodes))
+            # Not `map`, which cancels the rest after a failure, while the pool's own thread tells them of it.
+            for future in [self._pool.submit(play, index) for index in range(episodes)]:
+                yield future.result()
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker of the evaluation died, perhaps for want of memory: give fewer workers="

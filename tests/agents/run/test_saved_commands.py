@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -144,6 +145,29 @@ def test_what_is_missing_or_damaged_is_named(run: Path, tmp_path: Path) -> None:
     for count in (1, 2):
         with pytest.raises(UserError, match="000000600 is damaged"):
             evaluations(tmp_path, f"workers={count}", "checkpoint=600")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("height: 36\n  width: 36", "height: 64\n  width: 64", r"encoder\.project\.weight has shape \[64, \d+\] there"),
+        (
+            "action_space: cartesian",
+            "action_space: joint",
+            r"head\.\S+\.weight has shape \[4, 200\] there, not \[9, 200\]",
+        ),
+    ],
+)
+def test_an_environment_that_does_not_fit_the_policy_is_told_by_weight_and_shape(
+    run: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    shutil.copytree(run / "checkpoints", tmp_path / "checkpoints", symlinks=True)
+    config = (run / "config.yaml").read_text()
+    assert old in config
+    (tmp_path / "config.yaml").write_text(config.replace(old, new))
+    with pytest.raises(UserError, match=rf"do not fit its config\.yaml: {message}") as caught:
+        evaluations(tmp_path, "workers=1")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_worker_that_dies_is_an_error(run: Path) -> None:

@@ -172,3 +172,17 @@ def test_what_is_found_about_the_whole_episode_stands_beside_each_picture(tmp_pa
     video = decode(path, 128, 160 + 320)
     assert len(video) == 4
     assert video[0, 20, 20, 0] > 100 and video[0, 20, 400].max() < 60
+
+
+def test_an_encoder_that_is_missing_or_knows_no_h264_is_named(tmp_path, monkeypatch):
+    frame = np.zeros((16, 16, 3), np.uint8)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"needs ffmpeg, and IMAGEIO_FFMPEG_EXE=.*none is no program: unset it"):
+        write_video(tmp_path / "a.mp4", [frame])
+    other = tmp_path / "other"
+    other.write_text("#!/bin/sh\necho \"Unknown encoder 'libx264'\" >&2; exit 1\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(other))
+    with pytest.raises(UserError, match=r"cannot write .*a\.mp4: Unknown encoder 'libx264'"):
+        write_video(tmp_path / "a.mp4", [frame])
+    assert not list(tmp_path.glob("*.mp4*"))
