@@ -1,0 +1,118 @@
+"""What `trailkit watch` shows: an episode, the metrics as curves, and what goes wrong."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Table as Grid
+from rich.text import Text
+
+from trailkit.agents.run.blocks import fitted, sparkline
+from trailkit.agents.run.standing import Standing, limits, number
+from trailkit.demos.video import Frame
+
+_NARROWEST, _WIDEST = 8, 60  # characters of a curve
+_LABEL, _VALUE = 24, 9  # characters
+_GAP = 3
+_CAPTION = 3  # lines under a picture
+
+
+class Scene(NamedTuple):
+    """A moment of an episode that is being played."""
+
+    picture: Frame  # what the policy sees, uint8 [height, width, 3]
+    checkpoint: int  # learner step of the policy
+    episode: int  # counted from 0
+    solved: Sequence[bool]  # after each step so far
+    length: int  # steps of a whole episode
+
+
+class Screen(NamedTuple):
+    """All of it, for rich; it takes the room that the terminal has."""
+
+    standing: Standing
+    scene: Scene | None  # None as long as there is no checkpoint
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        above, below = _head(self.standing), _foot(self.standing)
+        taken = sum(len(console.render_lines(each, options.update(height=None))) for each in (above, below))
+        lines = max(1, options.max_height - taken - _CAPTION)
+        episode = _episode(self.scene, console.color_system, options.max_width // 2, lines)
+        width = options.max_width - console.measure(episode, options=options).maximum - _GAP
+        body = Grid.grid(padding=(0, _GAP, 0, 0))
+        body.add_row(episode, _curves(self.standing, min(_WIDEST, width - _LABEL - _VALUE), lines + _CAPTION))
+        yield Group(above, body, below)
+
+
+def _head(standing: Standing) -> RenderableType:
+    step, actor_steps, minutes = standing.clocks
+    names = Text.assemble((str(standing.folder), "bold"), ("   " + standing.title, "dim"))
+    clocks = Grid.grid(padding=(0, 2, 0, 0))
+    played = [f"{actor_steps:,} steps played"] if actor_steps else []
+    clocks.add_row(
+        f"{step:,} of {standing.config.steps:,} learner steps",
+        ProgressBar(standing.config.steps, step, width=20),
+        *played,
+        f"{minutes:.1f} minutes",
+        Text(standing.age(), "dim"),
+    )
+    return Group(names, clocks, "")
+
+
+def _foot(standing: Standing) -> RenderableType:
+    said = [Text.assemble(("● ", "yellow"), sentence) for sentence in standing.findings]
+    return Group("", *said, Text("Ctrl-C ends the view, not the training", "dim"))
+
+
+def _episode(scene: Scene | None, colours: str | None, columns: int, lines: int) -> RenderableType:
+    if scene is None:
+        return Text("waiting for the first checkpoint", "dim")
+    if colours in (None, "standard"):
+        picture: RenderableType = Text("no picture: this terminal has no colours", "bright_black")
+        width = 40
+    else:
+        picture = fitted(scene.picture, columns, lines)
+        width = picture.pixels.shape[1]
+    return Group(picture, _timeline(scene, width), _caption(scene))
+
+
+def _timeline(scene: Scene, width: int) -> Text:
+    """A line that fills with time, green while the task is solved."""
+    line = Text()
+    for column in range(width):
+        step = column * scene.length // width
+        ahead = step >= len(scene.solved)
+        line.append("━", "grey23" if ahead else "green" if scene.solved[step] else "grey62")
+    return line
+
+
+def _caption(scene: Scene) -> RenderableType:
+    step = len(scene.solved)
+    state = ("solved", "bold green") if scene.solved[-1] else ("was solved", "green") if any(scene.solved) else ""
+    return Group(
+        Text.assemble(f"episode {scene.episode}, step {step} of {scene.length}   ", state),
+        Text(f"policy of learner step {scene.checkpoint:,}", "dim"),
+    )
+
+
+def _curves(standing: Standing, width: int, lines: int) -> RenderableType:
+    """The metrics over the learner steps, a line each; groups stand apart where there is room."""
+    groups, table = standing.groups(), standing.table
+    if not groups:
+        return Text("no metrics yet", "dim")
+    apart = sum(map(len, groups)) + len(groups) - 1 <= lines
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    for position, group in enumerate(groups):
+        if position and apart:
+            grid.add_row()
+        for name in group:
+            known, values = table.of(name)
+            steps, end = table.columns["step"], standing.clocks[0]
+            curve = sparkline(steps[known], values, end, max(_NARROWEST, width), limits(name))
+            grid.add_row(Text(name), Text(curve, "green" if "success" in name else "cyan"), _newest(standing, name))
+    return grid
+
+
+def _newest(standing: Standing, name: str) -> Text:
+    return Text(number(standing.newest(name)[1]), "bold", justify="right")
