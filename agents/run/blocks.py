@@ -1,5 +1,6 @@
 """Pictures and curves made of block characters, for terminals."""
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +14,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 _UPPER_HALF = "▀"
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇"  # without the whole block, so that curves below each other stay apart
+_SHADES = 0xFC  # of a colour are told apart: what nobody sees need not travel
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,10 @@ class Picture:
     pixels: NDArray[np.uint8]  # [height, width, 3], of an even height
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for upper, lower in zip(self.pixels[::2].tolist(), self.pixels[1::2].tolist(), strict=True):
-            for above, below in zip(upper, lower, strict=True):
-                yield Segment(_UPPER_HALF, _style(*above, *below))
+        cells = np.concatenate([self.pixels[::2], self.pixels[1::2]], axis=2) & _SHADES
+        for line in cells.tolist():
+            for colours, alike in itertools.groupby(line):
+                yield Segment(_UPPER_HALF * len(list(alike)), _style(*colours))
             yield Segment.line()
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:

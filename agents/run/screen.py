@@ -13,7 +13,7 @@ from trailkit.agents.run.standing import Standing, limits, number
 from trailkit.demos.video import Frame
 
 _NARROWEST, _WIDEST = 8, 60  # characters of a curve
-_LABEL, _VALUE = 24, 9  # characters
+_LABEL, _VALUE = 25, 9  # characters, with the gap to what is beside
 _GAP = 3
 _CAPTION = 3  # lines under a picture
 
@@ -39,38 +39,44 @@ class Screen(NamedTuple):
         taken = sum(len(console.render_lines(each, options.update(height=None))) for each in (above, below))
         lines = max(1, options.max_height - taken - _CAPTION)
         episode = _episode(self.scene, console.color_system, options.max_width // 2, lines)
-        width = options.max_width - console.measure(episode, options=options).maximum - _GAP
+        room = options.max_width - console.measure(episode, options=options).maximum - _GAP - _LABEL - _VALUE
+        curve = min(_WIDEST, max(_NARROWEST, room))
         body = Grid.grid(padding=(0, _GAP, 0, 0))
-        body.add_row(episode, _curves(self.standing, min(_WIDEST, width - _LABEL - _VALUE), lines + _CAPTION))
+        body.add_row(episode, _curves(self.standing, curve, lines + _CAPTION))
         yield Group(above, body, below)
 
 
 def _head(standing: Standing) -> RenderableType:
     step, actor_steps, minutes = standing.clocks
-    names = Text.assemble((str(standing.folder), "bold"), ("   " + standing.title, "dim"))
-    clocks = Grid.grid(padding=(0, 2, 0, 0))
-    played = [f"{actor_steps:,} steps played"] if actor_steps else []
-    clocks.add_row(
-        f"{step:,} of {standing.config.steps:,} learner steps",
-        ProgressBar(standing.config.steps, step, width=20),
-        *played,
-        f"{minutes:.1f} minutes",
-        Text(standing.age(), "dim"),
+    config = standing.config
+    title = Grid.grid(expand=True)
+    title.add_column(no_wrap=True, ratio=1)
+    title.add_column(no_wrap=True)
+    title.add_row(
+        Text.assemble((str(standing.folder), "bold"), ("   " + standing.title, "cyan")),
+        Text("Ctrl-C ends the view", "dim"),
     )
-    return Group(names, clocks, "")
+    clocks = [f"{step:,} of {config.steps:,} learner steps"]
+    clocks += [f"{actor_steps:,} steps played"] if actor_steps else []
+    clocks += [f"{minutes:.1f} minutes" if config.minutes is None else f"{minutes:.1f} of {config.minutes:g} minutes"]
+    line = Text.assemble(",  ".join(clocks), ("   " + standing.age(), "dim"), no_wrap=True, overflow="ellipsis")
+    bar = ProgressBar(1.0, standing.share, complete_style="cyan", finished_style="green")
+    return Group(title, line, bar, "")
 
 
 def _foot(standing: Standing) -> RenderableType:
-    said = [Text.assemble(("● ", "yellow"), sentence) for sentence in standing.findings]
-    return Group("", *said, Text("Ctrl-C ends the view, not the training", "dim"))
+    said = Grid.grid(padding=(0, 1, 0, 0))
+    for sentence in standing.findings:
+        said.add_row(Text("●", "yellow"), Text(sentence))
+    return Group("", said) if standing.findings else Group()
 
 
 def _episode(scene: Scene | None, colours: str | None, columns: int, lines: int) -> RenderableType:
     if scene is None:
         return Text("waiting for the first checkpoint", "dim")
     if colours in (None, "standard"):
-        picture: RenderableType = Text("no picture: this terminal has no colours", "bright_black")
-        width = 40
+        picture: RenderableType = Text("no picture: this terminal has too few colours", "bright_black")
+        width = columns
     else:
         picture = fitted(scene.picture, columns, lines)
         width = picture.pixels.shape[1]
@@ -88,11 +94,11 @@ def _timeline(scene: Scene, width: int) -> Text:
 
 
 def _caption(scene: Scene) -> RenderableType:
-    step = len(scene.solved)
-    state = ("solved", "bold green") if scene.solved[-1] else ("was solved", "green") if any(scene.solved) else ""
+    solved = scene.solved
+    state = ("   solved", "bold green") if solved[-1] else ("   was solved", "green") if any(solved) else ""
     return Group(
-        Text.assemble(f"episode {scene.episode}, step {step} of {scene.length}   ", state),
-        Text(f"policy of learner step {scene.checkpoint:,}", "dim"),
+        Text.assemble(f"step {len(solved)} of {scene.length}", state),
+        Text(f"episode {scene.episode}, policy of step {scene.checkpoint:,}", "dim"),
     )
 
 
@@ -101,18 +107,18 @@ def _curves(standing: Standing, width: int, lines: int) -> RenderableType:
     groups, table = standing.groups(), standing.table
     if not groups:
         return Text("no metrics yet", "dim")
-    apart = sum(map(len, groups)) + len(groups) - 1 <= lines
+    apart = sum(map(len, groups)) + len(groups) <= lines
     grid = Grid.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, width=width)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_row("", Text("learner steps", "dim"), Text("newest", "dim"))
     for position, group in enumerate(groups):
         if position and apart:
             grid.add_row()
         for name in group:
             known, values = table.of(name)
-            steps, end = table.columns["step"], standing.clocks[0]
-            curve = sparkline(steps[known], values, end, max(_NARROWEST, width), limits(name))
-            grid.add_row(Text(name), Text(curve, "green" if "success" in name else "cyan"), _newest(standing, name))
+            curve = sparkline(table.columns["step"][known], values, standing.clocks[0], width, limits(name))
+            style = "green" if name.endswith("success") else "cyan"
+            grid.add_row(name, Text(curve, style), Text(number(standing.newest(name)[1]), "bold"))
     return grid
-
-
-def _newest(standing: Standing, name: str) -> Text:
-    return Text(number(standing.newest(name)[1]), "bold", justify="right")

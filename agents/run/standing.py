@@ -15,7 +15,7 @@ METRICS = (
     ("eval_success", "episode_success"),
     ("disc_acc", "disc_acc_constraint", "disc_score_expert", "disc_score_holdout"),
     ("reward_mean_expert", "reward_mean_agent"),
-    ("q_mean", "top_atom_mass", "bc_loss"),
+    ("q_mean", "top_atom_mass", "policy_loss"),
     ("learner_steps_per_second", "samples_per_insert"),
 )
 _SHARES = ("_success", "disc_", "top_atom_mass")
@@ -43,6 +43,12 @@ class Standing:
             return 0, 0, 0.0
         step, actor_steps, minutes = (self.table.columns[name][-1] for name in ("step", "actor_steps", "minutes"))
         return int(step), int(actor_steps), float(minutes)
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done, by steps or by minutes, in [0, 1]."""
+        step, _, minutes = self.clocks
+        return min(1.0, max(step / max(1, self.config.steps), minutes / (self.config.minutes or float("inf"))))
 
     def groups(self) -> list[list[str]]:
         """Those of `METRICS` that the run has."""
