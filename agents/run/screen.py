@@ -36,12 +36,15 @@ class Screen(NamedTuple):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         above, below = _head(self.standing), _foot(self.standing)
-        taken = sum(len(console.render_lines(each, options.update(height=None))) for each in (above, below))
-        lines = max(1, options.max_height - taken - _CAPTION)
-        episode = _episode(self.scene, console.color_system, options.max_width // 2, lines)
-        room = options.max_width - console.measure(episode, options=options).maximum - _GAP - _LABEL - _VALUE
-        curve = min(_WIDEST, max(_NARROWEST, room))
+        around = sum(len(console.render_lines(each, options.update(height=None))) for each in (above, below))
+        lines = max(1, options.max_height - around - _CAPTION)
+        columns = max(_NARROWEST, options.max_width - _GAP - _LABEL - _NARROWEST - _VALUE)
+        episode = _episode(self.scene, console.color_system, columns, lines)
+        taken = min(columns, console.measure(episode, options=options).maximum)
+        curve = min(_WIDEST, max(_NARROWEST, options.max_width - taken - _GAP - _LABEL - _VALUE))
         body = Grid.grid(padding=(0, _GAP, 0, 0))
+        body.add_column(no_wrap=True, width=taken)
+        body.add_column(no_wrap=True)
         body.add_row(episode, _curves(self.standing, curve, lines + _CAPTION))
         yield Group(above, body, below)
 
@@ -112,7 +115,7 @@ def _curves(standing: Standing, width: int, lines: int) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, width=width)
     grid.add_column(no_wrap=True, justify="right")
-    grid.add_row("", Text("learner steps", "dim"), Text("newest", "dim"))
+    grid.add_row("", Text("steps", "dim"), Text("newest", "dim"))
     for position, group in enumerate(groups):
         if position and apart:
             grid.add_row()
