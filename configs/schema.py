@@ -352,6 +352,17 @@ class RenderConfig:
 
 
 @dataclass
+class WatchConfig:
+    """`trailkit watch`."""
+
+    run: str = MISSING
+    seed: int = 0  # of the episodes that are played, which are those of the evaluation with this seed
+
+    def __post_init__(self) -> None:
+        _at_least(0, seed=self.seed)
+
+
+@dataclass
 class AuditConfig:
     """`trailkit demos audit`; the environment is the trainer's, by default that of the demonstrations."""
 
@@ -373,6 +384,7 @@ def store_schemas() -> None:
         ("record_schema", RecordConfig),
         ("evaluate_schema", EvaluateConfig),
         ("render_schema", RenderConfig),
+        ("watch_schema", WatchConfig),
         ("audit_schema", AuditConfig),
     ):
         store.store(name=name, node=schema)

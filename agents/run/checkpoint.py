@@ -119,11 +119,20 @@ class Checkpoints:
                 return self.load(path)
             except DamagedCheckpoint as damage:
                 _log.warning("%s; trying the one before", damage)
+        if paths != self._paths():
+            return self.latest()  # a training has put others in their place while they were read
         if paths:
             raise UserError(
                 f"{self._folder} holds no valid checkpoint: put one back if you can, or start anew with another out=…"
             )
         return None
+
+    def seal(self) -> bytes:
+        """What tells the last checkpoint from any other, read at little cost; empty if there is none."""
+        try:
+            return (self._folder / "last" / "manifest.json").read_bytes()
+        except OSError:  # there is none yet, or it is just being replaced
+            return b""
 
     def path_of(self, step: int) -> Path:
         """The folder of the checkpoint of a step, whether it exists or not."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from trailkit.agents.run.configuration import configure, describe
-from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig
+from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig, WatchConfig
 from trailkit.envs.errors import UserError, unknown
 
 _HELP = """trailkit: robot imitation learning from pixels
@@ -20,6 +20,7 @@ usage: trailkit VERB [key=value ...]
   train      train a policy              trailkit train method=trail env=lift demos=demos_lift
              go on with an earlier run   trailkit train resume=runs/lift_trail_seed0
              several runs, one by one    trailkit train -m method=trail,gail seed=1,2,3 demos=demos_lift
+  watch      see how a training goes     trailkit watch run=runs/lift_trail_seed0
   evaluate   measure a policy's success  trailkit evaluate run=runs/lift_trail_seed0 episodes=50 seed=0
   render     make videos of a policy     trailkit render run=runs/lift_trail_seed0 episodes=3
   compare    put runs side by side       trailkit compare runs/* out=results.md
@@ -64,7 +65,7 @@ def _dispatch(words: list[str]) -> None:
 def _help(verb: str) -> None:
     lines = [line for line in _HELP.splitlines() if f"trailkit {verb}" in line]
     print("\n".join(line.strip() for line in lines))
-    if verb in ("record", "train", "evaluate", "render"):
+    if verb in ("record", "train", "watch", "evaluate", "render"):
         print(describe(verb), end="")
 
 
@@ -89,6 +90,12 @@ def _train(words: list[str]) -> None:
         resume(resumed[-1].removeprefix("resume="), [word for word in words if not word.startswith("resume=")])
     else:
         start(words)
+
+
+def _watch(words: list[str]) -> None:
+    from trailkit.agents.run.watch import watch
+
+    watch(configure("watch", WatchConfig, words))
 
 
 def _evaluate(words: list[str]) -> None:
@@ -138,6 +145,7 @@ def _bench(words: list[str]) -> None:
 _VERBS: dict[str, Callable[[list[str]], None]] = {
     "record": _record,
     "train": _train,
+    "watch": _watch,
     "evaluate": _evaluate,
     "render": _render,
     "compare": _compare,

@@ -1,6 +1,5 @@
 """Plots of runs: success over steps and time, and what tells why."""
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from trailkit.agents.run.metrics import read_rows
 from trailkit.agents.run.statistics import interquartile_interval
 
 _CLOCKS = {"actor_steps": "steps played", "step": "learner steps", "minutes": "minutes of training"}
@@ -44,9 +44,8 @@ class Table(NamedTuple):
 
 
 def read_table(folder: Path) -> Table:
-    """Reads the metrics of a run."""
-    with (folder / "metrics.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    """Reads the metrics of a run, which may be going on; without any, there are no rows."""
+    rows = list(read_rows(folder / "metrics.csv"))
     names = rows[0] if rows else {"step": "", "actor_steps": "", "seconds": ""}
     columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
     return Table({**columns, "minutes": columns["seconds"] / 60})

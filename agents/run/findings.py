@@ -3,13 +3,13 @@
 The metrics are averages over the last quarter of a run, which is what it came to.
 """
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from trailkit.agents.run.metrics import read_rows
 from trailkit.configs.schema import TrainConfig
 
 MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
@@ -25,11 +25,7 @@ Metrics = Mapping[str, float]
 
 def late_metrics(folder: Path) -> Metrics:
     """Each metric's mean over the last quarter of a run's rows; those that never occurred are missing."""
-    path = folder / "metrics.csv"
-    if not path.exists():
-        return {}
-    with path.open() as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values() and row.get("learner_steps_per_second")]
+    rows = [row for row in read_rows(folder / "metrics.csv") if row.get("learner_steps_per_second")]
     late = rows[-max(1, len(rows) // 4) :]
     found = {}
     for name in late[0] if late else {}:

@@ -33,7 +33,7 @@ class MetricsLog:
         self._latest: dict[str, float] = {}
         with writing(self._path):
             sweep_aside(self._path)
-        self._file = self._rewrite(_rows(self._path))
+        self._file = self._rewrite(read_rows(self._path))
         with writing(self._path):
             self._events = EventFile(self._path.parent)
 
@@ -71,7 +71,7 @@ class MetricsLog:
         if new:
             self._file.close()
             self._columns += new
-            self._file = self._rewrite(_rows(self._path))
+            self._file = self._rewrite(read_rows(self._path))
         with writing(self._path):
             csv.DictWriter(self._file, self._columns, lineterminator="\n").writerow(
                 {"step": step, "actor_steps": actor_steps, "seconds": round(seconds, 3), **metrics}
@@ -86,7 +86,7 @@ class MetricsLog:
             UserError: If it cannot be written.
         """
         self._file.close()
-        self._file = self._rewrite(row for row in _rows(self._path) if int(row["step"]) <= step)
+        self._file = self._rewrite(row for row in read_rows(self._path) if int(row["step"]) <= step)
         with writing(self._path):
             self._events.restart(step + 1)
 
@@ -121,8 +121,8 @@ def _columns(path: Path) -> list[str]:
     return list(columns)
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    """The whole rows of the file; a last one that was cut short in writing is left out."""
+def read_rows(path: Path) -> Iterator[dict[str, str]]:
+    """The whole rows of `metrics.csv`, if it is there; a last one that is not yet whole is left out."""
     if not path.exists():
         return
     with path.open(newline="") as file:

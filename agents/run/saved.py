@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from trailkit.agents.run import build
-from trailkit.agents.run.checkpoint import Checkpoints, load_learner
+from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner
 from trailkit.agents.run.train import load_config
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
@@ -51,6 +51,7 @@ class SavedAgents:
             self.config.env.appearance = list(elsewhere.appearance)
         self.env = Environment(build.env_settings(self.config.env), self.config.seed)
         self._loaded: tuple[str, build.Agent] | None = None
+        self._newest: tuple[bytes, int, build.Agent] | None = None
 
     def at(self, checkpoint: str) -> build.Agent:
         """The agent of a checkpoint that `checkpoints` named.
@@ -59,15 +60,36 @@ class SavedAgents:
             UserError: If it is damaged, or does not fit the run's settings.
         """
         if self._loaded is None or self._loaded[0] != checkpoint:
-            agent = build.make_agent(self.config, self.env.settings)
+            state = None
             if checkpoint != UNTRAINED:
                 _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
-                load_learner(agent.learner, state["learner"], self._folder)
-            parameters = agent.learner.parameters()
-            agent.evaluator.load(parameters)
-            agent.stop.load(parameters)
-            self._loaded = checkpoint, agent
+            self._loaded = checkpoint, self._agent(state)
         return self._loaded[1]
+
+    def newest(self) -> tuple[int, build.Agent] | None:
+        """The step and the agent of the newest valid checkpoint of a run that may be going on; None before the first.
+
+        Raises:
+            UserError: If all are damaged.
+        """
+        # Read before the rest: of a checkpoint that takes its place from here on, the next call will know.
+        seal = _of(self._folder).seal()
+        if self._newest is None or not seal or self._newest[0] != seal:
+            found = _of(self._folder).latest()
+            if found is None:
+                return None
+            self._newest = seal, found[0], self._agent(found[1])
+        return self._newest[1:]
+
+    def _agent(self, state: State | None) -> build.Agent:
+        """An agent with the weights of a checkpoint's state, or untrained."""
+        agent = build.make_agent(self.config, self.env.settings)
+        if state is not None:
+            load_learner(agent.learner, state["learner"], self._folder)
+        parameters = agent.learner.parameters()
+        agent.evaluator.load(parameters)
+        agent.stop.load(parameters)
+        return agent
 
 
 def checkpoints(folder: Path, which: str) -> list[str]:

@@ -130,6 +130,30 @@ def test_checkpoints_that_are_all_damaged_are_not_passed_over_as_if_there_were_n
     assert names(tmp_path) == ["000000100", "last"]
 
 
+def test_checkpoints_that_are_replaced_while_they_are_read_are_no_damage(tmp_path, monkeypatch):
+    writer, reader = Checkpoints(tmp_path, keep=1), Checkpoints(tmp_path)
+    writer.save(100, state_of(100))
+
+    def load_late(path):
+        if path == writer.path_of(100):
+            writer.save(200, state_of(200))
+        return Checkpoints.load(path)
+
+    monkeypatch.setattr(reader, "load", load_late)
+    assert reader.latest()[0] == 200
+
+
+def test_the_last_checkpoint_is_known_by_its_seal(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.seal() == b""
+    seals = []
+    for step, state in ((100, state_of(100)), (200, state_of(200)), (200, state_of(300))):
+        checkpoints.save(step, state)
+        seals.append(checkpoints.seal())
+        assert checkpoints.seal() == seals[-1]
+    assert len(set(seals)) == 3
+
+
 def test_a_missing_checkpoint_is_named():
     with pytest.raises(UserError, match=r"/nowhere/000000001 is no checkpoint: state.json is missing"):
         Checkpoints.load(Path("/nowhere/000000001"))

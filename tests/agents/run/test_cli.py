@@ -31,6 +31,7 @@ def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["train", "demos=nowhere"], "nowhere"),
         (["train", "resume=nowhere"], "nowhere holds no run"),
         (["evaluate", "run=nowhere"], "nowhere holds no run"),
+        (["watch", "run=nowhere"], "nowhere holds no run"),
         (["evaluate"], "run"),
         (["render", "run=nowhere", "camera=front"], "unknown key 'camera': did you mean 'cameras'"),
         (["record", "env.cameras=[frnt]"], "unknown camera 'frnt': did you mean 'front'"),
@@ -54,6 +55,8 @@ def test_help_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "trailkit train method=trail" in capsys.readouterr().out
     main(["evaluate", "--help"])
     assert "episodes: 50" in capsys.readouterr().out
+    main(["watch", "--help"])
+    assert "seed: 0" in capsys.readouterr().out
 
 
 def test_damaged_demonstrations_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
