@@ -86,7 +86,10 @@ def main(words: list[str]) -> None:
     foretold = sum(footprint(config, build.check_demos(config)).memory.values()) / 1e6
     code, seconds, looks = train(words)
     written = [row for row in rows(folder) if row["learner_steps_per_second"]]
-    later = [float(row["samples_per_insert"]) for row in written[len(written) // 4 :]]
+    quarter = len(written) // 4
+    if not quarter:
+        sys.exit(f"{folder} has {len(written)} rows of metrics with learner steps, too few to tell: train for longer")
+    later = [float(row["samples_per_insert"]) for row in written[quarter:]]
     inserted = [float(row["actor_steps"]) - config.actor.random_steps for row in written]
     sampled = [float(row["samples_per_insert"]) * steps for row, steps in zip(written, inserted, strict=True)]
     report = {
@@ -98,8 +101,8 @@ def main(words: list[str]) -> None:
         "most steps held": max(float(row["replay_size"]) for row in written),
         "samples per insert, set": config.replay.samples_per_insert,
         "at the end": later[-1],
-        "in the last three quarters alone": (sampled[-1] - sampled[len(written) // 4])
-        / (inserted[-1] - inserted[len(written) // 4]),
+        "in the last three quarters alone": (sampled[-1] - sampled[quarter])
+        / (inserted[-1] - inserted[quarter]),
         "least and most after a quarter of the steps": [min(later), max(later)],
         "memory foretold, MB": round(foretold),
         "most memory at once, MB": round(max(sum(each.megabytes.values()) for each in looks)),
