@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from trailkit.agents import losses
 from trailkit.agents.base import Parameters
+from trailkit.agents.diagnostics import spread
 from trailkit.agents.networks.augment import RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import PolicyNetwork
-from trailkit.replay.transition import Transition
+from trailkit.replay.transition import Observation, Transition
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,13 @@ class BC:
         norm = nn.utils.clip_grad_norm_(self._policy.parameters(), self.settings.max_grad_norm)
         self._optimizer.step()
         follow(self._average, self._policy, self.settings.average_tau)
-        return {"policy_loss": loss.item(), "policy_gradient_norm": norm.item()}
+        metrics = {"policy_loss": loss.detach(), "policy_gradient_norm": norm} | spread(action)
+        return {name: value.item() for name, value in metrics.items()}
+
+    @torch.no_grad()
+    def loss(self, observation: Observation, action: Float[Tensor, "batch action"]) -> float:
+        """The loss of the averaged policy, which acts, where the expert did the actions."""
+        return losses.behaviour_cloning(self._average(observation), action).mean().item()
 
     def parameters(self) -> Parameters:
         """A copy of the averaged policy, encoder included."""

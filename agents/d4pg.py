@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trailkit.agents import losses
 from trailkit.agents.base import Parameters
+from trailkit.agents.diagnostics import spread
 from trailkit.agents.networks.augment import RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import CriticHead, PolicyNetwork, proprioception
@@ -92,7 +93,7 @@ class D4PG:
             expert_rows: how many rows at the end of the batch are the expert's.
 
         Returns:
-            Losses, values, rewards and gradient norms.
+            Losses, values, rewards, gradient norms, and how the policy's actions spread.
         """
         observation = self._shift(batch.observation, self._generator)
         features = self._policy.encoder(observation)
@@ -103,7 +104,8 @@ class D4PG:
         self.row_losses = row_losses.detach()
         critic_loss = row_losses.mean()
         # The features are detached: the policy's loss must not move the encoder, which the critic's alone trains.
-        policy_loss = self._policy_loss(features.detach(), proprio, batch.action, expert_rows)
+        action = self._policy.head(features.detach(), proprio)
+        policy_loss = self._policy_loss(features.detach(), proprio, action, batch.action, expert_rows)
 
         metrics = {
             "critic_loss": critic_loss.detach(),
@@ -112,8 +114,11 @@ class D4PG:
             "policy_gradient_norm": self._descend(policy_loss, self._policy_optimizer, self._policy_parameters),
             "q_mean": (logits.detach().softmax(-1) @ self._atoms).mean(),
             "target_mean": (target @ self._atoms).mean(),
+            "bottom_atom_mass": target[:, 0].mean(),
             "top_atom_mass": target[:, -1].mean(),
-        } | _reward_means(batch, expert_rows)
+            **_reward_means(batch, expert_rows),
+            **spread(action),
+        }
         self._follow()
         return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
 
@@ -172,10 +177,10 @@ class D4PG:
         self,
         features: Float[Tensor, "batch embedding"],
         proprio: Float[Tensor, "batch proprio"],
+        action: Float[Tensor, "batch action"],
         batch_action: Float[Tensor, "batch action"],
         expert_rows: int,
     ) -> Float[Tensor, ""]:
-        action = self._policy.head(features, proprio)
         leaf = action.detach().requires_grad_()
         value = (self._critic(features, proprio, leaf).softmax(-1) @ self._atoms).sum()
         (dqda,) = torch.autograd.grad(value, leaf)

@@ -224,7 +224,7 @@ class TrainConfig:
     learner: LearnerKind = MISSING
     demos: str | None = None  # the folder that `trailkit record` wrote
     demo_limit: int | None = None  # how many of its episodes to learn from; all by default
-    holdout: int = 0  # episodes, the last ones, kept back to see whether the discriminator memorises
+    holdout: int | None = None  # episodes, the last ones, kept back to see what memorises; see `holdout_episodes`
     random_demos: str | None = None  # a random policy in the expert's environment, for constraint=random
     demos_in_replay: bool = True  # whether the critic and the policy learn from the expert's transitions too
     out: str = MISSING  # the run's folder

@@ -1,6 +1,7 @@
-"""What tells why an adversarial run fails: accuracies and mean D by source, and D on frames held out."""
+"""What tells why an adversarial run fails: accuracies, mean D and logits by source, and D on frames held out."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from trailkit.discriminators.base import Logits
@@ -8,11 +9,15 @@ from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.losses import balanced_accuracy
 from trailkit.replay.transition import Observation
 
+LOGIT_LIMIT = 4  # the histograms' ends, where D is 1/56 and 55/56
+LOGIT_BINS = 16
+
 
 def diagnose(train: Logits, constraint: Logits | None) -> dict[str, Tensor]:
-    """Returns scalars: accuracies, whether the constraint fired, and mean D by source.
+    """Returns scalars: accuracies, whether the constraint fired, mean D and the histogram of logits by source.
 
     `disc_acc…` are named as in the `imitation` library. A frame counts as the expert's from D = 1/2.
+    `disc_logits_expert[-4]` and so on are the shares of frames whose logits lie in the bins from -4, -3.5, … 3.5 on.
     """
     metrics = {
         "disc_acc": balanced_accuracy(*train),
@@ -20,6 +25,8 @@ def diagnose(train: Logits, constraint: Logits | None) -> dict[str, Tensor]:
         "disc_acc_agent": (train.agent < 0).float().mean(),
         "disc_score_expert": train.expert.sigmoid().mean(),
         "disc_score_agent": train.agent.sigmoid().mean(),
+        **_histogram("disc_logits_expert", train.expert),
+        **_histogram("disc_logits_agent", train.agent),
     }
     if constraint is not None:
         accuracy = balanced_accuracy(*constraint)
@@ -28,6 +35,8 @@ def diagnose(train: Logits, constraint: Logits | None) -> dict[str, Tensor]:
             "disc_constraint_fired": (accuracy >= 0.5).float(),
             "disc_score_constraint_expert": constraint.expert.sigmoid().mean(),
             "disc_score_constraint_agent": constraint.agent.sigmoid().mean(),
+            **_histogram("disc_logits_constraint_expert", constraint.expert),
+            **_histogram("disc_logits_constraint_agent", constraint.agent),
         }
     return metrics
 
@@ -47,3 +56,11 @@ def mean_score(discriminator: Discriminator, frames: Observation, chunk: int = 2
         for i in range(0, count, chunk)
     ]
     return torch.cat(logits).sigmoid().mean().item()
+
+
+def _histogram(name: str, logits: Float[Tensor, " batch"]) -> dict[str, Tensor]:
+    """The share of each bin; the first and the last have what lies beyond, too."""
+    inside = logits.float().clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+    shares = torch.histc(inside, LOGIT_BINS, -LOGIT_LIMIT, LOGIT_LIMIT) / len(logits)
+    width = 2 * LOGIT_LIMIT / LOGIT_BINS
+    return {f"{name}[{index * width - LOGIT_LIMIT:g}]": share for index, share in enumerate(shares)}

@@ -101,8 +101,7 @@ def main(words: list[str]) -> None:
         "most steps held": max(float(row["replay_size"]) for row in written),
         "samples per insert, set": config.replay.samples_per_insert,
         "at the end": later[-1],
-        "in the last three quarters alone": (sampled[-1] - sampled[quarter])
-        / (inserted[-1] - inserted[quarter]),
+        "in the last three quarters alone": (sampled[-1] - sampled[quarter]) / (inserted[-1] - inserted[quarter]),
         "least and most after a quarter of the steps": [min(later), max(later)],
         "memory foretold, MB": round(foretold),
         "most memory at once, MB": round(max(sum(each.megabytes.values()) for each in looks)),

@@ -1,12 +1,13 @@
 """The composition root: from configuration to the objects that run. The only place that knows all the parts."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy
 from trailkit.agents.adversarial import Adversarial
@@ -44,6 +45,7 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.robot import PROPRIOCEPTION_SIZE
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.replay.base import Replay, Sampler, Table
+from trailkit.replay.episode import Episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.mix import constrained_pairs, pairs
 from trailkit.replay.reverb import ReverbReplay
@@ -53,7 +55,9 @@ _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[R
     EncoderKind.nature: NatureEncoder,
     EncoderKind.residual: ResidualEncoder,
 }
-_HOLDOUT_FRAMES = 256  # spread over the episodes that are kept back
+_HOLDOUT_STEPS = 256  # spread over the episodes that are kept back
+_HOLDOUT_EPISODES = 25  # at most, where nobody says how many; TRAIL's number (Fig. 10)
+_HOLDOUT_SHARE = 20  # of so many demonstrations, one is kept back
 _REWARDS: dict[RewardForm, RewardFunction] = {
     RewardForm.gail: rewards.minus_log_one_minus_d,
     RewardForm.airl: rewards.log_d_minus_log_one_minus_d,
@@ -62,11 +66,19 @@ _REWARDS: dict[RewardForm, RewardFunction] = {
 
 
 @dataclass(frozen=True)
+class Holdout:
+    """Steps of the demonstrations that are kept back."""
+
+    observation: Mapping[str, torch.Tensor]  # [N, ...] each
+    action: torch.Tensor  # [N, A]
+
+
+@dataclass(frozen=True)
 class Demos:
     """The demonstrations, ready to sample."""
 
     replay: MemoryReplay
-    holdout: Mapping[str, torch.Tensor] | None  # cameras of the frames kept back: uint8 [N, H, W, 3]
+    holdout: Holdout | None
     random: MemoryReplay | None  # a random policy in the expert's environment
 
 
@@ -182,22 +194,24 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     store = check_demos(config)
     n_step, early = config.agent.n_step, config.env.early_steps
     seed = _sampling_seed(config, 2)
-    replay, held_out = load_replay(store, n_step, early, seed, holdout=config.holdout, limit=config.demo_limit)
-    holdout = None
-    if held_out:
-        holdout = {
-            camera: torch.cat([torch.from_numpy(episode.observation[camera]) for episode in held_out])
-            for camera in settings.observation.cameras
-        }
-        every = max(1, len(next(iter(holdout.values()))) // _HOLDOUT_FRAMES)
-        holdout = {camera: frames[::every].clone() for camera, frames in holdout.items()}
+    kept_back = holdout_episodes(config, len(store))
+    replay, held_out = load_replay(store, n_step, early, seed, holdout=kept_back, limit=config.demo_limit)
     random = None
     if config.discriminator.constraint is Constraint.random:
         assert config.random_demos is not None
         random_store = DemoStore.open(config.random_demos)
         random_store.check(settings)
         random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3))
-    return Demos(replay, holdout, random)
+    return Demos(replay, _holdout(held_out, make_device(config.device)) if held_out else None, random)
+
+
+def holdout_episodes(config: TrainConfig, recorded: int) -> int:
+    """How many of the recorded demonstrations are kept back: those that nobody learns from, or one of twenty."""
+    if config.holdout is not None:
+        return config.holdout
+    if config.demo_limit is not None:
+        return min(max(0, recorded - config.demo_limit), _HOLDOUT_EPISODES)
+    return min(recorded // _HOLDOUT_SHARE, _HOLDOUT_EPISODES)
 
 
 def make_batches(config: TrainConfig, demos: Demos, replay: Sampler | None, random: Sampler | None) -> Iterator[Any]:
@@ -236,6 +250,18 @@ def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
 def _sampling_seed(config: TrainConfig, which: int) -> int:
     """A seed for each of a run's replays: with one for all they would draw in step, expert rows beside agent rows."""
     return int(np.random.SeedSequence(config.seed, spawn_key=(which,)).generate_state(1)[0])
+
+
+def _holdout(episodes: Sequence[Episode], device: torch.device) -> Holdout:
+    every = max(1, sum(episode.length for episode in episodes) // _HOLDOUT_STEPS)
+
+    def joined(parts: Iterator[NDArray[Any]]) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate(list(parts))[::every].copy()).to(device)
+
+    observation = {
+        name: joined(episode.observation[name][:-1] for episode in episodes) for name in episodes[0].observation
+    }
+    return Holdout(observation, joined(episode.action for episode in episodes))
 
 
 def _on(device: torch.device, batches: Iterator[Any]) -> Iterator[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from trailkit.agents.run.metrics import read_rows
+from trailkit.agents.run.metrics import histograms, read_rows
 from trailkit.agents.run.statistics import interquartile_interval
 
 _CLOCKS = {"actor_steps": "steps played", "step": "learner steps", "minutes": "minutes of training"}
@@ -19,16 +19,25 @@ _DIAGNOSTICS = {
         "disc_acc_expert",
         "disc_acc_agent",
         "disc_acc_constraint",
+        "disc_constraint_fired",
     ),
     "mean D (holdout far below expert: it memorises)": ("disc_score_expert", "disc_score_holdout", "disc_score_agent"),
     "reward a step": ("reward_mean_expert", "reward_mean_agent"),
     "critic": ("q_mean", "target_mean"),
-    "targets at the end of the support": ("top_atom_mass",),
+    "targets at the ends of the support": ("top_atom_mass", "bottom_atom_mass"),
+    "actions (entropy 0: always the same; saturation 1: all at their limits)": ("action_entropy", "action_saturation"),
     "episodes": ("early_stopped", "episode_success"),
     "steps of an episode": ("episode_length",),
-    "losses": ("disc_loss", "critic_loss", "bc_loss"),
+    "losses": ("disc_loss", "critic_loss"),
+    "policy's loss": ("policy_loss", "policy_loss_holdout"),
 }
-_STYLES = ("-", "--", ":")
+_STYLES = ("-", "--", ":", "-.")
+_SOURCES = {  # of frames, whose logits have histograms
+    "disc_logits_expert": "the expert's frames",
+    "disc_logits_agent": "the agent's frames",
+    "disc_logits_constraint_expert": "the expert's constraining frames",
+    "disc_logits_constraint_agent": "the agent's constraining frames",
+}
 
 
 class Table(NamedTuple):
@@ -93,6 +102,34 @@ def diagnostics(tables: Mapping[str, Table]) -> bytes | None:
         axes.legend(fontsize=6)
     for axes in figure.axes[len(there) :]:
         axes.remove()
+    return _png(figure)
+
+
+def logits(tables: Mapping[str, Table]) -> bytes | None:
+    """What the discriminator says of each source of frames, over learner steps, as PNG: a row for each run with one."""
+    found = {run: histograms(table.columns) for run, table in tables.items()}
+    found = {run: parts for run, parts in found.items() if parts}
+    if not found:
+        return None
+    figure = Figure((12, 2.4 * len(found)), layout="constrained")
+    grid = figure.subplots(len(found), len(_SOURCES), squeeze=False, sharey=True)
+    for row, (run, parts) in zip(grid, found.items(), strict=True):
+        for axes, (name, title) in zip(row, _SOURCES.items(), strict=True):
+            if name not in parts:
+                axes.remove()
+                continue
+            shares = np.stack(list(parts[name].values()))
+            known = np.isfinite(shares).all(0)
+            ends = tables[run].columns["step"][known]
+            first, second, *others = parts[name]
+            edges = [first, second, *others, others[-1] + second - first]
+            # Each row of the metrics is about the steps since the one before.
+            axes.pcolormesh(np.concatenate([[0], ends]), edges, shares[:, known], vmin=0, vmax=0.5, cmap="viridis")
+            axes.axhline(0, color="white", linewidth=0.8, linestyle=":")
+            axes.set_title(title, fontsize=8)
+        row[0].set_ylabel(f"{run}\nlogit of D" if len(found) > 1 else "logit of D", fontsize=7)
+    for axes in figure.axes:
+        axes.tick_params(labelsize=7)
     return _png(figure)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 
@@ -30,6 +30,12 @@ class EventFile:
         points = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._write(step=step, summary=Summary(value=points))
 
+    def histograms(self, step: int, histograms: Mapping[str, Mapping[float, float]]) -> None:
+        """Adds a row to each histogram: shares by the lower edges of bins of one width, in order."""
+        rows = [Summary.Value(tag=name, histo=_histogram(shares)) for name, shares in histograms.items()]
+        if rows:
+            self._write(step=step, summary=Summary(value=rows))
+
     def restart(self, step: int) -> None:
         """Takes back the points of this step and after: those of files before this one."""
         self._write(step=step, session_log=SessionLog(status=SessionLog.START))
@@ -41,3 +47,18 @@ class EventFile:
     def _write(self, **content: object) -> None:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
         self._records.flush()
+
+
+def _histogram(shares: Mapping[float, float]) -> HistogramProto:
+    first, second, *_ = shares
+    width = second - first
+    moments = [sum((edge + width / 2) ** power * share for edge, share in shares.items()) for power in (1, 2)]
+    return HistogramProto(
+        min=first,
+        max=max(shares) + width,
+        num=1,
+        sum=moments[0],
+        sum_squares=moments[1],
+        bucket_limit=[edge + width for edge in shares],
+        bucket=shares.values(),
+    )

@@ -15,7 +15,10 @@ from trailkit.configs.schema import TrainConfig
 MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
 UNHELD = 0.65  # accuracy on the constraining sets; 1/2 is what the constraint wants
 SEPARATE = 0.97  # accuracy on agent and expert
-TOP_MASS = 0.25  # of the critic's targets, at the last atom
+END_MASS = 0.25  # of the critic's targets, at an end of its support
+CLONED = 3.0  # loss of behaviour cloning on demonstrations kept back, by that on those learned from
+SATURATED = 0.9  # of the actions' entries, at their limits
+SAME = 0.05  # entropy of the actions; 1 is all values alike
 GIVEN_UP = 0.95  # of the episodes
 FELL = 0.2  # of success, since the best evaluation
 _WEAK = 0.5  # success below which a cause is looked for
@@ -25,7 +28,7 @@ Metrics = Mapping[str, float]
 
 def late_metrics(folder: Path) -> Metrics:
     """Each metric's mean over the last quarter of a run's rows; those that never occurred are missing."""
-    rows = [row for row in read_rows(folder / "metrics.csv") if row.get("learner_steps_per_second")]
+    rows = [row for row in read_rows(folder / "metrics.csv") if not row.get("eval_success")]
     late = rows[-max(1, len(rows) // 4) :]
     found = {}
     for name in late[0] if late else {}:
@@ -36,15 +39,29 @@ def late_metrics(folder: Path) -> Metrics:
 
 
 def findings(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> list[str]:
-    """Says what goes wrong, if something does.
+    """Says what goes wrong, if something does; of a run that has diverged nothing else.
 
     Args:
         metrics: Of the end of the run.
         config: Of the run.
         shares: The success of its evaluations, in [0, 1], in order.
     """
-    rules = (_diverged, _memorises, _unheld, _separate, _support, _given_up, _fell, _never)
-    return [sentence for rule in rules if (sentence := rule(_Known(metrics), config, shares)) is not None]
+    known = _Known(metrics)
+    if diverged := _diverged(known):
+        return [diverged]
+    rules = (
+        _memorises,
+        _clones,
+        _unheld,
+        _separate,
+        _support,
+        _saturated,
+        _same,
+        _given_up,
+        _fell,
+        _never,
+    )
+    return [sentence for rule in rules if (sentence := rule(known, config, shares)) is not None]
 
 
 class _Known(dict[str, float]):
@@ -54,11 +71,14 @@ class _Known(dict[str, float]):
         return math.nan
 
 
-def _diverged(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+def _diverged(metrics: Metrics) -> str | None:
     broken = sorted(name for name, value in metrics.items() if name.endswith("loss") and not math.isfinite(value))
     if not broken:
         return None
-    return f"{' and '.join(broken)} is not finite any more: the run has diverged; lower agent.learning_rate"
+    return (
+        f"{' and '.join(broken)} is not finite any more: the run has diverged; lower agent.learning_rate or "
+        "discriminator.learning_rate"
+    )
 
 
 def _memorises(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
@@ -71,13 +91,28 @@ def _memorises(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -
     )
 
 
+def _clones(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    known, kept = metrics["policy_loss"], metrics["policy_loss_holdout"]
+    if not kept > CLONED * known or _solves(shares):
+        return None
+    return (
+        f"the policy errs {kept / known:.1f} times as much on the demonstrations kept back as on those it trains on: "
+        "it memorises; record more of them"
+    )
+
+
 def _unheld(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
     accuracy = metrics["disc_acc_constraint"]
     if not accuracy > UNHELD:
         return None
     return (
         f"the constraint does not hold: the discriminator tells {accuracy:.0%} of the constraining frames, where half "
-        "would be chance; see whether env.early_steps reach into the task, by trailkit demos audit"
+        "would be chance: "
+        + (
+            "lower discriminator.learning_rate"
+            if config.discriminator.flip_labels
+            else "set discriminator.flip_labels=true, since the paper's reversed gradient fades where it is confident"
+        )
     )
 
 
@@ -92,12 +127,39 @@ def _separate(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
 
 
 def _support(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
-    mass = metrics["top_atom_mass"]
-    if not mass > TOP_MASS or _solves(shares):
+    top, bottom = metrics["top_atom_mass"], metrics["bottom_atom_mass"]
+    if _solves(shares):
+        return None
+    if top > END_MASS:
+        return (
+            f"{top:.0%} of the critic's targets lie at the end of its support: it cannot tell good from better; raise "
+            f"agent.v_max={config.agent.v_max:g}, or lower discriminator.max_reward"
+        )
+    if bottom > END_MASS:
+        return (
+            f"{bottom:.0%} of the critic's targets lie at the beginning of its support: it cannot tell bad from worse; "
+            f"lower agent.v_min={config.agent.v_min:g}"
+        )
+    return None
+
+
+def _saturated(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    share = metrics["action_saturation"]
+    if not share > SATURATED or _solves(shares):
         return None
     return (
-        f"{mass:.0%} of the critic's targets lie at the end of its support: it cannot tell good from better; raise "
-        f"agent.v_max={config.agent.v_max:g}, or lower discriminator.max_reward"
+        f"{share:.0%} of the policy's actions are at their limits, where it has hardly a gradient to leave them: "
+        "start anew with a lower agent.learning_rate"
+    )
+
+
+def _same(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    entropy, saturation = metrics["action_entropy"], metrics["action_saturation"]
+    if not entropy < SAME or saturation > SATURATED or _solves(shares):
+        return None
+    return (
+        f"the policy does the same whatever it sees (entropy of its actions {entropy:.2f} of 1): raise "
+        "agent.learning_rate, or train for longer"
     )
 
 

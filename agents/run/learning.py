@@ -1,5 +1,6 @@
 """The learner's half of a run: demonstrations, updates and checkpoints, whoever plays the episodes."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 
 from trailkit.agents.base import Metrics, Snapshot
+from trailkit.agents.bc import BC
 from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints, load_learner
 from trailkit.agents.run.evaluate import Evaluation
@@ -15,6 +17,7 @@ from trailkit.agents.run.loops import learn
 from trailkit.agents.run.metrics import MetricsLog
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
+from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings
 from trailkit.replay.atomic import sweep_aside, writing
 from trailkit.replay.base import Sampler
@@ -92,13 +95,16 @@ class Learning:
         """The weights of now."""
         return Snapshot(self.steps, self.agent.learner.parameters())
 
-    def holdout_score(self) -> Metrics:
-        """Mean D on demonstrations that were kept back (TRAIL, Fig. 10)."""
-        if self.agent.reward_model is None or self.demos.holdout is None:
+    def holdout_metrics(self) -> Metrics:
+        """Mean D on demonstrations that were kept back (TRAIL, Fig. 10), or the loss of behaviour cloning on them."""
+        held, learner = self.demos.holdout, self.agent.learner
+        if held is None:
             return {}
-        device = build.make_device(self.config.device)
-        frames = {camera: images.to(device) for camera, images in self.demos.holdout.items()}
-        return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, frames)}
+        if isinstance(learner, BC):
+            return {"policy_loss_holdout": learner.loss(held.observation, held.action)}
+        if self.agent.reward_model is not None:
+            return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, held.observation)}
+        return {}
 
     def _remove_later_evaluations(self) -> None:
         for folder in self.folder.glob("evaluations/" + 9 * "[0-9]"):
@@ -109,6 +115,23 @@ class Learning:
                     result.unlink(missing_ok=True)
             with suppress(OSError):
                 folder.rmdir()  # unless a person's own evaluations are in it
+
+
+def record_update(learning: Learning, log: MetricsLog, metrics: Metrics, actor_steps: int) -> None:
+    """Takes what happened in an update into the log.
+
+    Raises:
+        UserError: If a part of it is no finite number: the training has diverged. It has a row of its own then, and
+            the checkpoints are those from before.
+    """
+    log.add(metrics)
+    broken = sorted(name for name, value in metrics.items() if not math.isfinite(value))
+    if broken:
+        log.write(learning.steps, actor_steps, learning.seconds)
+        raise UserError(
+            f"the training has diverged: {', '.join(broken)} not finite in learner step {learning.steps}; lower "
+            f"agent.learning_rate or discriminator.learning_rate, the checkpoints in {learning.folder} are whole"
+        )
 
 
 def record_evaluation(learning: Learning, log: MetricsLog, step: int, actor_steps: int, result: Evaluation) -> None:

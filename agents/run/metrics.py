@@ -1,10 +1,11 @@
 """What happens in a training, as `metrics.csv` and as TensorBoard events, across interruptions."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypeVar
 
 from trailkit.agents.base import Metrics
 from trailkit.agents.run.events import EventFile
@@ -12,12 +13,16 @@ from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import sweep_aside, writing, written_aside
 
 _CLOCKS = ["step", "actor_steps", "seconds"]
+_BIN = re.compile(r"(.+)\[(-?[\d.]+)\]")
+
+Value = TypeVar("Value")
 
 
 class MetricsLog:
     """Averages metrics and writes the averages, a row an interval.
 
     A metric that did not occur in an interval leaves its cell empty; NaN and infinity are written as they are.
+    The shares of a histogram are metrics called `name[edge]`, by the lower edges of bins of one width.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +72,7 @@ class MetricsLog:
         else:
             metrics = {name: float(value) for name, value in values.items()}
         self._latest |= metrics
-        new = sorted(metrics.keys() - set(self._columns))
+        new = sorted(metrics.keys() - set(self._columns), key=_place)
         if new:
             self._file.close()
             self._columns += new
@@ -77,7 +82,9 @@ class MetricsLog:
                 {"step": step, "actor_steps": actor_steps, "seconds": round(seconds, 3), **metrics}
             )
             self._file.flush()
-            self._events.scalars(step, {"actor_steps": actor_steps, "seconds": seconds, **metrics})
+            scalars = {name: value for name, value in metrics.items() if not _BIN.fullmatch(name)}
+            self._events.scalars(step, {"actor_steps": actor_steps, "seconds": seconds, **scalars})
+            self._events.histograms(step, histograms(metrics))
 
     def resume(self, step: int) -> None:
         """Goes on from a checkpoint: the rows after its step are cut off, since they will come again.
@@ -109,6 +116,21 @@ class MetricsLog:
             writer.writeheader()
             writer.writerows(rows)
         return self._path.open("a", newline="")
+
+
+def histograms(values: Mapping[str, Value]) -> dict[str, dict[float, Value]]:
+    """Those metrics that are shares of histograms, by name and lower edge."""
+    found: dict[str, dict[float, Value]] = {}
+    for name, value in values.items():
+        if bin_ := _BIN.fullmatch(name):
+            found.setdefault(bin_[1], {})[float(bin_[2])] = value
+    return {name: dict(sorted(shares.items())) for name, shares in found.items()}
+
+
+def _place(name: str) -> tuple[str, ...] | tuple[str, str, float]:
+    """By what columns are sorted: histograms come last, their bins in order."""
+    bin_ = _BIN.fullmatch(name)
+    return ("~", bin_[1], float(bin_[2])) if bin_ else (name,)
 
 
 def _columns(path: Path) -> list[str]:

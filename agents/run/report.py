@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trailkit.agents.run.contests import Contest, summaries
-from trailkit.agents.run.curves import Table, diagnostics, read_table, success_curves
+from trailkit.agents.run.curves import Table, diagnostics, logits, read_table, success_curves
 from trailkit.agents.run.page import Page, newest_videos
 from trailkit.agents.run.runs import Row, Run, by_method
 from trailkit.replay.atomic import written_aside
@@ -46,16 +46,16 @@ def _say(page: Page, runs: Sequence[Run], contests: Sequence[Contest]) -> None:
 
 def _plot(page: Page, path: Path, task: str, runs: Sequence[Run], tables: Mapping[str, Table]) -> None:
     methods = {name: [tables[run.row.run] for run in group] for name, group in by_method(runs).items()}
-    page.heading(f"{task}: success")
+    each = {run.row.run: tables[run.row.run] for run in runs}
     plots = {
-        "success": success_curves(methods),
-        "diagnostics": diagnostics({run.row.run: tables[run.row.run] for run in runs}),
+        "success": ("success", success_curves(methods)),
+        "diagnostics": ("what tells why", diagnostics(each)),
+        "logits": ("what the discriminator says of frames: above 0 they are the expert's", logits(each)),
     }
-    for name, png in plots.items():
+    for name, (heading, png) in plots.items():
         if png is None:
             continue
-        if name == "diagnostics":
-            page.heading(f"{task}: what tells why")
+        page.heading(f"{task}: {heading}")
         page.picture(png, f"{name} of runs on {task}")
         with written_aside(path.with_name(f"{path.stem}_{task}_{name}.png")) as aside:
             aside.write_bytes(png)

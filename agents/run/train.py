@@ -24,7 +24,7 @@ from trailkit.agents.run.configuration import configure, sweep, typed
 from trailkit.agents.run.evaluate import EpisodeResult, evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
-from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
+from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation, record_update
 from trailkit.agents.run.lock import locked
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.run.metrics import MetricsLog
@@ -258,7 +258,7 @@ class Trainer:
                 log.add(self._play(newcomer if self.actor_steps < self.config.actor.random_steps else actor))
                 acted += time.monotonic() - turn
                 continue
-            log.add(next(updates))
+            record_update(learning, log, next(updates), self.actor_steps)
             learned += time.monotonic() - turn
             if learning.steps % LOG_EVERY == 0:
                 rates = {"learner_steps_per_second": (learning.steps - learned_steps) / learned}
@@ -267,7 +267,7 @@ class Trainer:
                     rates["samples_per_insert"] = learning.steps * self.config.agent.batch_size / self._insertions
                 if self.replay is not None:
                     rates["replay_size"] = self.replay.size(Table.MAIN)
-                log.add({**rates, **learning.holdout_score()})
+                log.add({**rates, **learning.holdout_metrics()})
                 log.write(learning.steps, self.actor_steps, learning.seconds)
                 acted = learned = 0.0
                 logged, learned_steps = self.actor_steps, learning.steps

@@ -1,5 +1,6 @@
 """Behaviour cloning."""
 
+import pytest
 import torch
 from transitions import random_transition, small_networks
 
@@ -19,3 +20,7 @@ def test_a_handful_of_frames_is_learned_by_heart() -> None:
     policy.load_state_dict(learner.parameters()["policy"])
     with torch.no_grad():
         torch.testing.assert_close(policy(batch.observation), batch.action, atol=0.1, rtol=0)
+        expected = (policy(batch.observation) - batch.action).square().mean().item()
+    assert learner.loss(batch.observation, batch.action) == pytest.approx(expected, rel=1e-4)
+    other = random_transition(1, batch=8)
+    assert learner.loss(other.observation, other.action) > 0.1

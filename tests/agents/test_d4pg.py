@@ -112,6 +112,12 @@ def test_mass_on_the_top_atom_shows_that_the_support_is_too_small() -> None:
     assert D4PG(policy, critic).step(batch)["top_atom_mass"] == pytest.approx(1.0, abs=1e-5)
 
 
+def test_mass_on_the_bottom_atom_shows_it_too() -> None:
+    policy, critic = small_networks()
+    batch = random_transition(0)._replace(reward=torch.full((4, 3), -200.0), steps=torch.full((4,), 3))
+    assert D4PG(policy, critic).step(batch)["bottom_atom_mass"] == pytest.approx(1.0, abs=1e-5)
+
+
 @pytest.mark.parametrize("source", ["pixels", "proprio"])
 def test_a_one_step_problem_is_learned(source: str) -> None:
     """The reward is minus the distance of the action from a target that the observation tells."""

@@ -97,6 +97,17 @@ def test_diagnostics_count_by_source() -> None:
     assert diagnose(train, Logits(torch.zeros(1), torch.zeros(1)))["disc_constraint_fired"] == 1
 
 
+def test_logits_have_a_histogram_whose_end_bins_have_what_lies_beyond() -> None:
+    train = Logits(expert=torch.tensor([-70.0, -3.9, -0.1, 3.5, 99.0]), agent=torch.tensor([0.0]))
+    metrics = {name: value.item() for name, value in diagnose(train, None).items()}
+    shares = {name: value for name, value in metrics.items() if name.startswith("disc_logits_expert[")}
+    assert len(shares) == 16
+    expected = {"disc_logits_expert[-4]": 0.4, "disc_logits_expert[-0.5]": 0.2, "disc_logits_expert[3.5]": 0.4}
+    assert {name: share for name, share in shares.items() if share} == pytest.approx(expected)
+    assert metrics["disc_logits_agent[0]"] == 1
+    assert not any("constraint" in name for name in metrics)
+
+
 def test_the_mean_score_does_not_depend_on_the_chunks() -> None:
     discriminator = make_discriminator()
     frames = {"front": random_transition(0, batch=7).observation["front"]}

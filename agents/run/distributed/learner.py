@@ -15,7 +15,7 @@ from trailkit.agents.run.distributed.backlog import Backlog, Due
 from trailkit.agents.run.distributed.replay import KeepsEpisodes
 from trailkit.agents.run.distributed.role import Stopped, answer
 from trailkit.agents.run.evaluate import Evaluation
-from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation
+from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation, record_update
 from trailkit.agents.run.lock import locked
 from trailkit.agents.run.metrics import MetricsLog
 from trailkit.configs.schema import LearnerKind, TrainConfig
@@ -141,7 +141,7 @@ class LearnerRole(KeepsEpisodes):
         self._log_actors(log)
         learned, logged, at = learning.steps, self._actor_steps, time.monotonic()
         while learning.steps < config.steps and not self._stop.is_set():
-            log.add(next(updates))
+            record_update(learning, log, next(updates), self._actor_steps)
             self.moves()
             learning.seconds = before + time.monotonic() - began
             if config.minutes is not None and learning.seconds > 60 * config.minutes:
@@ -151,7 +151,7 @@ class LearnerRole(KeepsEpisodes):
             if learning.steps % LOG_EVERY == 0:
                 log.add(self._log_actors(log))
                 took = time.monotonic() - at
-                log.add({"learner_steps_per_second": (learning.steps - learned) / took, **learning.holdout_score()})
+                log.add({"learner_steps_per_second": (learning.steps - learned) / took, **learning.holdout_metrics()})
                 log.add({"actor_steps_per_second": (self._actor_steps - logged) / took, **self._notes})
                 log.write(learning.steps, self._actor_steps, learning.seconds)
                 learned, logged, at = learning.steps, self._actor_steps, at + took

@@ -21,6 +21,9 @@ _WELL = {
     "disc_score_expert": 0.79,
     "disc_score_holdout": 0.75,
     "top_atom_mass": 0.08,
+    "bottom_atom_mass": 0.0,
+    "action_entropy": 0.5,
+    "action_saturation": 0.3,
     "early_stopped": 1.0,
     "episode_length": 61.0,
 }
@@ -41,7 +44,15 @@ def said(changes: Mapping[str, float], shares: tuple[float, ...] = (0.3, 0.4)) -
         ),
         ({"disc_acc_constraint": 0.64}, {"disc_acc_constraint": 0.66}, "the constraint does not hold: .* 66% of"),
         ({"disc_acc": 0.96}, {"disc_acc": 0.98}, "tells agent from expert in 98% of frames"),
-        ({"top_atom_mass": 0.24}, {"top_atom_mass": 0.26}, "26% of the critic's targets"),
+        (
+            {"policy_loss_holdout": 0.59},
+            {"policy_loss_holdout": 0.61},
+            r"errs 3\.0 times as much on the demonstrations kept back",
+        ),
+        ({"top_atom_mass": 0.24}, {"top_atom_mass": 0.26}, "26% of the critic's targets lie at the end"),
+        ({"bottom_atom_mass": 0.24}, {"bottom_atom_mass": 0.26}, "26% of the critic's targets lie at the beginning"),
+        ({"action_saturation": 0.89}, {"action_saturation": 0.91}, "91% of the policy's actions are at their limits"),
+        ({"action_entropy": 0.06}, {"action_entropy": 0.04}, "the same whatever it sees .*0.04 of 1"),
         ({"episode_length": 49.0}, {"episode_length": 47.0}, "100% of episodes are given up after 47 steps"),
         ({"critic_loss": 1e9}, {"critic_loss": float("nan")}, "critic_loss is not finite any more"),
     ],
@@ -53,7 +64,20 @@ def test_each_sentence_has_a_threshold(below: Mapping[str, float], above: Mappin
 
 
 def test_a_run_that_solves_its_task_is_not_blamed_for_what_it_does_well() -> None:
-    assert said({"disc_acc": 0.99, "episode_length": 41.0, "top_atom_mass": 0.4}, (0.5, 0.9)) == []
+    unusual = {"disc_acc": 0.99, "episode_length": 41.0, "top_atom_mass": 0.4, "action_saturation": 1.0}
+    assert said(unusual, (0.5, 0.9)) == []
+
+
+def test_of_a_run_that_has_diverged_nothing_else_is_said() -> None:
+    assert len(said({"policy_loss": float("inf"), "action_entropy": 0.0, "disc_acc": 1.0}, (0.0,))) == 1
+
+
+def test_a_constraint_that_does_not_hold_is_mended_by_what_is_not_yet_done() -> None:
+    config = configure("train", TrainConfig, ["demos=none", "preset=paper"])
+    (sentence,) = findings({"disc_acc_constraint": 0.9}, config, (0.6,))
+    assert "set discriminator.flip_labels=true" in sentence
+    (sentence,) = said({"disc_acc_constraint": 0.9})
+    assert "lower discriminator.learning_rate" in sentence
 
 
 def test_success_that_fell_and_success_that_never_came_are_said() -> None:

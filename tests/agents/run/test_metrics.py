@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from trailkit.agents.run.metrics import MetricsLog
+from trailkit.agents.run.metrics import MetricsLog, histograms
 from trailkit.envs.errors import UserError
 
 
@@ -115,6 +115,15 @@ def test_what_killed_processes_left_aside_is_swept_up(tmp_path):
         assert [path.name for path in tmp_path.glob(".*")] == [".config.yaml.123.partial"]
 
 
+def test_histograms_are_the_last_columns_with_their_bins_in_order(tmp_path):
+    shares = {"logits[10]": 0.5, "logits[-1.5]": 0.3, "logits[2]": 0.2}
+    with MetricsLog(tmp_path) as log:
+        log.write(1, 2, 0.5, {**shares, "zeal": 1.0, "loss": 2.0})
+    header = (tmp_path / "metrics.csv").read_text().splitlines()[0]
+    assert header.endswith("seconds,loss,zeal,logits[-1.5],logits[2],logits[10]")
+    assert histograms({**shares, "loss": 2.0}) == {"logits": {-1.5: 0.3, 2.0: 0.2, 10.0: 0.5}}
+
+
 def test_a_file_of_something_else_is_not_touched(tmp_path):
     (tmp_path / "metrics.csv").write_text("name,price\nbolt,1\n")
     with pytest.raises(UserError, match=r"metrics.csv is no metrics log: its first columns must be step"):
@@ -138,7 +147,7 @@ def test_closing_twice_does_nothing(tmp_path):
 _WRITE_AND_READ = """
 import sys, types
 from pathlib import Path
-from trailkit.agents.run.metrics import MetricsLog
+from trailkit.agents.run.metrics import MetricsLog, histograms
 
 folder = Path(sys.argv[1])
 with MetricsLog(folder) as log:
@@ -147,7 +156,7 @@ with MetricsLog(folder) as log:
 with MetricsLog(folder) as log:
     log.resume(20)
     log.write(30, 60, 1.5, {"loss": float("nan")})
-    log.write(40, 80, 2.5, {"loss": 4.0})
+    log.write(40, 80, 2.5, {"loss": 4.0, "logits[0.5]": 0.25, "logits[-0.5]": 0.5, "logits[0]": 0.25})
 assert "tensorflow" not in sys.modules
 
 sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
@@ -156,6 +165,9 @@ events = EventAccumulator(str(folder))
 events.Reload()
 for name in ("loss", "actor_steps", "seconds"):
     print(name, *(f"{event.step}:{event.value:g}" for event in events.Scalars(name)))
+(histogram,) = events.Histograms("logits")
+bins = zip(histogram.histogram_value.bucket_limit, histogram.histogram_value.bucket)
+print("logits", f"{histogram.step}:", *(f"<{limit:g} {share:g}" for limit, share in bins))
 """
 
 
@@ -166,4 +178,5 @@ def test_tensorboard_shows_joined_curves_and_tensorflow_is_not_imported(tmp_path
         "loss 10:10 20:20 30:nan 40:4",
         "actor_steps 10:20 20:40 30:60 40:80",
         "seconds 10:0.5 20:0.5 30:1.5 40:2.5",
+        "logits 40: <0 0.5 <0.5 0.25 <1 0.25",
     ]

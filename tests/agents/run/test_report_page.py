@@ -50,7 +50,7 @@ def test_nothing_is_complained_of_or_fetched_and_nothing_overflows(opened: tuple
 
 def test_pictures_are_there_and_videos_play(opened: tuple[Page, list[str]]) -> None:
     page, _ = opened
-    assert page.evaluate("[...document.images].map(each => each.naturalWidth > 1000)") == [True, True]
+    assert page.evaluate("[...document.images].map(each => each.naturalWidth > 1000)") == [True, True, True]
     played = page.evaluate(
         """async () => {
             const videos = [...document.querySelectorAll("video")];
@@ -69,4 +69,11 @@ def test_it_says_what_it_comes_to_first(opened: tuple[Page, list[str]]) -> None:
     assert first.inner_text().startswith("reach: ")
     assert first.is_visible()
     headings = page.locator("h2").all_inner_texts()
-    assert headings == ["Results", "reach: success", "reach: what tells why", "Videos", "What the runs differ by"]
+    assert headings == [
+        "Results",
+        "reach: success",
+        "reach: what tells why",
+        "reach: what the discriminator says of frames: above 0 they are the expert's",
+        "Videos",
+        "What the runs differ by",
+    ]

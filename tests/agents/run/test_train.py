@@ -15,9 +15,12 @@ import pytest
 
 from trailkit.agents.base import Policy
 from trailkit.agents.run import train
+from trailkit.agents.run.build import holdout_episodes
 from trailkit.agents.run.cli import main
+from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.train import Trainer, load_config, resume, start
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Table
@@ -226,3 +229,33 @@ def test_demonstrations_of_another_environment_are_refused(word: str, message: s
     with pytest.raises(UserError, match=message):
         start([*_SHORT, f"demos={demos}", f"out={tmp_path / 'run'}", word])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "recorded", "kept_back"),
+    [
+        ([], 19, 0),
+        ([], 25, 1),
+        ([], 100, 5),
+        ([], 2000, 25),
+        (["demo_limit=25"], 100, 25),
+        (["demo_limit=98"], 100, 2),
+        (["demo_limit=30"], 20, 0),  # which is refused when they are read
+        (["holdout=0"], 100, 0),
+        (["holdout=10", "demo_limit=25"], 100, 10),
+    ],
+)
+def test_demonstrations_are_kept_back_where_nobody_says_how_many(
+    words: list[str], recorded: int, kept_back: int
+) -> None:
+    config = configure("train", TrainConfig, ["demos=none", *words])
+    assert holdout_episodes(config, recorded) == kept_back
+
+
+@pytest.mark.parametrize(("method", "metric"), [("trail", "disc_score_holdout"), ("bc", "policy_loss_holdout")])
+def test_what_memorises_is_measured_on_demonstrations_kept_back(
+    method: str, metric: str, demos: str, tmp_path: Path
+) -> None:
+    words = [*_SHORT, f"demos={demos}", f"method={method}", "demo_limit=2", "steps=100", f"out={tmp_path / 'run'}"]
+    (row,) = rows(start(words))
+    assert 0 < float(row[metric]) < 1

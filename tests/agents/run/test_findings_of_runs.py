@@ -1,0 +1,103 @@
+"""Each sentence about what goes wrong, said of a training in which just that was made to go wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from trailkit.agents.run.cli import main
+from trailkit.agents.run.findings import findings, late_metrics
+from trailkit.agents.run.runs import read_run
+from trailkit.agents.run.train import load_config, resume, start
+from trailkit.envs.errors import UserError
+
+_ENV = ["env=reach", "env.height=32", "env.width=32", "env.episode_steps=40"]
+_TRAINING = [
+    *_ENV,
+    *("replay=memory", "threads=1", "seed=1", "steps=300", "agent.batch_size=16", "actor.random_steps=80"),
+    *("discriminator.crop=28", "evaluation.every=300", "evaluation.episodes=3", "checkpoint_every=100"),
+]
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Demonstrations, and the same ones in another light and other colours."""
+    folder = tmp_path_factory.mktemp("demos")
+    alike, different = str(folder / "alike"), str(folder / "different")
+    main(["record", "device=scripted", *_ENV, "episodes=6", "keep_failures=true", f"out={alike}"])
+    main(["demos", "render", alike, "appearance=[arm_colour,table_colour,light]", f"out={different}"])
+    return {"alike": alike, "different": different}
+
+
+def said(run: Path) -> list[str]:
+    """What is said of a run that solves nothing, but for that."""
+    return findings(late_metrics(run), load_config(run), [0.1])
+
+
+def test_nothing_is_said_of_a_training_that_goes_well(demos: dict[str, str], tmp_path: Path) -> None:
+    for method in ("trail", "bc"):
+        assert (
+            said(start([*_TRAINING, f"method={method}", f"demos={demos['alike']}", f"out={tmp_path / method}"])) == []
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["method=trail", "demo_limit=1", "discriminator.augment=false", "discriminator.learning_rate=1e-3"],
+            "the discriminator separates the demonstrations kept back .* it memorises",
+        ),
+        (["method=bc", "demo_limit=1", "agent.random_shift=0"], "the policy errs .* times as much .* it memorises"),
+        (
+            [
+                *("method=trail", "demos=different", "discriminator.flip_labels=false"),
+                *("discriminator.augment=false", "discriminator.learning_rate=1e-2"),
+            ],
+            "the constraint does not hold: .* set discriminator.flip_labels=true",
+        ),
+        (
+            ["method=gail", "demos=different", "discriminator.learning_rate=1e-3"],
+            "tells agent from expert in .* frames",
+        ),
+        (["method=trail", "agent.v_min=-1", "agent.v_max=1"], "targets lie at the end of its support"),
+        (
+            ["method=trail", "discriminator.reward=log", "agent.v_min=-1", "agent.v_max=1"],
+            "targets lie at the beginning of its support",
+        ),
+        (["method=bc", "agent.learning_rate=0.1"], "of the policy's actions are at their limits"),
+        (["method=trail", "agent.learning_rate=1e-9"], "the policy does the same whatever it sees"),
+        (["method=trail", "actor.min_steps=20", "actor.patience=2"], "of episodes are given up after"),
+    ],
+    ids=["memorises", "clones", "unheld", "separate", "top", "bottom", "saturated", "same", "given up"],
+)
+def test_what_goes_wrong_is_said(words: list[str], sentence: str, demos: dict[str, str], tmp_path: Path) -> None:
+    given = [word.replace("demos=different", f"demos={demos['different']}") for word in words]
+    found = said(start([*_TRAINING, f"demos={demos['alike']}", f"out={tmp_path / 'run'}", *given]))
+    assert any(re.search(sentence, each) for each in found), found
+
+
+def test_a_training_that_diverges_ends_and_its_checkpoints_are_whole(demos: dict[str, str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = [*_TRAINING, "method=trail", f"demos={demos['alike']}", "agent.learning_rate=1e30", f"out={run}"]
+    with pytest.raises(
+        UserError, match=r"the training has diverged: .*critic_loss.* not finite in learner step 2; low"
+    ):
+        start(words)
+    (sentence,) = said(run)
+    assert re.search("critic_loss .*is not finite any more", sentence)
+    assert [path.name for path in (run / "checkpoints").glob("[0-9]*")] == ["000000000"]
+
+
+def test_success_that_never_came_and_success_that_fell_are_said(demos: dict[str, str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ["method=bc", "agent.learning_rate=1e-3", "steps=50", "evaluation.every=50", "evaluation.episodes=5"]
+    start([*_TRAINING, *words, f"demos={demos['alike']}", f"out={run}"])
+    assert read_run(run).findings == ["none of 1 evaluations solved an episode"]
+    # A policy of six demonstrations solves now one episode, now another: its success will rise and fall before long.
+    for steps in range(500, 10_000, 250):
+        resume(str(run), [f"steps={steps}"])
+        found = read_run(run)
+        if found.row.best - found.row.success >= 0.2:
+            break
+    assert f"success fell from {found.row.best:.0%} to {found.row.success:.0%}" in found.findings[-1]
