@@ -55,7 +55,7 @@ _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[R
     EncoderKind.nature: NatureEncoder,
     EncoderKind.residual: ResidualEncoder,
 }
-_HOLDOUT_STEPS = 256  # spread over the episodes that are kept back
+_MEASURED_STEPS = 256  # of the demonstrations kept back, and of those learned from
 _HOLDOUT_EPISODES = 25  # at most, where nobody says how many; TRAIL's number (Fig. 10)
 _HOLDOUT_SHARE = 20  # of so many demonstrations, one is kept back
 _REWARDS: dict[RewardForm, RewardFunction] = {
@@ -66,8 +66,8 @@ _REWARDS: dict[RewardForm, RewardFunction] = {
 
 
 @dataclass(frozen=True)
-class Holdout:
-    """Steps of the demonstrations that are kept back."""
+class Steps:
+    """Some steps of demonstrations, on the learner's device."""
 
     observation: Mapping[str, torch.Tensor]  # [N, ...] each
     action: torch.Tensor  # [N, A]
@@ -78,7 +78,8 @@ class Demos:
     """The demonstrations, ready to sample."""
 
     replay: MemoryReplay
-    holdout: Holdout | None
+    known: Steps | None  # of those that are learned from, to compare those with that are kept back
+    holdout: Steps | None
     random: MemoryReplay | None  # a random policy in the expert's environment
 
 
@@ -202,7 +203,11 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
         random_store = DemoStore.open(config.random_demos)
         random_store.check(settings)
         random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3))
-    return Demos(replay, _holdout(held_out, make_device(config.device)) if held_out else None, random)
+    if not held_out:
+        return Demos(replay, None, None, random)
+    device = make_device(config.device)
+    known = as_tensors(next(replay.batches(Table.MAIN, _MEASURED_STEPS)), device)
+    return Demos(replay, Steps(known.observation, known.action), _spread(held_out, device), random)
 
 
 def holdout_episodes(config: TrainConfig, recorded: int) -> int:
@@ -252,8 +257,9 @@ def _sampling_seed(config: TrainConfig, which: int) -> int:
     return int(np.random.SeedSequence(config.seed, spawn_key=(which,)).generate_state(1)[0])
 
 
-def _holdout(episodes: Sequence[Episode], device: torch.device) -> Holdout:
-    every = max(1, sum(episode.length for episode in episodes) // _HOLDOUT_STEPS)
+def _spread(episodes: Sequence[Episode], device: torch.device) -> Steps:
+    """Steps at equal distances over all episodes."""
+    every = max(1, sum(episode.length for episode in episodes) // _MEASURED_STEPS)
 
     def joined(parts: Iterator[NDArray[Any]]) -> torch.Tensor:
         return torch.from_numpy(np.concatenate(list(parts))[::every].copy()).to(device)
@@ -261,7 +267,7 @@ def _holdout(episodes: Sequence[Episode], device: torch.device) -> Holdout:
     observation = {
         name: joined(episode.observation[name][:-1] for episode in episodes) for name in episodes[0].observation
     }
-    return Holdout(observation, joined(episode.action for episode in episodes))
+    return Steps(observation, joined(episode.action for episode in episodes))
 
 
 def _on(device: torch.device, batches: Iterator[Any]) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """`trailkit compare`: runs side by side, which of them is better, and what went wrong."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ def compare(words: Sequence[str]) -> None:
     plots and videos, and the plots as PNG beside it.
 
     Raises:
-        UserError: If no run is named, one holds nothing to compare, or the file has another suffix.
+        UserError: If no run is named, none holds anything to compare, or the file has another suffix.
     """
     outs = [Path(word.removeprefix("out=")) for word in words if word.startswith("out=")]
     folders = [word for word in words if "=" not in word]
@@ -28,7 +29,7 @@ def compare(words: Sequence[str]) -> None:
     for out in outs:
         if out.suffix not in (".md", ".html"):
             raise UserError(f"out={out}: name a page (.html) or a table (.md)")
-    runs = _with_names_of_their_own([read_run(Path(folder)) for folder in folders])
+    runs = _with_names_of_their_own(_read(folders))
     runs.sort(key=lambda run: (run.row.task, run.row.method, run.row.seed))
     found = list(contests(runs))
     said = [f"{run.row.run}: {sentence}" for run in runs for sentence in run.findings]
@@ -45,18 +46,33 @@ def compare(words: Sequence[str]) -> None:
 def table(rows: Sequence[Row]) -> str:
     """The rows as a table in Markdown."""
     lines = [
-        "| task | method | seed | success, 95% interval | return | last evaluations | best | learner steps "
+        "| run | task | method | seed | success, 95% interval | return | last evaluations | best | learner steps "
         "| actor steps | minutes |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.task} | {row.method} | {row.seed} "
+        f"| {row.run} | {row.task} | {row.method} | {row.seed} "
         f"| {row.success:.0%} [{100 * row.low:.0f}, {100 * row.high:.0f}] of {row.episodes} "
         f"| {row.average_return:.0f} | {' '.join(f'{share:.0%}' for share in row.last)} | {row.best:.0%} "
         f"| {row.learner_steps} | {row.actor_steps} | {row.minutes:.1f} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def _read(folders: Sequence[str]) -> list[Run]:
+    """The runs that can be compared; what is wrong with the others is said, and an error if there is no other."""
+    runs, errors = [], []
+    for folder in folders:
+        try:
+            runs.append(read_run(Path(folder)))
+        except UserError as error:
+            errors.append(error)
+    if not runs:
+        raise errors[0]
+    for each in errors:
+        print(f"left out: {each}", file=sys.stderr)
+    return runs
 
 
 def _with_names_of_their_own(runs: list[Run]) -> list[Run]:

@@ -1,11 +1,13 @@
 """Which of several methods or policies is better."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import comb
 
 from trailkit.agents.run.runs import Run, by_method
 from trailkit.agents.run.statistics import (
     Verdict,
+    adjusted,
     compare_methods,
     compare_policies,
     interquartile_interval,
@@ -44,7 +46,8 @@ def contests(runs: Sequence[Run]) -> Iterator[Contest]:
     """Compares each method with the best one of its task, or the runs with the best one where there is one method.
 
     Runs that differ in their seeds alone are of one method. Methods are compared over seeds where both have several
-    runs, which says something of the method; else only the policies at hand are.
+    runs, which says something of the method; else only the policies at hand are. The p-values hold for all comparisons
+    of a task together, and for the best having been chosen by what it is then compared by.
     """
     for task in sorted({run.row.task for run in runs}):
         methods = by_method([run for run in runs if run.row.task == task])
@@ -52,9 +55,13 @@ def contests(runs: Sequence[Run]) -> Iterator[Contest]:
         best = max(
             contenders, key=lambda name: sum(run.row.success for run in contenders[name]) / len(contenders[name])
         )
-        for other in contenders:
-            if other != best:
-                yield _contest(task, (best, contenders[best]), (other, contenders[other]))
+        found = [
+            _contest(task, (best, contenders[best]), (other, contenders[other]))
+            for other in contenders
+            if other != best
+        ]
+        together = adjusted([each.verdict for each in found], comb(len(contenders), 2))
+        yield from (replace(each, verdict=verdict) for each, verdict in zip(found, together, strict=True))
 
 
 def _contest(task: str, ours: tuple[str, Sequence[Run]], others: tuple[str, Sequence[Run]]) -> Contest:

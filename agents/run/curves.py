@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from trailkit.agents.run.metrics import histograms, read_rows
@@ -21,7 +23,7 @@ _DIAGNOSTICS = {
         "disc_acc_constraint",
         "disc_constraint_fired",
     ),
-    "mean D (holdout far below expert: it memorises)": ("disc_score_expert", "disc_score_holdout", "disc_score_agent"),
+    "mean D (holdout far below known: it memorises)": ("disc_score_known", "disc_score_holdout", "disc_score_agent"),
     "reward a step": ("reward_mean_expert", "reward_mean_agent"),
     "critic": ("q_mean", "target_mean"),
     "targets at the ends of the support": ("top_atom_mass", "bottom_atom_mass"),
@@ -29,7 +31,7 @@ _DIAGNOSTICS = {
     "episodes": ("early_stopped", "episode_success"),
     "steps of an episode": ("episode_length",),
     "losses": ("disc_loss", "critic_loss"),
-    "policy's loss": ("policy_loss", "policy_loss_holdout"),
+    "policy's loss": ("policy_loss", "policy_loss_known", "policy_loss_holdout"),
 }
 _STYLES = ("-", "--", ":", "-.")
 _SOURCES = {  # of frames, whose logits have histograms
@@ -90,18 +92,23 @@ def diagnostics(tables: Mapping[str, Table]) -> bytes | None:
         return None
     rows = -(-len(there) // 2)
     figure = Figure((12, 2.8 * rows), layout="constrained")
+    several = len(tables) > 1
+    colours = dict(zip(tables, colormaps["turbo"](np.linspace(0.05, 0.95, len(tables))), strict=True))
     for axes, (title, names) in zip(np.ravel(figure.subplots(rows, 2, squeeze=False)), there.items(), strict=False):
-        for number, (run, table) in enumerate(tables.items()):
-            for name, style in zip(names, _STYLES, strict=False):
+        for number, (name, style) in enumerate(zip(names, _STYLES, strict=False)):
+            for run, table in tables.items():
                 known, values = table.of(name)
-                label = f"{run}: {name}" if len(tables) > 1 else name
-                colour = f"C{number}" if len(tables) > 1 else f"C{names.index(name)}"
-                axes.plot(table.columns["step"][known], values, style, color=colour, label=label, linewidth=1)
+                colour = colours[run] if several else f"C{number}"
+                axes.plot(table.columns["step"][known], values, style, color=colour, linewidth=1)
+            axes.plot([], [], style, color="black" if several else f"C{number}", label=name)
         axes.set_title(title, fontsize=9)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=6)
+        axes.legend(fontsize=6, loc="upper left")
     for axes in figure.axes[len(there) :]:
         axes.remove()
+    if several:
+        lines = [Line2D([], [], color=colour, label=run) for run, colour in colours.items()]
+        figure.legend(handles=lines, loc="outside upper center", ncols=4, fontsize=7)
     return _png(figure)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from trailkit.agents.run.metrics import read_rows
-from trailkit.configs.schema import TrainConfig
+from trailkit.configs.schema import LearnerKind, TrainConfig
 
 MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
 UNHELD = 0.65  # accuracy on the constraining sets; 1/2 is what the constraint wants
@@ -20,7 +21,7 @@ CLONED = 3.0  # loss of behaviour cloning on demonstrations kept back, by that o
 SATURATED = 0.9  # of the actions' entries, at their limits
 SAME = 0.05  # entropy of the actions; 1 is all values alike
 GIVEN_UP = 0.95  # of the episodes
-FELL = 0.2  # of success, since the best evaluation
+FELL = 0.2  # of success, since the best evaluation, and more than chance makes of it
 _WEAK = 0.5  # success below which a cause is looked for
 
 Metrics = Mapping[str, float]
@@ -72,17 +73,17 @@ class _Known(dict[str, float]):
 
 
 def _diverged(metrics: Metrics) -> str | None:
-    broken = sorted(name for name, value in metrics.items() if name.endswith("loss") and not math.isfinite(value))
+    broken = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if not broken:
         return None
     return (
-        f"{' and '.join(broken)} is not finite any more: the run has diverged; lower agent.learning_rate or "
+        f"the run has diverged, {', '.join(broken)} not finite: start anew with a lower agent.learning_rate or "
         "discriminator.learning_rate"
     )
 
 
 def _memorises(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
-    known, kept = metrics["disc_score_expert"], metrics["disc_score_holdout"]
+    known, kept = metrics["disc_score_known"], metrics["disc_score_holdout"]
     if not known - kept > MEMORISED:
         return None
     return (
@@ -92,7 +93,7 @@ def _memorises(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -
 
 
 def _clones(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
-    known, kept = metrics["policy_loss"], metrics["policy_loss_holdout"]
+    known, kept = metrics["policy_loss_known"], metrics["policy_loss_holdout"]
     if not kept > CLONED * known or _solves(shares):
         return None
     return (
@@ -133,7 +134,8 @@ def _support(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> 
     if top > END_MASS:
         return (
             f"{top:.0%} of the critic's targets lie at the end of its support: it cannot tell good from better; raise "
-            f"agent.v_max={config.agent.v_max:g}, or lower discriminator.max_reward"
+            f"agent.v_max={config.agent.v_max:g}"
+            + (", or lower discriminator.max_reward" if config.learner is LearnerKind.adversarial else "")
         )
     if bottom > END_MASS:
         return (
@@ -174,7 +176,14 @@ def _given_up(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
 
 
 def _fell(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
-    if not shares or not max(shares) - shares[-1] >= FELL:
+    if not shares or max(shares) - shares[-1] < FELL - 1e-9:
+        return None
+    episodes = config.evaluation.episodes
+    solved = np.array([round(share * episodes) for share in (max(shares), shares[-1])])
+    # The best was chosen among them all, of which some are good by chance (Bonferroni).
+    if stats.fisher_exact(np.stack([solved, episodes - solved], 1), alternative="greater").pvalue > 0.05 / (
+        len(shares) - 1
+    ):
         return None
     return f"success fell from {max(shares):.0%} to {shares[-1]:.0%}: evaluate the checkpoints before, if they are kept"
 

@@ -14,7 +14,7 @@ from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints, load_learner
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.loops import learn
-from trailkit.agents.run.metrics import MetricsLog
+from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.envs.errors import UserError
@@ -23,6 +23,10 @@ from trailkit.replay.atomic import sweep_aside, writing
 from trailkit.replay.base import Sampler
 
 LOG_EVERY = 100  # learner steps between rows of metrics
+
+
+class Diverged(UserError):
+    """A training has come to numbers that are not finite."""
 
 
 class Learning:
@@ -96,15 +100,20 @@ class Learning:
         return Snapshot(self.steps, self.agent.learner.parameters())
 
     def holdout_metrics(self) -> Metrics:
-        """Mean D on demonstrations that were kept back (TRAIL, Fig. 10), or the loss of behaviour cloning on them."""
-        held, learner = self.demos.holdout, self.agent.learner
-        if held is None:
-            return {}
-        if isinstance(learner, BC):
-            return {"policy_loss_holdout": learner.loss(held.observation, held.action)}
-        if self.agent.reward_model is not None:
-            return {"disc_score_holdout": mean_score(self.agent.reward_model.discriminator, held.observation)}
-        return {}
+        """What memorises, on demonstrations that were kept back and on those learned from.
+
+        It is the mean D (TRAIL, Fig. 10), of frames as they are, or the loss of the policy that behaviour cloning made.
+        """
+        metrics: dict[str, float] = {}
+        for name, part in (("known", self.demos.known), ("holdout", self.demos.holdout)):
+            if part is None:
+                continue
+            if isinstance(self.agent.learner, BC):
+                metrics[f"policy_loss_{name}"] = self.agent.learner.loss(part.observation, part.action)
+            elif self.agent.reward_model is not None:
+                discriminator = self.agent.reward_model.discriminator
+                metrics[f"disc_score_{name}"] = mean_score(discriminator, part.observation)
+        return metrics
 
     def _remove_later_evaluations(self) -> None:
         for folder in self.folder.glob("evaluations/" + 9 * "[0-9]"):
@@ -121,28 +130,28 @@ def record_update(learning: Learning, log: MetricsLog, metrics: Metrics, actor_s
     """Takes what happened in an update into the log.
 
     Raises:
-        UserError: If a part of it is no finite number: the training has diverged. It has a row of its own then, and
-            the checkpoints are those from before.
+        Diverged: If a part of it is no finite number. It has a row of its own then, and the checkpoints are those from
+            before.
     """
     log.add(metrics)
     broken = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if broken:
         log.write(learning.steps, actor_steps, learning.seconds)
-        raise UserError(
-            f"the training has diverged: {', '.join(broken)} not finite in learner step {learning.steps}; lower "
-            f"agent.learning_rate or discriminator.learning_rate, the checkpoints in {learning.folder} are whole"
+        raise Diverged(
+            f"{learning.folder} has diverged: {', '.join(broken)} not finite in learner step {learning.steps}; start "
+            "anew with a lower agent.learning_rate or discriminator.learning_rate; the checkpoints are from before"
         )
 
 
-def record_evaluation(learning: Learning, log: MetricsLog, step: int, actor_steps: int, result: Evaluation) -> None:
-    """Keeps what the policy of a learner step came to, in a file of its own and in the metrics.
+def record_evaluation(folder: Path, log: MetricsLog, clocks: Clocks, result: Evaluation) -> None:
+    """Keeps what the policy of some time came to, in a file of its own and in the metrics.
 
     Raises:
         UserError: If it cannot be written.
     """
-    result.write(_evaluation(learning.folder, step))
+    result.write(_evaluation(folder, clocks.step))
     scores = {"eval_success": result.success, "eval_success_at_end": result.success_at_end}
-    log.write(step, actor_steps, learning.seconds, scores | {"eval_return": result.average_return})
+    log.write(*clocks, scores | {"eval_return": result.average_return})
 
 
 def _evaluation(folder: Path, step: int) -> Path:

@@ -5,17 +5,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, TypeVar
+from typing import IO, NamedTuple, Self, TypeVar
 
 from trailkit.agents.base import Metrics
 from trailkit.agents.run.events import EventFile
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import sweep_aside, writing, written_aside
 
-_CLOCKS = ["step", "actor_steps", "seconds"]
 _BIN = re.compile(r"(.+)\[(-?[\d.]+)\]")
 
 Value = TypeVar("Value")
+
+
+class Clocks(NamedTuple):
+    """A moment of a training."""
+
+    step: int  # of the learner
+    actor_steps: int  # that actors took in all
+    seconds: float  # of training in all
 
 
 class MetricsLog:
@@ -72,10 +79,10 @@ class MetricsLog:
         else:
             metrics = {name: float(value) for name, value in values.items()}
         self._latest |= metrics
-        new = sorted(metrics.keys() - set(self._columns), key=_place)
-        if new:
+        if metrics.keys() - set(self._columns):
             self._file.close()
-            self._columns += new
+            own = metrics.keys() | set(self._columns)
+            self._columns = [*Clocks._fields, *sorted(own - set(Clocks._fields), key=_place)]
             self._file = self._rewrite(read_rows(self._path))
         with writing(self._path):
             csv.DictWriter(self._file, self._columns, lineterminator="\n").writerow(
@@ -135,11 +142,13 @@ def _place(name: str) -> tuple[str, ...] | tuple[str, str, float]:
 
 def _columns(path: Path) -> list[str]:
     if not path.exists():
-        return list(_CLOCKS)
+        return list(Clocks._fields)
     with path.open(newline="") as file:
         columns: Sequence[str] = next(csv.reader(file), [])
-    if list(columns[: len(_CLOCKS)]) != _CLOCKS:
-        raise UserError(f"{path} is no metrics log: its first columns must be {', '.join(_CLOCKS)}; move it away")
+    if tuple(columns[: len(Clocks._fields)]) != Clocks._fields:
+        raise UserError(
+            f"{path} is no metrics log: its first columns must be {', '.join(Clocks._fields)}; move it away"
+        )
     return list(columns)
 
 

@@ -63,7 +63,7 @@ class Page:
 
 def newest_videos(folder: Path, most: int = 2, largest: int = 8_000_000) -> Iterator[Path]:
     """The first videos of a run's newest step that has some, but for those that would make a page too large."""
-    folders = sorted({path.parent for path in folder.glob("videos/*/*.mp4")})
+    folders = sorted({path.parent for path in folder.glob(f"videos/{9 * '[0-9]'}/*.mp4")})
     if folders:
         fitting = (path for path in sorted(folders[-1].glob("*.mp4")) if path.stat().st_size <= largest)
         yield from list(fitting)[:most]

@@ -23,7 +23,11 @@ def write_report(path: Path, runs: Sequence[Run], contests: Sequence[Contest]) -
     tables = {run.row.run: read_table(run.folder) for run in runs}
     for task in dict.fromkeys(run.row.task for run in runs):
         _plot(page, path, task, [run for run in runs if run.row.task == task], tables)
-    videos = [(f"{run.row.run}: {video.stem}", video) for run in runs for video in newest_videos(run.folder)]
+    videos = [
+        (f"{run.row.run}, step {int(video.parent.name)}: {video.stem}", video)
+        for run in runs
+        for video in newest_videos(run.folder)
+    ]
     if videos:
         page.heading("Videos")
         page.videos(videos)

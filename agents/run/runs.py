@@ -1,6 +1,5 @@
 """What runs left in their folders, summed up."""
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from trailkit.agents.run.findings import findings, late_metrics
+from trailkit.agents.run.metrics import read_rows
 from trailkit.agents.run.statistics import wilson
 from trailkit.agents.run.train import load_config
 from trailkit.configs.schema import TrainConfig
@@ -18,7 +18,10 @@ from trailkit.envs.errors import UserError
 
 _LAST = 3  # evaluations that say whether a run is stable
 # Settings, and groups of them, that tell no method from another.
-_NO_CHOICE = ("out", "seed", "threads", "device", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation.")
+_NO_CHOICE = (
+    *("out", "seed", "threads", "device", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation."),
+    *("launch.address", "launch.replay_port", "launch.step_timeout", "launch.answer_timeout", "launch.start_timeout"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,31 +52,32 @@ class Run:
     folder: Path
     row: Row
     settings: Mapping[str, Any]  # what may tell its method from others
-    outcomes: Mapping[int, bool] = field(repr=False)  # success by the seed of the episode, in the last evaluation
+    outcomes: Mapping[int, bool] = field(repr=False)  # success by the seed of the episode, in all evaluations of then
     findings: Sequence[str] = ()  # what went wrong
 
 
 def read_run(folder: Path) -> Run:
     """Sums up a run from what it left in its folder.
 
-    Of evaluations of the last step, `trailkit evaluate`'s among them, the one of the most episodes counts.
+    Of evaluations of the last step that has any, `trailkit evaluate`'s among them, the one of the most episodes counts.
 
     Raises:
-        UserError: If it holds no run, or none that was evaluated.
+        UserError: If it holds no run, or none that was evaluated, or an evaluation is damaged.
     """
-    config = load_config(folder)
-    evaluations = sorted(folder.glob("evaluations/[0-9]*/eval_info.json"))
-    if not evaluations:
-        raise UserError(f"{folder} has no evaluation yet: train it for longer than evaluation.every steps")
-    shares = [json.loads(path.read_text())["aggregated"]["success_once"]["share"] for path in evaluations]
-    newest = max(_evaluations(evaluations[-1].parent), key=lambda info: len(info["per_episode"]))
-    outcomes = {episode["seed"]: bool(episode["success"]) for episode in newest["per_episode"]}
-    interval = wilson(list(outcomes.values()))
-    step = int(evaluations[-1].parent.name)
-    with (folder / "metrics.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+    config, metrics = load_config(folder), late_metrics(folder)
+    steps = [found for step in sorted(folder.glob("evaluations/[0-9]*")) if (found := _evaluations(step))]
+    if not steps:
+        said = "".join(f"; {sentence}" for sentence in findings(metrics, config, []))
+        raise UserError(f"{folder} has no evaluation yet: trailkit evaluate run={folder} makes one{said}")
+    shares = [found[0].share for found in steps]
+    newest = max(steps[-1], key=lambda found: len(found.outcomes))
+    interval = wilson(list(newest.outcomes.values()))
+    shares[-1] = interval.share
+    rows = [row for row in read_rows(folder / "metrics.csv") if int(row["step"]) <= newest.step]
     if not rows:
-        raise UserError(f"{folder} has no metrics of step {step}: go on with it by trailkit train resume={folder}")
+        raise UserError(
+            f"{folder} has no metrics of step {newest.step}: go on with it by trailkit train resume={folder}"
+        )
     clocks = rows[-1]
     row = Row(
         run=folder.name,
@@ -84,15 +88,16 @@ def read_run(folder: Path) -> Run:
         learner_steps=int(clocks["step"]),
         actor_steps=int(clocks["actor_steps"]),
         minutes=float(clocks["seconds"]) / 60,
-        episodes=len(outcomes),
+        episodes=len(newest.outcomes),
         success=interval.share,
         low=interval.low,
         high=interval.high,
-        average_return=newest["aggregated"]["avg_sum_reward"],
-        best=max(*shares, interval.share),
-        last=(*shares[-_LAST:-1], interval.share),
+        average_return=newest.average_return,
+        best=max(shares),
+        last=tuple(shares[-_LAST:]),
     )
-    return Run(folder, row, _settings(config), outcomes, findings(late_metrics(folder), config, shares))
+    outcomes = {seed: solved for found in steps[-1] for seed, solved in found.outcomes.items()}
+    return Run(folder, row, _settings(config), outcomes, findings(metrics, config, shares))
 
 
 def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -138,7 +143,29 @@ def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + key, value
 
 
-def _evaluations(step: Path) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Evaluation:
+    """One evaluation of a step."""
+
+    step: int
+    outcomes: Mapping[int, bool]
+    average_return: float
+
+    @property
+    def share(self) -> float:
+        return sum(self.outcomes.values()) / len(self.outcomes)
+
+
+def _evaluations(folder: Path) -> list[_Evaluation]:
     """Those of a step in the run's own environment: the training's, and those that a person asked for."""
-    asked = [path for path in step.glob("*/eval_info.json") if re.fullmatch(r"seed\d+_episodes\d+", path.parent.name)]
-    return [json.loads(path.read_text()) for path in (step / "eval_info.json", *asked)]
+    asked = [path for path in folder.glob("*/eval_info.json") if re.fullmatch(r"seed\d+_episodes\d+", path.parent.name)]
+    return [_evaluation(path, int(folder.name)) for path in (*folder.glob("eval_info.json"), *sorted(asked))]
+
+
+def _evaluation(path: Path, step: int) -> _Evaluation:
+    try:
+        info = json.loads(path.read_text())
+        outcomes = {int(episode["seed"]): bool(episode["success"]) for episode in info["per_episode"]}
+        return _Evaluation(step, outcomes, float(info["aggregated"]["avg_sum_reward"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: remove it, and evaluate again by trailkit evaluate") from error

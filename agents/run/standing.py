@@ -13,7 +13,7 @@ from trailkit.configs.schema import TrainConfig
 # What a person looks at while a run is going on, in groups that are read together.
 METRICS = (
     ("eval_success", "episode_success"),
-    ("disc_acc", "disc_acc_constraint", "disc_score_expert", "disc_score_holdout"),
+    ("disc_acc", "disc_acc_constraint", "disc_score_known", "disc_score_holdout"),
     ("reward_mean_expert", "reward_mean_agent"),
     ("q_mean", "top_atom_mass", "policy_loss"),
     ("learner_steps_per_second", "samples_per_insert"),

@@ -7,7 +7,7 @@ mean, the stratified bootstrap and the probability of improvement.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ CONFIDENCE = 0.95
 # The normal quantiles of a test that errs once in twenty and tells a difference that is there four times in five.
 _ALPHA, _BETA = float(stats.norm.ppf((1 + CONFIDENCE) / 2)), float(stats.norm.ppf(0.8))
 _MOST = 100_000  # episodes or seeds that are worth naming
+_FEWEST = 6  # fewer pairs of episodes never tell, by McNemar's test
 
 
 class Interval(NamedTuple):
@@ -77,6 +78,7 @@ class Verdict:
     p_value: float  # of so large a difference if there were none
     needed: int | None  # units of each that would tell a difference of this size in four cases of five; None: too many
     unit: str  # "episodes" of one policy, or "seeds" of a method
+    basis: str  # how many there are of it
 
     @property
     def word(self) -> str:
@@ -86,11 +88,11 @@ class Verdict:
         return "better" if self.difference > 0 else "worse"
 
     def __str__(self) -> str:
-        found = f"{self.word}: {100 * self.difference:+.0f} points of success, p = {self.p_value:.2g}"
+        found = f"{self.word}: {100 * self.difference:+.0f} points of success, p = {self.p_value:.2g}, by {self.basis}"
         if self.word != "cannot tell":
             return found
         if self.needed is None:
-            return f"{found}; no number of {self.unit} would be likely to tell so small a difference"
+            return f"{found}; if that is what they differ by, no number of {self.unit} would be likely to tell"
         return f"{found}; if that is what they differ by, some {self.needed} {self.unit} each would tell"
 
 
@@ -106,12 +108,15 @@ def compare_policies(ours: Mapping[Any, bool], others: Mapping[Any, bool]) -> Ve
         won, lost = int((one & ~other).sum()), int((other & ~one).sum())
         p_value = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
         difference = (won - lost) / len(both)
-        return Verdict(difference, p_value, _pairs_needed((won + lost) / len(both), difference), "episodes")
+        needed = _more(_pairs_needed((won + lost) / len(both), difference), p_value, max(len(both), _FEWEST - 1))
+        return Verdict(difference, p_value, needed, "episodes", f"{len(both)} episodes that both played")
     one, other = (np.array(list(outcomes.values())) for outcomes in (ours, others))
     table = np.array([[each.sum(), len(each) - each.sum()] for each in (one, other)])
-    variance = float(one.var() + other.var())
+    p_value = float(stats.fisher_exact(table).pvalue)
+    variance = sum(len(each) * _share_variance(each.tolist()) for each in (one, other))
     difference = float(one.mean() - other.mean())
-    return Verdict(difference, float(stats.fisher_exact(table).pvalue), _needed(variance, difference), "episodes")
+    needed = _more(_needed(variance, difference), p_value, min(len(one), len(other)))
+    return Verdict(difference, p_value, needed, "episodes", f"{len(one)} and {len(other)} episodes")
 
 
 def compare_methods(ours: Sequence[Sequence[bool]], others: Sequence[Sequence[bool]]) -> Verdict:
@@ -127,7 +132,22 @@ def compare_methods(ours: Sequence[Sequence[bool]], others: Sequence[Sequence[bo
     errors = [variance / len(runs) for variance, runs in zip(variances, (ours, others), strict=True)]
     freedom = sum(errors) ** 2 / sum(e**2 / (len(r) - 1) for e, r in zip(errors, (ours, others), strict=True))
     p_value = float(2 * stats.t.sf(abs(difference) / math.sqrt(sum(errors)), freedom))
-    return Verdict(difference, p_value, _needed(sum(variances), difference), "seeds")
+    needed = _more(_needed(sum(variances), difference), p_value, min(len(ours), len(others)))
+    return Verdict(difference, p_value, needed, "seeds", f"{len(ours)} and {len(others)} seeds")
+
+
+def adjusted(verdicts: Sequence[Verdict], comparisons: int) -> list[Verdict]:
+    """The verdicts with p-values that hold for all of them together (Holm 1979).
+
+    Args:
+        verdicts: Those of a family of comparisons that were looked at.
+        comparisons: How many the family has; who compares all with the best of k has chosen among k (k - 1) / 2.
+    """
+    found, least = list(verdicts), 0.0
+    for rank, index in enumerate(sorted(range(len(found)), key=lambda index: found[index].p_value)):
+        least = max(least, min(1.0, (comparisons - rank) * found[index].p_value))
+        found[index] = replace(found[index], p_value=least)
+    return found
 
 
 def _variance(runs: Sequence[Sequence[bool]]) -> float:
@@ -140,6 +160,11 @@ def _share_variance(outcomes: Sequence[bool]) -> float:
     """Of a share that is measured so; one success and one failure more keep it from 0 (Agresti and Coull 1998)."""
     share = (sum(outcomes) + 1) / (len(outcomes) + 2)
     return share * (1 - share) / len(outcomes)
+
+
+def _more(needed: int | None, p_value: float, played: int) -> int | None:
+    """How many would tell, which is more than did not: the formulas are those of large numbers."""
+    return needed if needed is None or p_value <= 1 - CONFIDENCE else max(needed, played + 1)
 
 
 def _needed(variance: float, difference: float) -> int | None:

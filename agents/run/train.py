@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import yaml
@@ -24,10 +24,10 @@ from trailkit.agents.run.configuration import configure, sweep, typed
 from trailkit.agents.run.evaluate import EpisodeResult, evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
-from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation, record_update
+from trailkit.agents.run.learning import LOG_EVERY, Diverged, Learning, record_evaluation, record_update
 from trailkit.agents.run.lock import locked
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
-from trailkit.agents.run.metrics import MetricsLog
+from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.stop import Never
@@ -75,6 +75,7 @@ def start_all(words: Sequence[str]) -> list[Path]:
 
     Raises:
         UserError: As for `start`, or if two runs would share a folder.
+        Diverged: If a run has; those after it were made all the same.
     """
     configs = [_configured(run) for run in sweep(words)]
     (folder, shared), *_ = Counter(config.out for config in configs).most_common(1)
@@ -82,7 +83,16 @@ def start_all(words: Sequence[str]) -> list[Path]:
         raise UserError(f"{shared} runs would write to {folder}: tell them apart, e.g. out='runs/${{agent.n_step}}'")
     for config in configs:
         _check(config, Path(config.out))
-    return [_start(config) for config in configs]
+    diverged: list[Diverged] = []
+    for config in configs:
+        try:
+            _start(config)
+        except Diverged as error:  # the others may not
+            print(error, file=sys.stderr)
+            diverged.append(error)
+    if diverged:
+        raise diverged[0]
+    return [Path(config.out) for config in configs]
 
 
 def _configured(words: Sequence[str]) -> TrainConfig:
@@ -221,12 +231,16 @@ class Trainer:
         Raises:
             SystemExit: With code 0, after an interruption, which leaves a checkpoint behind, too.
         """
-        with MetricsLog(self.folder) as log, Progress(self.config.steps) as progress, interruptible(self._interrupted):
+        with (
+            closing(self),
+            MetricsLog(self.folder) as log,
+            Progress(self.config.steps) as progress,
+            interruptible(self._interrupted),
+        ):
             log.resume(self.learning.steps)
             if self.learning.steps == 0:
                 self._checkpoint()  # so that a run that is killed at once can be gone on with, too
             self._train(log, progress)
-        self.close()
         if self._interrupted.is_set():
             print(f"interrupted at step {self.learning.steps}; go on with: trailkit train resume={self.folder}")
             sys.exit(0)  # and not on to whatever was to come after the training
@@ -314,7 +328,7 @@ class Trainer:
             result = evaluate(self.env, self.agent.evaluator, settings.episodes, settings.seed, self._give_up)
         except _Interrupted:
             return  # it will be made when the run goes on
-        record_evaluation(learning, log, learning.steps, self.actor_steps, result)
+        record_evaluation(self.folder, log, Clocks(learning.steps, self.actor_steps, learning.seconds), result)
         progress.note(f"step {learning.steps}: {result}")
 
     def _give_up(self, _: EpisodeResult) -> None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,9 +32,8 @@ class Workers:
         self._play = partial(_play, folder)
         self._pool = None
         if count > 1:
-            # Spawned: a fork would share what threads and OpenGL hold here. Interrupts are for the parent to hear.
-            spawn, deaf = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
-            self._pool = ProcessPoolExecutor(count, spawn, signal.signal, deaf)
+            # Spawned: a fork would share what threads and OpenGL hold here.
+            self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
 
     def play(self, checkpoint: str, episodes: int, seed: int, elsewhere: Elsewhere = HERE) -> Iterator[EpisodeResult]:
         """Plays the episodes of an evaluation, in order.
@@ -69,6 +69,19 @@ def workers_here(episodes: int) -> int:
     return min(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MOST, episodes
     )
+
+
+def _begin() -> None:
+    """Begins a process: interrupts are for its parent to hear, and it ends when that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _play(folder: Path, elsewhere: Elsewhere, checkpoint: str, seed: int, index: int) -> EpisodeResult:

@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 from trailkit.agents.base import Parameters
 from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.metrics import Clocks
 
 
 class Due(NamedTuple):
     """A policy that is to be evaluated."""
 
-    step: int  # of the learner
+    clocks: Clocks  # when it was the newest
     token: str  # tells it from the policy of the same step of a course that the run has left
     parameters: Parameters
     reference: Any  # to the parameters, for other processes
@@ -33,7 +34,7 @@ class Backlog:
     def add(self, due: Due) -> None:
         """Puts down a policy; its step must be a new one."""
         with self._lock:
-            self._due[due.step] = due
+            self._due[due.clocks.step] = due
 
     def oldest(self) -> Due | None:
         """The oldest that has no result yet."""
@@ -47,10 +48,10 @@ class Backlog:
             if step in self._due and self._due[step].token == token:
                 self._results[step] = result
 
-    def results(self) -> list[tuple[int, Evaluation]]:
-        """Steps and results that are still to be written."""
+    def results(self) -> list[tuple[Due, Evaluation]]:
+        """What has a result that is still to be written, and the result."""
         with self._lock:
-            return sorted(self._results.items(), key=lambda entry: entry[0])
+            return [(self._due[step], result) for step, result in sorted(self._results.items())]
 
     def remove(self, step: int) -> None:
         """Forgets a policy whose result is written."""
@@ -60,5 +61,5 @@ class Backlog:
     def state(self) -> list[dict[str, Any]]:
         """What a checkpoint keeps of it."""
         with self._lock:
-            kept = sorted(self._due.values(), key=lambda due: due.step)
-        return [{"step": due.step, "token": due.token, "parameters": due.parameters} for due in kept]
+            kept = sorted(self._due.values(), key=lambda due: due.clocks.step)
+        return [{**due.clocks._asdict(), "token": due.token, "parameters": due.parameters} for due in kept]

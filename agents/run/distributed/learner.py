@@ -17,7 +17,7 @@ from trailkit.agents.run.distributed.role import Stopped, answer
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation, record_update
 from trailkit.agents.run.lock import locked
-from trailkit.agents.run.metrics import MetricsLog
+from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.configs.schema import LearnerKind, TrainConfig
 from trailkit.replay.base import ReplayTimeout, Table
 from trailkit.replay.reverb import ReverbSampler
@@ -59,8 +59,6 @@ class LearnerRole(KeepsEpisodes):
             log.resume(learning.steps)
             if learning.steps == 0:
                 self._checkpoint(learning)
-            elif learning.owes_evaluation():
-                self._wants_evaluation(learning)
             try:
                 self._learn(learning, log)
             except Stopped:
@@ -91,7 +89,7 @@ class LearnerRole(KeepsEpisodes):
     def next_evaluation(self) -> tuple[int, str, Any] | None:
         """The oldest policy that is to be evaluated: its step, its token, and a reference to its weights."""
         due = self._backlog.oldest()
-        return None if due is None else (due.step, due.token, [due.reference])
+        return None if due is None else (due.clocks.step, due.token, [due.reference])
 
     def evaluated(self, step: int, token: str, result: Evaluation) -> None:
         """Takes the result of an evaluation; a second one of the same policy is dropped."""
@@ -128,9 +126,10 @@ class LearnerRole(KeepsEpisodes):
     def _restore(self, learning: Learning) -> None:
         """Takes over the newest checkpoint, and the policies that were not evaluated when the process before ended."""
         state = learning.restore() or {}
-        for due in state.get("due", []):  # checkpoints that an earlier version wrote have none
+        for due in state.get("due", []):  # earlier versions wrote none, and then steps alone
             if not learning.evaluated(due["step"]):
-                self._backlog.add(Due(**due, reference=ray.put(due["parameters"])))
+                clocks = Clocks(due["step"], due.get("actor_steps", 0), due.get("seconds", learning.seconds))
+                self._backlog.add(Due(clocks, due["token"], due["parameters"], ray.put(due["parameters"])))
 
     def _checkpoint(self, learning: Learning) -> None:
         learning.checkpoint({"due": self._backlog.state()})
@@ -139,6 +138,8 @@ class LearnerRole(KeepsEpisodes):
         config, began, before = self.config, time.monotonic(), learning.seconds
         updates = learning.updates(None if config.learner is LearnerKind.bc else self)
         self._log_actors(log)
+        if learning.owes_evaluation():
+            self._wants_evaluation(learning)
         learned, logged, at = learning.steps, self._actor_steps, time.monotonic()
         while learning.steps < config.steps and not self._stop.is_set():
             record_update(learning, log, next(updates), self._actor_steps)
@@ -173,7 +174,8 @@ class LearnerRole(KeepsEpisodes):
                 "step %d is not evaluated, since %d wait for it already: raise evaluation.every", step, _BACKLOG
             )
             return
-        self._backlog.add(Due(step, uuid.uuid4().hex, parameters, reference))
+        clocks = Clocks(step, self._actor_steps, learning.seconds)
+        self._backlog.add(Due(clocks, uuid.uuid4().hex, parameters, reference))
 
     def _publish(self, learning: Learning) -> None:
         parameters = on_cpu(learning.snapshot().parameters)
@@ -196,9 +198,9 @@ class LearnerRole(KeepsEpisodes):
         return state
 
     def _log_evaluations(self, learning: Learning, log: MetricsLog) -> None:
-        for step, result in self._backlog.results():
-            record_evaluation(learning, log, step, self._actor_steps, result)
-            self._backlog.remove(step)
+        for due, result in self._backlog.results():
+            record_evaluation(learning.folder, log, due.clocks, result)
+            self._backlog.remove(due.clocks.step)
 
     def _finish(self, learning: Learning, log: MetricsLog) -> None:
         """Waits for the evaluations that are still to come, unless the program is being stopped."""

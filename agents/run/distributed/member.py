@@ -84,7 +84,7 @@ class Member:
             self.result, self.run, self.done = ray.get(run), None, True
         except RayTaskError as error:
             if isinstance(error.cause, UserError) and not isinstance(error.cause, ReplayTimeout):
-                raise UserError(str(error.cause)) from None
+                raise type(error.cause)(str(error.cause)) from None
             self._failed(error)
             ray.kill(self.handle, no_restart=False)  # whatever state it is in
         except RayActorError as error:

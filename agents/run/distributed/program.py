@@ -109,7 +109,7 @@ class Program:
                 return bool(ray.get(self.learner.run, timeout=_STOP_WITHIN_S))
             except (GetTimeoutError, RayError) as error:
                 if isinstance(error, RayTaskError) and isinstance(error.cause, UserError):
-                    raise UserError(str(error.cause)) from None
+                    raise type(error.cause)(str(error.cause)) from None
                 _log.warning("the learner left no checkpoint of its last steps: %s", reason(error))
         return False
 

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3
@@ -62,14 +63,71 @@ def test_of_the_last_step_the_evaluation_of_the_most_episodes_counts(tmp_path: P
     assert (row.episodes, row.success, row.best, row.last) == (100, 0.7, 1.0, (1.0, 0.7))
 
 
+def test_evaluations_by_hand_count_where_the_training_made_none(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [1.0])
+    later = folder / "evaluations" / "000000500"
+    write_evaluation(later / "seed0_episodes20", [i < 15 for i in range(20)])
+    write_evaluation(later / "seed7_episodes10", [i < 9 for i in range(10)])
+    run = read_run(folder)
+    assert (run.row.learner_steps, run.row.episodes, run.row.success, run.row.last) == (500, 20, 0.75, (1.0, 0.75))
+    (folder / "evaluations" / "000000400" / "eval_info.json").unlink()
+    assert read_run(folder).row.last == (0.75,)
+
+
+def test_what_cannot_be_compared_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fresh, good, damaged = (
+        make_run(tmp_path / name, shares) for name, shares in (("a", []), ("b", [0.5]), ("c", [0.5]))
+    )
+    (damaged / "evaluations" / "000000400" / "eval_info.json").write_text('{"per_episode": [')
+    main(["compare", *map(str, (fresh, good, damaged, tmp_path / "none"))])
+    said = capsys.readouterr()
+    assert said.out.count("| lift |") == 1
+    assert [line[:9] for line in said.err.splitlines()] == 3 * ["left out:"]
+    assert re.search(r"a has no evaluation yet: trailkit evaluate run=\S*a makes one\n", said.err)
+    assert re.search(r"000000400/eval_info.json is damaged: remove it, and evaluate again", said.err)
+    with pytest.raises(SystemExit):
+        main(["compare", str(damaged)])
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_a_run_that_diverged_before_its_first_evaluation_is_said_to_have(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [])
+    (folder / "metrics.csv").write_text("step,actor_steps,seconds,critic_loss\n13,400,5.0,nan\n")
+    with pytest.raises(UserError, match=r"no evaluation yet: .*; the run has diverged, critic_loss not finite: start"):
+        read_run(folder)
+
+
+def test_a_run_without_metrics_is_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [0.5])
+    (folder / "metrics.csv").unlink()
+    with pytest.raises(UserError, match="has no metrics of step 400"):
+        read_run(folder)
+
+
+def test_ten_runs_that_are_as_good_are_seldom_told_apart(tmp_path: Path) -> None:
+    folders = [make_run(tmp_path / f"seed{seed}", [0.7], seed=seed) for seed in range(10)]
+    runs = [read_run(folder) for folder in folders]
+    random, told = np.random.default_rng(0), 0
+    for _ in range(100):
+        solved = random.random((10, 50)) < 0.7
+        drawn = [
+            replace(run, row=replace(run.row, success=row.mean()), outcomes=dict(enumerate(row.tolist())))
+            for run, row in zip(runs, solved, strict=True)
+        ]
+        told += any(contest.verdict.word != "cannot tell" for contest in contests(drawn))
+    assert told <= 8
+
+
 def test_the_table_is_printed_and_written_with_its_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [make_run(tmp_path / "b", [0.5]), make_run(tmp_path / "a", [0.9], method="gail")]
     out = tmp_path / "docs" / "table.md"
     main(["compare", *map(str, runs), f"out={out}"])
     lines = capsys.readouterr().out.splitlines()
     assert lines == out.read_text().splitlines()
-    assert lines[2].startswith("| lift | gail | 2 | 90% [79, 96] of 50 | 120 |")
-    assert lines[5] == "lift: gail against trail: better: +40 points of success, p = 1.9e-06"
+    assert lines[2].startswith("| a | lift | gail | 2 | 90% [79, 96] of 50 | 120 |")
+    assert lines[5] == (
+        "lift: gail against trail: better: +40 points of success, p = 1.9e-06, by 50 episodes that both played"
+    )
     report = json.loads(out.with_suffix(".json").read_text())
     assert [row["method"] for row in report["runs"]] == ["gail", "trail"]
     assert [row["findings"] for row in report["runs"]] == [[], []]
@@ -153,12 +211,14 @@ def test_a_page_holds_all_and_needs_nothing_else(tmp_path: Path, capsys: pytest.
             rows += [[100 * i, 400 * i, 9 * i, 5, "", 0.8] for i in range(1, 5)]
             rows += [[100 * i, 400 * i, 9 * i, "", 0.2 * i, ""] for i in range(2, 5)]
             csv.writer(file).writerows(rows)
-        write_video(run / "videos" / "000000400" / "eval_episode_0.mp4", [np.zeros((16, 16, 3), np.uint8)])
+        for step in ("000000300", "000000400", "untrained"):
+            write_video(run / "videos" / step / "eval_episode_0.mp4", [np.zeros((16, 16, 3), np.uint8)])
     out = tmp_path / "made" / "page.html"
     main(["compare", *map(str, runs), f"out={out}"])
     page = out.read_text()
     assert "run&lt;1&gt;" in page and "run<1>" not in page
     assert page.count("<video") == 3 and page.count('src="data:video/mp4;base64,') == 3
+    assert page.count("step 400: eval_episode_0</figcaption>") == 3
     assert page.count("<img") == 2
     assert "lift: trail against gail: better: +80 points" in page
     assert "<td>method</td><td>gail</td><td>trail</td>" in page

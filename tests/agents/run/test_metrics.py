@@ -56,10 +56,10 @@ def test_columns_may_come_later(tmp_path):
         log.write(2, 2, 2.0, {"a": 2.0, "c": 3.0})
         log.write(3, 3, 3.0, {"b": 4.0})
     assert (tmp_path / "metrics.csv").read_text().splitlines() == [
-        "step,actor_steps,seconds,b,a,c",
-        "1,1,1.0,1.0,,",
-        "2,2,2.0,,2.0,3.0",
-        "3,3,3.0,4.0,,",
+        "step,actor_steps,seconds,a,b,c",
+        "1,1,1.0,,1.0,",
+        "2,2,2.0,2.0,,3.0",
+        "3,3,3.0,,4.0,",
     ]
 
 
@@ -118,7 +118,8 @@ def test_what_killed_processes_left_aside_is_swept_up(tmp_path):
 def test_histograms_are_the_last_columns_with_their_bins_in_order(tmp_path):
     shares = {"logits[10]": 0.5, "logits[-1.5]": 0.3, "logits[2]": 0.2}
     with MetricsLog(tmp_path) as log:
-        log.write(1, 2, 0.5, {**shares, "zeal": 1.0, "loss": 2.0})
+        log.write(1, 2, 0.5, {**shares, "zeal": 1.0})
+        log.write(2, 4, 1.5, {"loss": 2.0})
     header = (tmp_path / "metrics.csv").read_text().splitlines()[0]
     assert header.endswith("seconds,loss,zeal,logits[-1.5],logits[2],logits[10]")
     assert histograms({**shares, "loss": 2.0}) == {"logits": {-1.5: 0.3, 2.0: 0.2, 10.0: 0.5}}

@@ -5,8 +5,12 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from trailkit.agents.run import workers as workers_module
@@ -177,6 +181,20 @@ def test_a_worker_that_dies_is_an_error(run: Path) -> None:
         assert workers._pool is not None
         os.kill(next(iter(workers._pool._processes)), signal.SIGKILL)
         list(played)
+
+
+def test_workers_end_with_what_they_work_for(run: Path) -> None:
+    words = ["evaluate", f"run={run}", "episodes=10000", "workers=2"]
+    command = subprocess.Popen([sys.executable, "-m", "trailkit.agents.run.cli", *words])
+    working: list[psutil.Process] = []
+    while len(working) < 2:  # for longer than it takes to begin
+        assert command.poll() is None
+        left = psutil.Process(command.pid).children(recursive=True)
+        working = [process for process in left if process.cpu_times().user > 5]
+        time.sleep(0.1)
+    command.kill()
+    command.wait()
+    assert psutil.wait_procs(left, timeout=20)[1] == []
 
 
 def test_workers_are_as_many_as_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:

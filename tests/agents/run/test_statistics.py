@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from trailkit.agents.run.statistics import (
+    Verdict,
+    adjusted,
     compare_methods,
     compare_policies,
     interquartile_interval,
@@ -131,12 +133,35 @@ def test_what_cannot_be_told_says_how_many_would_do() -> None:
     others = {key: key < 17 for key in range(20)}
     found = compare_policies(ours, others)
     assert str(found) == (
-        "cannot tell: -25 points of success, p = 0.062; if that is what they differ by, some 29 episodes each "
-        "would tell"
+        "cannot tell: -25 points of success, p = 0.062, by 20 episodes that both played; if that is what they differ "
+        "by, some 29 episodes each would tell"
     )
     assert str(compare_policies(ours, ours)) == (
-        "cannot tell: +0 points of success, p = 1; no number of episodes would be likely to tell so small a difference"
+        "cannot tell: +0 points of success, p = 1, by 20 episodes that both played; if that is what they differ by, no "
+        "number of episodes would be likely to tell"
     )
+
+
+@pytest.mark.parametrize("shift", [0, 100], ids=["paired", "unpaired"])
+def test_how_many_would_do_is_never_what_did_not(shift: int) -> None:
+    for played in range(1, 7):
+        ours = {key: True for key in range(played)}
+        found = compare_policies(ours, {key + shift: False for key in range(played)})
+        if found.word == "cannot tell":
+            assert found.needed is not None
+            assert found.needed > played
+            assert shift or found.needed >= 6
+    few = compare_methods([[True] * 9 + [False], [True] * 10], [[False] * 7 + [True] * 3, [True, False] * 5])
+    assert (few.word, few.needed) == ("cannot tell", 3)
+
+
+def test_p_values_of_several_comparisons_agree_with_statsmodels(random: np.random.Generator) -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    for _ in range(100):
+        values = random.uniform(0, 0.2, random.integers(1, 8))
+        verdicts = [Verdict(0.1, value, None, "seeds", "") for value in values]
+        found = [verdict.p_value for verdict in adjusted(verdicts, len(values))]
+        np.testing.assert_allclose(found, multitest.multipletests(values, method="holm")[1])
 
 
 def test_policies_that_share_no_episode_are_compared_by_fishers_test() -> None:
@@ -144,7 +169,7 @@ def test_policies_that_share_no_episode_are_compared_by_fishers_test() -> None:
     found = compare_policies(ours, others)
     assert found.p_value == pytest.approx(2 / math.comb(20, 10))
     assert found.word == "better"
-    assert str(found) == "better: +100 points of success, p = 1.1e-05"
+    assert str(found) == "better: +100 points of success, p = 1.1e-05, by 10 and 10 episodes"
 
 
 def runs(random: np.random.Generator, shares: list[float]) -> list[list[bool]]:

@@ -1,11 +1,12 @@
 from trailkit.agents.run.distributed.backlog import Backlog, Due
 from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
+from trailkit.agents.run.metrics import Clocks
 
 RESULT = Evaluation(0, (EpisodeResult(0, 0, 1.0, 1.0, True, True, 20, 5),), 0.1)
 
 
 def due(step: int, token: str = "a") -> Due:
-    return Due(step, token, {}, None)
+    return Due(Clocks(step, 2 * step, 0.5), token, {}, None)
 
 
 def test_the_oldest_policy_comes_first() -> None:
@@ -24,7 +25,7 @@ def test_a_policy_stays_until_its_result_is_written() -> None:
     backlog.finish(10, "a", RESULT)
     assert backlog.oldest() is None
     assert (len(backlog), 10 in backlog, [kept["step"] for kept in backlog.state()]) == (1, True, [10])
-    assert backlog.results() == [(10, RESULT)]
+    assert backlog.results() == [(due(10), RESULT)]
     backlog.remove(10)
     assert (len(backlog), 10 in backlog, backlog.state(), backlog.results()) == (0, False, [], [])
 
@@ -40,9 +41,9 @@ def test_a_result_that_nobody_waits_for_is_dropped() -> None:
 
 def test_a_checkpoint_keeps_all_but_the_references() -> None:
     backlog = Backlog()
-    backlog.add(Due(20, "b", {"policy": {}}, object()))
-    backlog.add(Due(10, "a", {}, object()))
+    backlog.add(Due(Clocks(20, 40, 0.5), "b", {"policy": {}}, object()))
+    backlog.add(Due(Clocks(10, 20, 0.25), "a", {}, object()))
     assert backlog.state() == [
-        {"step": 10, "token": "a", "parameters": {}},
-        {"step": 20, "token": "b", "parameters": {"policy": {}}},
+        {"step": 10, "actor_steps": 20, "seconds": 0.25, "token": "a", "parameters": {}},
+        {"step": 20, "actor_steps": 40, "seconds": 0.5, "token": "b", "parameters": {"policy": {}}},
     ]
