@@ -70,7 +70,7 @@ class AdversarialReward:
             return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
 
     @torch.no_grad()
-    def reward(self, transition: Transition) -> Float[Tensor, "batch n"]:
+    def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
         """Judges all next observations with the weights of now."""
         cameras = self.discriminator.cameras
         shape = transition.next_observation[cameras[0]].shape[:2]
