@@ -16,7 +16,7 @@ from trailkit.agents.bc import BC, BCSettings
 from trailkit.agents.d4pg import D4PG, D4PGSettings
 from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
 from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
-from trailkit.agents.stop import EarlyStop, Never
+from trailkit.agents.stop import ByDiscriminator, Never
 from trailkit.configs.schema import (
     Constraint,
     EncoderConfig,
@@ -142,7 +142,7 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
         if config.learner is LearnerKind.adversarial:
             reward_model = _make_reward_model(config, settings, device)
             if actor.early_stop:
-                stop = EarlyStop(_make_discriminator(config, settings), actor.patience, actor.min_steps)
+                stop = ByDiscriminator(_make_discriminator(config, settings), actor.patience, actor.min_steps)
         critic = _make_d4pg(config, network.to(device), settings, action_size)
         learner = Adversarial(reward_model or EnvironmentReward(), critic, config.demos_in_replay)
     acting = make_policy_network(config.encoder, settings, action_size)
