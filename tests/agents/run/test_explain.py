@@ -74,6 +74,12 @@ def test_the_step_at_which_an_actor_gives_up_is_found() -> None:
     assert stopped(agent, moments[5::-1]) is None
 
 
+def test_a_reward_belongs_to_the_observation_that_it_came_with() -> None:
+    agent = made("d4pgfd", "env.proprioception=false", "actor.early_stop=ground_truth", "actor.patience=1")
+    moments = [Moment({}, np.zeros(4, "f4"), reward, False) for reward in (0.0, 0.0, 1.0, 0.0, 0.0)]
+    assert stopped(agent, moments) == 2
+
+
 def test_a_cloned_policy_has_only_its_actions_to_show(moments: list[Moment]) -> None:
     found = explain(made("bc", "env.proprioception=false"), moments, as_tensors(pictures(1, 1)))
     assert (found.discriminator, found.critic, found.stopped) == (None, None, None)
