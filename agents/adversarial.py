@@ -1,4 +1,4 @@
-"""Imitation by a learned reward: GAIL, DAC and TRAIL, by what is put in."""
+"""Imitation by a reward of choice: GAIL, DAC, TRAIL and their controls, by what is put in."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -48,7 +48,8 @@ class Adversarial:
         metrics = self._reward_model.update(batch)
         agent, expert = batch.train
         if self._demos_in_replay:
-            learned = self._rl.step(self._rewarded(concatenate(agent, expert)), len(expert.steps))
+            both, expert_rows = concatenate(agent, expert), len(expert.steps)
+            learned = self._rl.step(self._rewarded(both, expert_rows), expert_rows)
         else:
             learned = self._rl.step(self._rewarded(agent))
         return {**metrics, **learned}
@@ -67,8 +68,8 @@ class Adversarial:
         self._reward_model.load_state_dict(state["reward_model"])
         self._rl.load_state_dict(state["rl"])
 
-    def _rewarded(self, transition: Transition) -> Transition:
-        reward = self._reward_model.reward(transition)
+    def _rewarded(self, transition: Transition, expert_rows: int = 0) -> Transition:
+        reward = self._reward_model.reward(transition, expert_rows)
         real = torch.arange(reward.shape[1], device=reward.device) < transition.steps[:, None]
         return transition._replace(reward=torch.where(real, reward, 0.0))
 

@@ -64,8 +64,8 @@ class StopRule(Protocol):
     def reset(self) -> None:
         """Begins an episode."""
 
-    def __call__(self, observation: Observation) -> bool:
-        """Says whether the episode ends with this observation."""
+    def __call__(self, observation: Observation, reward: float) -> bool:
+        """Says whether the episode ends with this observation, which came with this reward of the environment's."""
 
 
 @runtime_checkable

@@ -1,4 +1,7 @@
-"""When an actor gives up an episode: never, or when the discriminator says that it goes well (AES)."""
+"""When an actor gives up an episode: never, after some steps, or when it goes well by some score (TRAIL, sec. 5, AES).
+
+The loop must end such an episode as a truncation: its discount stays 1, or the good states would be punished.
+"""
 
 import bisect
 import copy
@@ -20,9 +23,29 @@ class Never:
     def reset(self) -> None:
         """Begins an episode: nothing to do."""
 
-    def __call__(self, observation: Observation) -> bool:
+    def __call__(self, observation: Observation, reward: float) -> bool:
         """Goes on."""
         return False
+
+
+class AfterSteps:
+    """Stops every episode after a fixed number of steps: the paper's fixed early stopping (TRAIL, Fig. 9)."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self.reset()
+
+    def load(self, parameters: Parameters) -> None:
+        """Needs no weights."""
+
+    def reset(self) -> None:
+        """Begins an episode."""
+        self._taken = 0
+
+    def __call__(self, observation: Observation, reward: float) -> bool:
+        """Counts a step."""
+        self._taken += 1
+        return self._taken >= self._steps
 
 
 class AboveMedian:
@@ -46,15 +69,14 @@ class AboveMedian:
         return self._consecutive >= self._patience and count >= self._min_steps
 
 
-class EarlyStop:
-    """Stops when the discriminator's score exceeds the episode's median for `patience` steps on end.
+class ByDiscriminator:
+    """Stops when the discriminator's score exceeds the episode's median for `patience` steps on end: adaptive AES.
 
     Successful frames then stay rare among the agent's, so that success remains a mark of the expert (TRAIL, sec. 5).
-    The loop must end the episode as a truncation: its discount stays 1, or the good states would be punished.
     """
 
     def __init__(self, discriminator: Discriminator, patience: int = 10, min_steps: int = 0) -> None:
-        """Copies the discriminator.
+        """Copies the discriminator, onto the CPU.
 
         Args:
             discriminator: scores the frames.
@@ -62,7 +84,7 @@ class EarlyStop:
             min_steps: no episode stops before so many steps. The paper has none, but scores that change slowly
                 stop most episodes long before a success.
         """
-        self._discriminator = copy.deepcopy(discriminator).requires_grad_(False)
+        self._discriminator = copy.deepcopy(discriminator).cpu().requires_grad_(False).eval()
         self._patience = patience
         self._min_steps = min_steps
         self.reset()
@@ -75,9 +97,31 @@ class EarlyStop:
         """Begins an episode."""
         self._exceeded = AboveMedian(self._patience, self._min_steps)
 
-    def __call__(self, observation: Observation) -> bool:
+    def __call__(self, observation: Observation, reward: float) -> bool:
         """Scores one frame, unbatched, and says whether to stop."""
         frame = {camera: np.asarray(observation[camera])[None] for camera in self._discriminator.cameras}
         with torch.inference_mode():
             logit = self._discriminator(as_tensors(frame)).item()
         return self._exceeded(logit)
+
+
+class ByReward:
+    """Stops by the same rule on the environment's own reward: the paper's upper bound for AES (TRAIL, Fig. 9).
+
+    It waits for no number of steps: a reward that is 0 before the task is solved stops nothing too early.
+    """
+
+    def __init__(self, patience: int = 10) -> None:
+        self._patience = patience
+        self.reset()
+
+    def load(self, parameters: Parameters) -> None:
+        """Needs no weights."""
+
+    def reset(self) -> None:
+        """Begins an episode."""
+        self._exceeded = AboveMedian(self._patience, min_steps=0)
+
+    def __call__(self, observation: Observation, reward: float) -> bool:
+        """Takes a reward for the score, and says whether to stop."""
+        return self._exceeded(reward)

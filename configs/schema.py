@@ -32,6 +32,7 @@ class LearnerKind(Enum):
 
     adversarial = "adversarial"  # a discriminator's reward, on agent and expert transitions
     d4pg = "d4pg"  # the environment's reward, on agent and expert transitions
+    oracle = "oracle"  # 1 on the expert's transitions, 0 on the agent's
     bc = "bc"  # the expert's actions
 
 
@@ -41,6 +42,23 @@ class Constraint(Enum):
     none = "none"
     early = "early"  # the first frames of every episode
     random = "random"  # a random policy in the expert's and in the agent's environment
+
+
+class Features(Enum):
+    """What the discriminator's head judges."""
+
+    own = "own"  # an encoder's output that is trained with it
+    random = "random"  # that of an encoder as it was initialised
+    critic = "critic"  # that of the encoder that the agent's critic trains
+
+
+class EarlyStop(Enum):
+    """By what an actor gives an episode up."""
+
+    never = "never"
+    adaptive = "adaptive"  # the discriminator's score is above the episode's median
+    fixed = "fixed"  # its number of steps
+    ground_truth = "ground_truth"  # the environment's reward is above the episode's median
 
 
 class RewardForm(Enum):
@@ -151,9 +169,14 @@ class DiscriminatorConfig:
 
     learning_rate: float = 1e-4
     crop: int = 56  # pixels, of the larger picture that is kept
+    features: Features = Features.own
     constraint: Constraint = Constraint.none
     flip_labels: bool = False
     gradient_penalty: float = 0.0
+    spectral_norm: bool = False
+    dropout: float = 0.0  # of the embedding's entries
+    label_smoothing: float = 0.0  # how far the expert's label is below 1
+    positive_prior: float | None = None  # the share of the agent's frames that are as good as the expert's: PU learning
     reward: RewardForm = RewardForm.gail
     max_reward: float | None = None
     augment: bool = True
@@ -165,9 +188,10 @@ class ActorConfig:
 
     exploration: list[float] = field(default_factory=lambda: [0.15, 0.3])  # one is drawn for each episode
     noise_correlation: float = 0.0  # of the exploration noise from step to step, below 1
-    early_stop: bool = False
-    patience: int = 10
-    min_steps: int = 0  # no episode is given up before
+    early_stop: EarlyStop = EarlyStop.never
+    patience: int = 10  # steps on end above the median
+    min_steps: int = 0  # adaptive: no episode is given up before
+    fixed_steps: int = 50  # fixed: every episode is given up after
     random_steps: int = 2000  # of a uniformly random policy, before learning begins
 
 
@@ -256,6 +280,8 @@ class TrainConfig:
         _at_least(1, **{"the number of actor.exploration": len(self.actor.exploration)})
         if not 0 <= self.actor.noise_correlation < 1:
             raise UserError(f"actor.noise_correlation={self.actor.noise_correlation}: it must be in [0, 1)")
+        _at_least(1, actor__patience=self.actor.patience, actor__fixed_steps=self.actor.fixed_steps)
+        self._check_method()
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device={self.device}: choose auto, cpu or cuda")
         if self.discriminator.constraint is Constraint.random and self.launch.kind is LaunchKind.ray:
@@ -265,6 +291,24 @@ class TrainConfig:
                 "discriminator.constraint=random needs random_demos=DIR: a random policy in the demonstrations' own "
                 "environment, see trailkit record device=random"
             )
+
+    def _check_method(self) -> None:
+        chosen = self.discriminator
+        _at_least(0, discriminator__gradient_penalty=chosen.gradient_penalty)
+        for name, share in (("dropout", chosen.dropout), ("label_smoothing", chosen.label_smoothing)):
+            if not 0 <= share < 1:
+                raise UserError(f"discriminator.{name}={share}: it must be in [0, 1)")
+        if chosen.positive_prior is not None and not 0 < chosen.positive_prior < 1:
+            raise UserError(f"discriminator.positive_prior={chosen.positive_prior}: it must be in (0, 1)")
+        if chosen.positive_prior is not None and chosen.label_smoothing:
+            raise UserError("discriminator.positive_prior and label_smoothing are two losses: give one of them")
+        if self.actor.early_stop is EarlyStop.adaptive and self.learner in (LearnerKind.d4pg, LearnerKind.oracle):
+            raise UserError(
+                f"actor.early_stop=adaptive needs a discriminator, which method={self.method} has not: choose never, "
+                "fixed or ground_truth"
+            )
+        if self.learner is LearnerKind.oracle and not self.demos_in_replay:
+            raise UserError("learner=oracle pays for the expert's transitions: demos_in_replay=false leaves it none")
 
 
 @dataclass

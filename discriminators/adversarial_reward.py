@@ -50,18 +50,20 @@ class AdversarialReward:
             settings: of the optimiser.
             seed: of all that is drawn.
         """
-        self.discriminator = discriminator
+        self.discriminator = discriminator.eval()
         self._augmentation = augmentation
         self._loss = loss
         self._reward = reward
         self._generator = torch.Generator().manual_seed(seed)
         learning_rate = (settings or AdversarialRewardSettings()).learning_rate
-        self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=learning_rate, fused=True)
+        self._optimizer = torch.optim.Adam(discriminator.trained.parameters(), lr=learning_rate, fused=True)
 
     def update(self, batch: ImitationBatch) -> dict[str, float]:
         """Makes one update on the frames `observation` of all four sources, in one forward pass."""
+        self.discriminator.train()  # in which spectral norms are followed, if there are any
         judgement = self._judge(batch)
         loss = self._loss(judgement)
+        self.discriminator.eval()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
@@ -70,7 +72,7 @@ class AdversarialReward:
             return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
 
     @torch.no_grad()
-    def reward(self, transition: Transition) -> Float[Tensor, "batch n"]:
+    def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
         """Judges all next observations with the weights of now."""
         cameras = self.discriminator.cameras
         shape = transition.next_observation[cameras[0]].shape[:2]
@@ -107,7 +109,7 @@ class AdversarialReward:
         joined = {camera: torch.cat([source[camera] for source in sources]) for camera in cameras}
         augmented = self._augmentation(joined, self._generator)
         sizes = [len(source[cameras[0]]) for source in sources]
-        expert, agent, *constraint = self.discriminator(augmented).split(sizes)
+        expert, agent, *constraint = self.discriminator(augmented, self._generator).split(sizes)
         frames = {camera: images.split(sizes) for camera, images in augmented.items()}
         return Judgement(
             train=Logits(expert, agent),

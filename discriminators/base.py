@@ -53,8 +53,11 @@ class RewardModel(Protocol):
     def update(self, batch: ImitationBatch) -> Mapping[str, float]:
         """Makes one update and returns what happened in it."""
 
-    def reward(self, transition: Transition) -> Float[Tensor, "batch n"]:
-        """Returns the rewards of arriving in each of `next_observation`, padding included."""
+    def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
+        """Returns the rewards of arriving in each of `next_observation`, padding included.
+
+        The last `expert_rows` rows are the expert's, for a reward that may know it.
+        """
 
     def weights(self) -> Mapping[str, Tensor]:
         """A copy of the weights, for actors that stop early by them; may be empty."""

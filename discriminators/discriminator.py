@@ -2,11 +2,13 @@
 
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from trailkit.discriminators.augmentation import centre_crop
 from trailkit.discriminators.base import FrameEncoder
+from trailkit.discriminators.frozen import FrozenEncoder
 from trailkit.replay.transition import Observation
 
 
@@ -17,9 +19,17 @@ class Discriminator(nn.Module):
     sees. The head is an MLP with ReLU (TRAIL, app. H).
     """
 
-    def __init__(self, encoder: FrameEncoder, hidden: tuple[int, ...] = (32, 32)) -> None:
+    def __init__(self, encoder: FrameEncoder, hidden: tuple[int, ...] = (32, 32), dropout: float = 0.0) -> None:
+        """Puts a new head on the encoder.
+
+        Args:
+            encoder: with which frames are embedded; a `FrozenEncoder` is not trained.
+            hidden: the widths of the head's layers.
+            dropout: the probability with which each entry of an embedding is left out while the discriminator trains.
+        """
         super().__init__()
         self.encoder = encoder
+        self._dropout = dropout
         layers: list[nn.Module] = []
         for before, after in pairwise((encoder.embedding, *hidden)):
             layers += [nn.Linear(before, after), nn.ReLU()]
@@ -30,8 +40,32 @@ class Discriminator(nn.Module):
         """The cameras that it looks at."""
         return tuple(self.encoder.image_sizes)
 
-    def forward(self, observation: Observation) -> Float[Tensor, " batch"]:
-        """Judges the centres of the images; those that are cropped already are their own centres."""
+    @property
+    def trained(self) -> nn.Module:
+        """What its own loss trains."""
+        return self.head if isinstance(self.encoder, FrozenEncoder) else self
+
+    def forward(self, observation: Observation, training: torch.Generator | None = None) -> Float[Tensor, " batch"]:
+        """Judges the centres of the images; those that are cropped already are their own centres.
+
+        Args:
+            observation: [B, H, W, 3] a camera.
+            training: draws what is dropped, in training.
+        """
         crops = {camera: centre_crop(observation[camera], size) for camera, size in self.encoder.image_sizes.items()}
-        logits: Tensor = self.head(self.encoder(crops))
+        features = self.encoder(crops)
+        if training is not None and self._dropout:
+            features = drop(features, self._dropout, training)
+        logits: Tensor = self.head(features)
         return logits.squeeze(1)
+
+
+def drop(
+    features: Float[Tensor, "batch width"], rate: float, generator: torch.Generator
+) -> Float[Tensor, "batch width"]:
+    """Sets entries to 0 with probability `rate` and divides the others by 1 - rate, so that their mean is the same.
+
+    See "Dropout", Srivastava et al. 2014, and for discriminators Orsini et al. 2021 (https://arxiv.org/abs/2106.00672).
+    """
+    kept = torch.rand(features.shape, generator=generator) >= rate
+    return features * kept.to(features.device) / (1 - rate)

@@ -10,13 +10,13 @@ from trailkit.replay.transition import ImitationBatch, Transition
 
 
 class EnvironmentReward:
-    """Passes on the rewards as they were stored and learns nothing: DPGfD instead of adversarial imitation."""
+    """Passes on the rewards as they were stored and learns nothing: D4PG from demonstrations."""
 
     def update(self, batch: ImitationBatch) -> dict[str, float]:
         """Has nothing to update."""
         return {}
 
-    def reward(self, transition: Transition) -> Float[Tensor, "batch n"]:
+    def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
         """Returns the stored rewards."""
         reward: Tensor = transition.reward
         return reward

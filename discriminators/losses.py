@@ -1,6 +1,7 @@
 """Losses of the discriminator, to be minimised; logits are high for the expert.
 
-`with_…` functions take a loss and return one, so that methods are compositions: TRAIL is
+`binary_cross_entropy`, `smoothed_cross_entropy` and `positive_unlabelled` are losses of the training frames; `with_…`
+functions take a loss and return one, so that methods are compositions: TRAIL is
 `with_accuracy_constraint(binary_cross_entropy)`, DAC `with_gradient_penalty(binary_cross_entropy)`.
 """
 
@@ -28,6 +29,41 @@ def balanced_accuracy(expert: Float[Tensor, " expert"], agent: Float[Tensor, " a
 def binary_cross_entropy(judgement: Judgement) -> Tensor:
     """GAIL's loss (TRAIL, eq. 1)."""
     return cross_entropy(*judgement.train)
+
+
+def smoothed_cross_entropy(smoothing: float) -> DiscriminatorLoss:
+    """GAIL's loss with the label of the expert's frames at 1 - smoothing; that of the agent's stays 0.
+
+    -(1 - smoothing) mean log D(expert) - smoothing mean log(1 - D(expert)) - mean log(1 - D(agent)): frames that the
+    expert alone has settle at D = 1 - smoothing instead of 1. See "Improved Techniques for Training GANs", Salimans
+    et al. 2016, sec. 3.4 (https://arxiv.org/abs/1606.03498).
+    """
+
+    def smoothed(judgement: Judgement) -> Tensor:
+        expert, agent = judgement.train
+        return cross_entropy(expert, agent) + smoothing * expert.mean()  # softplus(l) is softplus(-l) + l
+
+    return smoothed
+
+
+def positive_unlabelled(prior: float, beta: float = 0.0) -> DiscriminatorLoss:
+    """Takes the agent's frames for unlabelled, of which a share is as good as the expert's, instead of for bad.
+
+    -prior mean log D(expert) + max(-beta, -mean log(1 - D(agent)) + prior mean log(1 - D(expert))). The second term
+    estimates the loss on the agent's bad frames alone, which cannot be negative, but its estimate can. See
+    "Positive-Unlabeled Reward Learning", Xu & Denil 2019 (https://arxiv.org/abs/1911.00459).
+
+    Args:
+        prior: The share of the agent's frames that are as good, in (0, 1).
+        beta: How far below 0 the estimate may fall before it is held, and its gradient with it.
+    """
+
+    def unlabelled(judgement: Judgement) -> Tensor:
+        expert, agent = judgement.train
+        negative = F.softplus(agent).mean() - prior * F.softplus(expert).mean()
+        return prior * F.softplus(-expert).mean() + negative.clamp_min(-beta)
+
+    return unlabelled
 
 
 def with_accuracy_constraint(loss: DiscriminatorLoss, flip_labels: bool = False) -> DiscriminatorLoss:

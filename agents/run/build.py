@@ -1,4 +1,4 @@
-"""The composition root: from configuration to the objects that run. The only place that knows all the parts."""
+"""The composition root: from configuration to the objects that run. It and the two `build_…` know all the parts."""
 
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,35 +14,17 @@ from trailkit.agents.adversarial import Adversarial
 from trailkit.agents.base import Learner, StopRule, as_tensors
 from trailkit.agents.bc import BC, BCSettings
 from trailkit.agents.d4pg import D4PG, D4PGSettings
-from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
-from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
-from trailkit.agents.stop import EarlyStop, Never
-from trailkit.configs.schema import (
-    Constraint,
-    EncoderConfig,
-    EncoderKind,
-    EnvConfig,
-    LearnerKind,
-    ReplayBackend,
-    RewardForm,
-    TrainConfig,
-)
+from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.agents.run.build_networks import make_critic_head, make_policy_network
+from trailkit.agents.run.build_reward import make_reward_model, make_stop
+from trailkit.agents.stop import Never
+from trailkit.configs.schema import Constraint, EnvConfig, LearnerKind, ReplayBackend, TrainConfig
 from trailkit.demos.store import DemoStore
 from trailkit.demos.stream import load_replay
-from trailkit.discriminators import rewards
-from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
-from trailkit.discriminators.augmentation import Augmentation, AugmentationSettings
-from trailkit.discriminators.base import DiscriminatorLoss, RewardFunction
-from trailkit.discriminators.discriminator import Discriminator
-from trailkit.discriminators.environment_reward import EnvironmentReward
-from trailkit.discriminators.losses import (
-    binary_cross_entropy,
-    with_accuracy_constraint,
-    with_gradient_penalty,
-)
+from trailkit.discriminators.adversarial_reward import AdversarialReward
+from trailkit.discriminators.base import RewardModel
 from trailkit.envs.actions import make_controller
 from trailkit.envs.errors import UserError
-from trailkit.envs.robot import PROPRIOCEPTION_SIZE
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.replay.base import Replay, Sampler, Table
 from trailkit.replay.episode import Episode
@@ -50,19 +32,9 @@ from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.mix import constrained_pairs, pairs
 from trailkit.replay.reverb import ReverbReplay
 
-_ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]] = {
-    EncoderKind.compact: CompactEncoder,
-    EncoderKind.nature: NatureEncoder,
-    EncoderKind.residual: ResidualEncoder,
-}
 _MEASURED_STEPS = 256  # of the demonstrations kept back, and of those learned from
 _HOLDOUT_EPISODES = 25  # at most, where nobody says how many; TRAIL's number (Fig. 10)
 _HOLDOUT_SHARE = 20  # of so many demonstrations, one is kept back
-_REWARDS: dict[RewardForm, RewardFunction] = {
-    RewardForm.gail: rewards.minus_log_one_minus_d,
-    RewardForm.airl: rewards.log_d_minus_log_one_minus_d,
-    RewardForm.log: rewards.log_d,
-}
 
 
 @dataclass(frozen=True)
@@ -111,43 +83,28 @@ def make_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def make_policy_network(encoder: EncoderConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:
-    """The encoder and the policy's head, freshly initialised."""
-    head = PolicyHead(encoder.embedding, _proprio_size(settings), action_size)
-    return PolicyNetwork(_make_encoder(encoder, image_sizes(settings.observation)), head)
-
-
 def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
     """Everything that learns and acts, seeded."""
     torch.manual_seed(config.seed)
     device = make_device(config.device)
     action_size = make_controller(settings.action_space).size
     network = make_policy_network(config.encoder, settings, action_size)
-    reward_model: AdversarialReward | None = None
+    learner: Learner[Any]
+    reward_model: RewardModel | None = None
     critic: D4PG | None = None
     stop: StopRule = Never()
-    actor = config.actor
     if config.learner is LearnerKind.bc:
-        learner: Learner[Any] = BC(
-            network.to(device),
-            BCSettings(
-                learning_rate=config.agent.learning_rate,
-                average_tau=config.agent.average_tau,
-                max_grad_norm=config.agent.max_grad_norm,
-                random_shift=config.agent.random_shift,
-            ),
-            config.seed,
-        )
+        learner = _make_bc(config, network.to(device))
     else:
-        if config.learner is LearnerKind.adversarial:
-            reward_model = _make_reward_model(config, settings, device)
-            if actor.early_stop:
-                stop = EarlyStop(_make_discriminator(config, settings), actor.patience, actor.min_steps)
+        reward_model = make_reward_model(config, settings, network.encoder, device)
+        stop = make_stop(config, settings, network.encoder)
         critic = _make_d4pg(config, network.to(device), settings, action_size)
-        learner = Adversarial(reward_model or EnvironmentReward(), critic, config.demos_in_replay)
+        learner = Adversarial(reward_model, critic, config.demos_in_replay)
     acting = make_policy_network(config.encoder, settings, action_size)
+    actor = config.actor
     explorer = ExplorationPolicy(acting, actor.exploration, actor.noise_correlation, config.seed)
-    return Agent(learner, explorer, GreedyPolicy(acting), stop, reward_model, critic)
+    learned = reward_model if isinstance(reward_model, AdversarialReward) else None
+    return Agent(learner, explorer, GreedyPolicy(acting), stop, learned, critic)
 
 
 def replay_backend(config: TrainConfig) -> ReplayBackend:
@@ -245,13 +202,6 @@ def make_batches(config: TrainConfig, demos: Demos, replay: Sampler | None, rand
     return _on(device, batches)
 
 
-def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
-    """Height and width of each camera's pictures."""
-    if not observation.cameras:
-        raise UserError("training needs pixels: env.cameras is empty")
-    return {camera: (observation.height, observation.width) for camera in observation.cameras}
-
-
 def _sampling_seed(config: TrainConfig, which: int) -> int:
     """A seed for each of a run's replays: with one for all they would draw in step, expert rows beside agent rows."""
     return int(np.random.SeedSequence(config.seed, spawn_key=(which,)).generate_state(1)[0])
@@ -274,17 +224,23 @@ def _on(device: torch.device, batches: Iterator[Any]) -> Iterator[Any]:
     return (as_tensors(batch, device) for batch in batches)
 
 
-def _make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> Encoder:
-    return _ENCODERS[config.kind](dict(sizes), config.embedding)
-
-
-def _proprio_size(settings: EnvSettings) -> int:
-    return PROPRIOCEPTION_SIZE if settings.observation.proprioception else 0
+def _make_bc(config: TrainConfig, network: PolicyNetwork) -> BC:
+    agent = config.agent
+    return BC(
+        network,
+        BCSettings(
+            learning_rate=agent.learning_rate,
+            average_tau=agent.average_tau,
+            max_grad_norm=agent.max_grad_norm,
+            random_shift=agent.random_shift,
+        ),
+        config.seed,
+    )
 
 
 def _make_d4pg(config: TrainConfig, network: PolicyNetwork, settings: EnvSettings, action_size: int) -> D4PG:
     agent = config.agent
-    critic = CriticHead(config.encoder.embedding, _proprio_size(settings), action_size, agent.atoms)
+    critic = make_critic_head(config.encoder, settings, action_size, agent.atoms)
     return D4PG(
         network,
         critic.to(next(network.parameters()).device),
@@ -302,41 +258,5 @@ def _make_d4pg(config: TrainConfig, network: PolicyNetwork, settings: EnvSetting
             random_shift=agent.random_shift,
             bc_weight=agent.bc_weight,
         ),
-        config.seed,
-    )
-
-
-def _make_discriminator(config: TrainConfig, settings: EnvSettings) -> Discriminator:
-    return Discriminator(_make_encoder(config.encoder, _crops(config, settings)))
-
-
-def _crops(config: TrainConfig, settings: EnvSettings) -> dict[str, tuple[int, int]]:
-    crop, sizes = config.discriminator.crop, image_sizes(settings.observation)
-    if any(crop > side for size in sizes.values() for side in size):
-        raise UserError(
-            f"discriminator.crop={crop} is larger than the pictures, {settings.observation.height}x"
-            f"{settings.observation.width}: choose a smaller crop"
-        )
-    return {camera: (crop, crop) for camera in sizes}
-
-
-def _make_reward_model(config: TrainConfig, settings: EnvSettings, device: torch.device) -> AdversarialReward:
-    discriminator = config.discriminator
-    loss: DiscriminatorLoss = binary_cross_entropy
-    if discriminator.constraint is not Constraint.none:
-        loss = with_accuracy_constraint(loss, discriminator.flip_labels)
-    if discriminator.gradient_penalty:
-        loss = with_gradient_penalty(loss, discriminator.gradient_penalty)
-    reward = _REWARDS[discriminator.reward]
-    if discriminator.max_reward is not None:
-        reward = rewards.clipped(reward, discriminator.max_reward)
-    strengths = AugmentationSettings() if discriminator.augment else AugmentationSettings(0, 0, 0, 0, 0, 0)
-    crops = _crops(config, settings)
-    return AdversarialReward(
-        _make_discriminator(config, settings).to(device),
-        Augmentation(image_sizes(settings.observation), crops, strengths, config.seed).to(device),
-        loss,
-        reward,
-        AdversarialRewardSettings(discriminator.learning_rate),
         config.seed,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ def explain(agent: build.Agent, moments: Sequence[Moment], compared: Observation
         pictures = {camera: observation[camera] for camera in compared}
         critic = Judge("critic", (distributions @ atoms).numpy(), _maps(value, pictures, compared))
     return Explanation(
-        action.numpy(), discriminator, critic, atoms.numpy(), distributions.numpy(), stopped(agent, seen)
+        action.numpy(), discriminator, critic, atoms.numpy(), distributions.numpy(), stopped(agent, moments)
     )
 
 
@@ -92,7 +93,8 @@ def _maps(function: Callable[[Observation], Tensor], frames: Observation, compar
     return torch.cat(list(found.values()), 2).numpy()
 
 
-def stopped(agent: build.Agent, seen: Sequence[Observation]) -> int | None:
+def stopped(agent: build.Agent, moments: Sequence[Moment]) -> int | None:
     """The step after which an actor would have given the episode up."""
     agent.stop.reset()
-    return next((step for step, observation in enumerate(seen[1:]) if agent.stop(observation)), None)
+    led_to = enumerate((after.observation, moment.reward) for moment, after in pairwise(moments))
+    return next((step for step, outcome in led_to if agent.stop(*outcome)), None)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from trailkit.agents.run.metrics import read_rows
-from trailkit.configs.schema import LearnerKind, TrainConfig
+from trailkit.configs.schema import EarlyStop, LearnerKind, TrainConfig
 
 MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
 UNHELD = 0.65  # accuracy on the constraining sets; 1/2 is what the constraint wants
@@ -166,6 +166,8 @@ def _same(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str
 
 
 def _given_up(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+    if config.actor.early_stop is not EarlyStop.adaptive:
+        return None
     share, length = metrics["early_stopped"], metrics["episode_length"]
     if not share > GIVEN_UP or not length < 1.2 * max(config.actor.min_steps, config.actor.patience) or _solves(shares):
         return None

@@ -74,7 +74,7 @@ def _play(env: Environment, policy: Policy, stop: StopRule, builder: EpisodeBuil
     while episode is None:
         action = policy.act(timestep.observation)
         timestep = env.step(action)
-        if stop(timestep.observation) and not timestep.last():
+        if stop(timestep.observation, float(timestep.reward)) and not timestep.last():
             stopped = True
             timestep = timestep._replace(step_type=dm_env.StepType.LAST)
         episode = builder.add(timestep, action, success=env.solved)

@@ -14,7 +14,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import Container, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.agents.acting import RandomPolicy
@@ -31,7 +31,7 @@ from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import LaunchKind, LearnerKind, TrainConfig
+from trailkit.configs.schema import EarlyStop, LaunchKind, LearnerKind, TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import writing, written_aside
@@ -177,10 +177,18 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
             raise UserError(f"{word!r} cannot change in a run: start another, or give {', '.join(_CHANGEABLE)}")
     try:
         saved = OmegaConf.load(path)
+        _renew(saved)
         changes = OmegaConf.from_dotlist(list(words))
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path} or {' '.join(words)!r} cannot be read: {' '.join(str(error).split())}") from error
     return typed(saved, TrainConfig, changes)
+
+
+def _renew(saved: Container) -> None:
+    """Puts settings that an earlier version wrote as this one has them: early stopping was on or off."""
+    early_stop = OmegaConf.select(saved, "actor.early_stop")
+    if isinstance(early_stop, bool):
+        OmegaConf.update(saved, "actor.early_stop", (EarlyStop.adaptive if early_stop else EarlyStop.never).name)
 
 
 class _Interrupted(Exception):

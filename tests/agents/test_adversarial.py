@@ -16,6 +16,7 @@ from trailkit.discriminators.augmentation import Augmentation, crop_sizes
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.environment_reward import EnvironmentReward
 from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint
+from trailkit.discriminators.oracle_reward import OracleReward
 from trailkit.replay.transition import Transition
 
 
@@ -89,6 +90,16 @@ def test_without_demos_in_replay_no_action_of_the_experts_is_used() -> None:
     Adversarial(reward_model(), rl, demos_in_replay=False).step(batch)
     assert rl.expert_rows == 0
     assert torch.equal(rl.batch.action, batch.train.agent.action)
+
+
+def test_the_oracle_pays_for_real_steps_of_the_experts_alone() -> None:
+    rl = Recorder()
+    batch = random_imitation_batch(0)
+    Adversarial(OracleReward(), rl).step(batch)
+    assert not rl.batch.reward[:4].any()
+    assert torch.equal(rl.batch.reward[4:], real_steps(batch.train.expert).float())
+    Adversarial(OracleReward(), rl, demos_in_replay=False).step(batch)
+    assert not rl.batch.reward.any()
 
 
 def test_the_environments_reward_is_passed_on_as_it_was_stored() -> None:

@@ -18,7 +18,15 @@ from trailkit.discriminators.augmentation import Augmentation, crop_sizes
 from trailkit.discriminators.base import DiscriminatorLoss
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.environment_reward import EnvironmentReward
-from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint, with_gradient_penalty
+from trailkit.discriminators.frozen import FrozenEncoder
+from trailkit.discriminators.losses import (
+    binary_cross_entropy,
+    positive_unlabelled,
+    with_accuracy_constraint,
+    with_gradient_penalty,
+)
+from trailkit.discriminators.oracle_reward import OracleReward
+from trailkit.discriminators.spectral import normalise_spectrally
 from trailkit.replay.transition import ImitationBatch
 
 
@@ -30,12 +38,29 @@ def adversarial(loss: DiscriminatorLoss) -> Adversarial:
     )
 
 
+def on_the_critic_s_features() -> Adversarial:
+    policy, critic = small_networks()
+    discriminator = Discriminator(FrozenEncoder(policy.encoder))
+    augmentation = Augmentation(IMAGE_SIZES, IMAGE_SIZES)
+    return Adversarial(AdversarialReward(discriminator, augmentation, binary_cross_entropy), D4PG(policy, critic))
+
+
+def regularised() -> Adversarial:
+    discriminator = Discriminator(CompactEncoder(IMAGE_SIZES, embedding=16), dropout=0.5)
+    normalise_spectrally(discriminator)
+    reward = AdversarialReward(discriminator, Augmentation(IMAGE_SIZES, IMAGE_SIZES), positive_unlabelled(0.3))
+    return Adversarial(reward, D4PG(*small_networks()))
+
+
 METHODS: dict[str, Callable[[], Learner[Any]]] = {
     "bc": lambda: BC(small_networks()[0]),
-    "dpgfd": lambda: Adversarial(EnvironmentReward(), D4PG(*small_networks(), D4PGSettings(bc_weight=0.5))),
+    "d4pgfd": lambda: Adversarial(EnvironmentReward(), D4PG(*small_networks(), D4PGSettings(bc_weight=0.5))),
     "gail": lambda: adversarial(binary_cross_entropy),
     "dac": lambda: adversarial(with_gradient_penalty(binary_cross_entropy)),
     "trail": lambda: adversarial(with_accuracy_constraint(binary_cross_entropy)),
+    "gail_critic": on_the_critic_s_features,
+    "gail, regularised": regularised,
+    "oracle": lambda: Adversarial(OracleReward(), D4PG(*small_networks())),
 }
 
 

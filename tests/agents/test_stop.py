@@ -1,4 +1,4 @@
-"""Actor early stopping: the table of scores, and the rule on a discriminator."""
+"""Actor early stopping: the table of scores, and the rules on a discriminator, on steps and on rewards."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from transitions import IMAGE_SIZE, IMAGE_SIZES
 
 from trailkit.agents.base import StopRule
 from trailkit.agents.networks.encoders import CompactEncoder
-from trailkit.agents.stop import AboveMedian, EarlyStop, Never
+from trailkit.agents.stop import AboveMedian, AfterSteps, ByDiscriminator, ByReward, Never
 from trailkit.discriminators.discriminator import Discriminator
 
 STEPS = 200
@@ -64,22 +64,45 @@ def brightness_discriminator() -> Discriminator:
     return Discriminator(CompactEncoder(IMAGE_SIZES, embedding=8), hidden=())
 
 
-def test_early_stop_takes_over_published_weights_and_forgets_at_reset() -> None:
+def test_the_discriminator_s_rule_takes_over_published_weights_and_forgets_at_reset() -> None:
     discriminator = brightness_discriminator()
     frames = [{"front": np.full((IMAGE_SIZE, IMAGE_SIZE, 3), level, np.uint8)} for level in range(0, 250, 20)]
-    stop = EarlyStop(discriminator, patience=3)
+    stop = ByDiscriminator(discriminator, patience=3)
     flat = {name: torch.zeros_like(weight) for name, weight in discriminator.state_dict().items()}
     stop.load({"discriminator": flat})
-    assert not any(stop(frame) for frame in frames)  # a constant discriminator
+    assert not any(stop(frame, 1.0) for frame in frames)  # a constant discriminator
 
     stop.load({"discriminator": discriminator.state_dict()})
     logits = [discriminator({"front": torch.from_numpy(frame["front"])[None]}).item() for frame in frames]
     rising = [frames[i] for i in np.argsort(logits)]
     for _ in range(2):
         stop.reset()
-        assert [stop(frame) for frame in rising[:4]] == [False, False, False, True]
+        assert [stop(frame, 0.0) for frame in rising[:4]] == [False, False, False, True]
+
+
+def stops_after(stop: StopRule, rewards: Sequence[float]) -> int | None:
+    stop.reset()
+    return next((step for step, reward in enumerate(rewards, 1) if stop({}, reward)), None)
+
+
+@pytest.mark.parametrize("rule", [Never(), AfterSteps(3), ByReward()], ids=lambda rule: type(rule).__name__)
+def test_rules_without_a_discriminator_need_no_weights(rule: StopRule) -> None:
+    assert isinstance(rule, StopRule)
+    rule.load({})
 
 
 def test_never_goes_on() -> None:
-    assert isinstance(Never(), StopRule)
-    assert not Never()({})
+    assert stops_after(Never(), [1.0] * STEPS) is None
+
+
+def test_a_fixed_number_of_steps_is_counted_anew_in_each_episode() -> None:
+    stop = AfterSteps(20)
+    assert [stops_after(stop, [0.0] * STEPS) for _ in range(2)] == [20, 20]
+
+
+def test_the_reward_s_rule_stops_ten_steps_after_the_task_is_solved_for_good() -> None:
+    stop = ByReward(patience=10)
+    solved_for_a_moment = [0.0] * 20 + [1.0] * 9 + [0.0] * 31
+    assert stops_after(stop, solved_for_a_moment + [1.0] * 140) == 70
+    assert stops_after(stop, [0.0] * STEPS) is None
+    assert stops_after(stop, [0.0] * 10 + [1.0] * 190) == 20  # solved in half of the steps: the median is 1/2 then

@@ -7,12 +7,13 @@ from transitions import IMAGE_SIZE, IMAGE_SIZES, random_imitation_batch, random_
 
 from trailkit.agents.networks.encoders import CompactEncoder
 from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
-from trailkit.discriminators.augmentation import Augmentation, crop_sizes
+from trailkit.discriminators.augmentation import Augmentation, AugmentationSettings, crop_sizes
 from trailkit.discriminators.base import Logits, RewardModel
 from trailkit.discriminators.diagnostics import diagnose, mean_score
-from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.discriminator import Discriminator, drop
 from trailkit.discriminators.environment_reward import EnvironmentReward
 from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint
+from trailkit.discriminators.oracle_reward import OracleReward
 from trailkit.discriminators.rewards import minus_log_one_minus_d
 
 CROPS = crop_sizes(IMAGE_SIZES)
@@ -53,7 +54,41 @@ def test_rewards_are_given_for_each_next_observation() -> None:
     torch.testing.assert_close(reward[2, 1], minus_log_one_minus_d(one)[0])
 
 
-@pytest.mark.parametrize("model", [make_reward(), EnvironmentReward()], ids=lambda model: type(model).__name__)
+def test_entries_are_dropped_and_the_others_make_up_for_them() -> None:
+    dropped = drop(torch.ones(100, 100), 0.2, torch.Generator().manual_seed(0))
+    assert set(dropped.flatten().tolist()) == {0.0, 1.25}
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.2, abs=0.02)
+
+
+def test_entries_are_dropped_in_training_alone_and_as_the_generator_says() -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(CompactEncoder(CROPS, embedding=16), dropout=0.5)
+    frames = random_transition(0).observation
+    first, again, other = (discriminator(frames, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    whole = make_discriminator()
+    whole.load_state_dict(discriminator.state_dict())
+    assert torch.equal(discriminator(frames), whole(frames))
+    assert torch.equal(whole(frames), whole(frames, torch.Generator()))
+
+
+def test_an_update_drops_entries_and_a_reward_does_not() -> None:
+    torch.manual_seed(0)
+    model = AdversarialReward(
+        Discriminator(CompactEncoder(IMAGE_SIZES, embedding=16), dropout=0.5),
+        Augmentation(IMAGE_SIZES, IMAGE_SIZES, AugmentationSettings(0, 0, 0, 0, 0, 0)),
+        binary_cross_entropy,
+        settings=AdversarialRewardSettings(learning_rate=0.0),
+    )
+    batch = random_imitation_batch(0)
+    assert model.update(batch)["disc_loss"] != model.update(batch)["disc_loss"]
+    assert torch.equal(*(model.reward(batch.train.agent) for _ in range(2)))
+
+
+@pytest.mark.parametrize(
+    "model", [make_reward(), EnvironmentReward(), OracleReward()], ids=lambda model: type(model).__name__
+)
 def test_reward_models_keep_the_interface(model: RewardModel) -> None:
     assert isinstance(model, RewardModel)
     model.update(random_imitation_batch(0))

@@ -1,7 +1,8 @@
-"""Discriminator losses: TRAIL's golden numbers, the constraint's switch and gradient, the penalty."""
+"""Discriminator losses: TRAIL's golden numbers, the constraint's switch and gradient, the regularisers."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 from jaxtyping import TypeCheckError
 from torch import Tensor
 
@@ -10,6 +11,8 @@ from trailkit.discriminators.losses import (
     balanced_accuracy,
     binary_cross_entropy,
     cross_entropy,
+    positive_unlabelled,
+    smoothed_cross_entropy,
     with_accuracy_constraint,
     with_gradient_penalty,
 )
@@ -113,6 +116,62 @@ def test_gradient_penalty_wants_a_norm_of_one() -> None:
     given = judgement(TRAIN)
     penalty = with_gradient_penalty(binary_cross_entropy, 10.0)(given) - binary_cross_entropy(given)
     assert penalty.item() == pytest.approx(10 * (12**0.5 - 1) ** 2, rel=1e-5)
+
+
+def test_smoothed_labels_cost_their_share_of_the_logits() -> None:
+    assert smoothed_cross_entropy(0.1)(judgement(TRAIN)).item() == pytest.approx(1.086082, abs=1e-6)
+    assert smoothed_cross_entropy(0.0)(judgement(TRAIN)).item() == pytest.approx(-GAIL_OBJECTIVE, abs=1e-6)
+
+
+def test_smoothed_labels_are_a_cross_entropy_of_torch_s() -> None:
+    given = judgement(TRAIN)
+    labels = torch.full((4,), 0.7), torch.zeros(4)
+    expected = sum(F.binary_cross_entropy_with_logits(*pair) for pair in zip(given.train, labels, strict=True))
+    torch.testing.assert_close(smoothed_cross_entropy(0.3)(given), expected)
+
+
+def test_smoothed_labels_let_the_expert_s_frames_settle() -> None:
+    at_rest = torch.logit(torch.tensor(0.9)).item()
+    given = judgement(([at_rest], [-1.0]))
+    smoothed_cross_entropy(0.1)(given).backward()  # type: ignore[no-untyped-call]
+    assert given.train.expert.grad is not None
+    assert given.train.expert.grad.item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("train", "prior", "beta", "loss"),
+    [
+        (TRAIN, 0.2, 0.0, 0.257869),
+        (TRAIN, 0.5, 0.0, 0.245357),
+        (TRAIN, 0.5, 0.1, 0.145357),
+        (TRAIN, 0.5, 1.0, -0.079631),
+        (([1.0], [0.1]), 0.7, 1.0, 0.044397),
+    ],
+    ids=["above 0", "held at 0", "held below 0", "not held", "acme's"],
+)
+def test_positive_unlabelled_losses(
+    train: tuple[list[float], list[float]], prior: float, beta: float, loss: float
+) -> None:
+    given = judgement(train)
+    assert positive_unlabelled(prior, beta)(given).item() == pytest.approx(loss, abs=1e-6)
+    d_expert, d_agent = (logits.double().sigmoid() for logits in given.train)
+    on_bad = -torch.log(1 - d_agent).mean() + prior * torch.log(1 - d_expert).mean()
+    expected = -prior * d_expert.log().mean() + max(-beta, on_bad.item())
+    assert positive_unlabelled(prior, beta)(given).item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_an_estimate_that_is_held_moves_no_frame_of_the_agent_s() -> None:
+    given = judgement(TRAIN)
+    positive_unlabelled(0.5)(given).backward()  # type: ignore[no-untyped-call]
+    assert given.train.agent.grad is not None and given.train.expert.grad is not None
+    assert not given.train.agent.grad.any()
+    torch.testing.assert_close(given.train.expert.grad, -0.5 * torch.sigmoid(-given.train.expert.detach()) / 4)
+
+
+def test_the_constraint_is_added_to_any_loss() -> None:
+    given = judgement(TRAIN, ([0, 0, 0, 0], [0, 0, 0, 0]))
+    for loss in (smoothed_cross_entropy(0.1), positive_unlabelled(0.5)):
+        assert with_accuracy_constraint(loss)(given).item() == pytest.approx(loss(given).item() - 1.386294, abs=1e-6)
 
 
 def test_logits_as_a_column_are_refused() -> None:

@@ -2,7 +2,16 @@ import pytest
 
 from trailkit.agents.run.build import env_settings
 from trailkit.agents.run.configuration import configure, describe, sweep
-from trailkit.configs.schema import Constraint, EncoderKind, LearnerKind, RecordConfig, TrainConfig
+from trailkit.configs.schema import (
+    Constraint,
+    EarlyStop,
+    EncoderKind,
+    Features,
+    LearnerKind,
+    RecordConfig,
+    RewardForm,
+    TrainConfig,
+)
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 
@@ -12,18 +21,37 @@ def train(*words: str) -> TrainConfig:
 
 
 def test_methods_are_compositions_of_the_same_keys() -> None:
-    trail, gail, bc, dpgfd = (train(f"method={name}") for name in ("trail", "gail", "bc", "dpgfd"))
-    assert (trail.learner, trail.discriminator.constraint, trail.actor.early_stop) == (
-        LearnerKind.adversarial,
-        Constraint.early,
-        True,
-    )
-    assert (gail.learner, gail.discriminator.constraint, gail.actor.early_stop) == (
-        LearnerKind.adversarial,
-        Constraint.none,
-        False,
-    )
-    assert (bc.learner, dpgfd.learner) == (LearnerKind.bc, LearnerKind.d4pg)
+    never, adaptive = EarlyStop.never, EarlyStop.adaptive
+    own, random, critic = Features.own, Features.random, Features.critic
+    for name, stop, features, constraint in (
+        ("gail", never, own, Constraint.none),
+        ("gail_aes", adaptive, own, Constraint.none),
+        ("gail_random", never, random, Constraint.none),
+        ("gail_critic", never, critic, Constraint.none),
+        ("gail_aes_random", adaptive, random, Constraint.none),
+        ("trail", adaptive, own, Constraint.early),
+        ("trail_random", adaptive, own, Constraint.random),
+        ("dac", never, own, Constraint.none),
+    ):
+        config = train(f"method={name}", "random_demos=elsewhere")
+        chosen = config.discriminator
+        assert (config.method, config.learner) == (name, LearnerKind.adversarial)
+        assert (config.actor.early_stop, chosen.features, chosen.constraint) == (stop, features, constraint)
+        expected = (10.0, RewardForm.airl) if name == "dac" else (0.0, RewardForm.gail)
+        assert (chosen.gradient_penalty, chosen.reward) == expected
+    for name, learner in (
+        ("bc", LearnerKind.bc),
+        ("d4pgfd", LearnerKind.d4pg),
+        ("dpgfd", LearnerKind.d4pg),
+        ("oracle", LearnerKind.oracle),
+    ):
+        config = train(f"method={name}")
+        assert (config.method, config.learner, config.actor.early_stop) == (name, learner, never)
+
+
+def test_regularisers_are_off_unless_asked_for() -> None:
+    chosen = train("method=trail").discriminator
+    assert (chosen.spectral_norm, chosen.dropout, chosen.label_smoothing, chosen.positive_prior) == (False, 0, 0, None)
 
 
 def test_the_paper_s_preset_has_its_table_3() -> None:
@@ -78,6 +106,11 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("discriminator.constraint=random", "needs random_demos=DIR"),
         ("seed=-1", "seed=-1: it must be at least 0"),
         ("actor.noise_correlation=1", "actor.noise_correlation=1.0: it must be in"),
+        ("actor.early_stop=true", r"Invalid value 'True', expected one of \[never, adaptive, fixed, ground_truth\]"),
+        ("actor.fixed_steps=0", "actor.fixed_steps=0: it must be at least 1"),
+        ("discriminator.dropout=1", r"discriminator.dropout=1.0: it must be in \[0, 1\)"),
+        ("discriminator.label_smoothing=-0.1", r"discriminator.label_smoothing=-0.1: it must be in \[0, 1\)"),
+        ("discriminator.positive_prior=0", r"discriminator.positive_prior=0.0: it must be in \(0, 1\)"),
         ("evaluation.every=0", "evaluation.every=0: it must be at least 1"),
         ("actor.exploration=[]", "the number of actor.exploration=0"),
         ("device=gpu", "device=gpu: choose auto, cpu or cuda"),
@@ -87,6 +120,19 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
     with pytest.raises(UserError, match=message) as error:
         train(word)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["discriminator.positive_prior=0.3", "discriminator.label_smoothing=0.1"], "two losses: give one of them"),
+        (["method=oracle", "actor.early_stop=adaptive"], "needs a discriminator, which method=oracle has not"),
+        (["method=oracle", "demos_in_replay=false"], "demos_in_replay=false leaves it none"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        train(*words)
 
 
 def test_a_sweep_is_the_product_of_its_values() -> None:
@@ -100,5 +146,8 @@ def test_a_sweep_is_the_product_of_its_values() -> None:
 
 def test_help_lists_choices_and_keys() -> None:
     text = describe("train")
-    assert "method=bc|dpgfd|gail|trail" in text
+    assert (
+        "method=bc|d4pgfd|dac|dpgfd|gail|gail_aes|gail_aes_random|gail_critic|gail_random|oracle|trail|trail_random"
+        in text
+    )
     assert "early_steps: 10" in text

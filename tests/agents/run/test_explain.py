@@ -70,9 +70,14 @@ def test_the_step_at_which_an_actor_gives_up_is_found() -> None:
         ascending = torch.argsort(agent.reward_model.discriminator(as_tensors(seen))).tolist()
     moments = [Moment({camera: seen[camera][i] for camera in seen}, np.zeros(4, "f4"), 0.0, False) for i in ascending]
     # The first picture is not judged; of scores that only rise, each from the second on exceeds the median.
-    observations = [moment.observation for moment in moments]
-    assert stopped(agent, observations[:6]) == 2
-    assert stopped(agent, observations[5::-1]) is None
+    assert stopped(agent, moments[:6]) == 2
+    assert stopped(agent, moments[5::-1]) is None
+
+
+def test_a_reward_belongs_to_the_observation_that_it_came_with() -> None:
+    agent = made("d4pgfd", "env.proprioception=false", "actor.early_stop=ground_truth", "actor.patience=1")
+    moments = [Moment({}, np.zeros(4, "f4"), reward, False) for reward in (0.0, 0.0, 1.0, 0.0, 0.0)]
+    assert stopped(agent, moments) == 2
 
 
 def test_a_cloned_policy_has_only_its_actions_to_show(moments: list[Moment]) -> None:

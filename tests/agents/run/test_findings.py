@@ -70,6 +70,11 @@ def test_a_run_that_solves_its_task_is_not_blamed_for_what_it_does_well() -> Non
     assert said(unusual, (0.5, 0.9)) == []
 
 
+def test_episodes_that_end_after_a_fixed_number_of_steps_are_no_finding() -> None:
+    words = ["demos=none", "env=reach", "actor.early_stop=fixed", "actor.fixed_steps=30"]
+    assert findings({**_WELL, "episode_length": 30.0}, configure("train", TrainConfig, words), (0.3,)) == []
+
+
 def test_of_a_run_that_has_diverged_nothing_else_is_said() -> None:
     assert len(said({"policy_loss": float("inf"), "action_entropy": 0.0, "disc_acc": 1.0}, (0.0,))) == 1
 

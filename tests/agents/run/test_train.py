@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.train import Trainer, load_config, resume, start
-from trailkit.configs.schema import TrainConfig
+from trailkit.configs.schema import EarlyStop, TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Table
@@ -56,13 +57,24 @@ def rows(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "words",
     [
-        ["method=trail"],
-        ["method=gail"],
         ["method=bc"],
+        ["method=gail"],
+        ["method=gail_aes"],
+        ["method=gail_random"],
+        ["method=gail_critic"],
+        ["method=gail_aes_random"],
+        ["method=trail"],
+        ["method=trail_random", "random_demos={demos}"],
+        ["method=dac"],
+        ["method=d4pgfd"],
         ["method=dpgfd"],
-        ["method=gail", "actor.early_stop=true"],
-        ["method=gail", "discriminator.gradient_penalty=10", "discriminator.reward=airl"],
-        ["method=trail", "discriminator.constraint=random", "random_demos={demos}"],
+        ["method=oracle"],
+        ["method=gail_critic", "actor.early_stop=adaptive", "discriminator.gradient_penalty=10"],
+        ["method=gail", "actor.early_stop=fixed", "actor.fixed_steps=20"],
+        ["method=d4pgfd", "actor.early_stop=ground_truth"],
+        ["method=gail_aes", "discriminator.spectral_norm=true", "discriminator.dropout=0.5"],
+        ["method=trail", "discriminator.label_smoothing=0.1"],
+        ["method=trail", "discriminator.positive_prior=0.3"],
         ["method=trail", "demos_in_replay=false", "holdout=1"],
         ["method=trail", "preset=paper", "agent.batch_size=4", "discriminator.crop=32"],
     ],
@@ -209,6 +221,20 @@ def test_a_run_stays_what_it_is_when_it_is_gone_on_with(word: str, demos: str, t
         resume(str(folder), ["steps=many"])
     resume(str(folder), ["steps=2"])
     assert load_config(folder).steps == 2
+
+
+@pytest.mark.parametrize(("method", "before", "now"), [("trail", "true", "adaptive"), ("gail", "false", "never")])
+def test_a_run_of_when_early_stopping_was_on_or_off_can_be_gone_on_with(
+    method: str, before: str, now: str, demos: str, tmp_path: Path
+) -> None:
+    folder = start([*_SHORT, f"demos={demos}", f"method={method}", "steps=1", f"out={tmp_path / 'run'}"])
+    config = (folder / "config.yaml").read_text()
+    assert f"early_stop: {now}\n" in config
+    old = re.sub("  (features|spectral_norm|dropout|label_smoothing|positive_prior|fixed_steps): .*\n", "", config)
+    (folder / "config.yaml").write_text(old.replace(f"early_stop: {now}", f"early_stop: {before}"))
+    assert load_config(folder).actor.early_stop is EarlyStop[now]
+    resume(str(folder), ["steps=2"])
+    assert (folder / "config.yaml").read_text() == config.replace("\nsteps: 1\n", "\nsteps: 2\n")
 
 
 def test_a_folder_without_a_run_cannot_be_gone_on_with(tmp_path: Path) -> None:

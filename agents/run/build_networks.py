@@ -1,0 +1,47 @@
+"""From configuration to networks, freshly initialised."""
+
+from collections.abc import Mapping
+
+from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
+from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
+from trailkit.configs.schema import EncoderConfig, EncoderKind
+from trailkit.envs.errors import UserError
+from trailkit.envs.robot import PROPRIOCEPTION_SIZE
+from trailkit.envs.settings import EnvSettings, ObservationSettings
+
+_ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]] = {
+    EncoderKind.compact: CompactEncoder,
+    EncoderKind.nature: NatureEncoder,
+    EncoderKind.residual: ResidualEncoder,
+}
+
+
+def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> Encoder:
+    """An encoder of cameras of these heights and widths."""
+    return _ENCODERS[config.kind](dict(sizes), config.embedding)
+
+
+def make_policy_network(config: EncoderConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:
+    """The encoder and the policy's head."""
+    head = PolicyHead(config.embedding, _proprio_size(settings), action_size)
+    return PolicyNetwork(make_encoder(config, image_sizes(settings.observation)), head)
+
+
+def make_critic_head(config: EncoderConfig, settings: EnvSettings, action_size: int, atoms: int) -> CriticHead:
+    """The critic's head, for the policy's encoder."""
+    return CriticHead(config.embedding, _proprio_size(settings), action_size, atoms)
+
+
+def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
+    """Height and width of each camera's pictures.
+
+    Raises:
+        UserError: If there is no camera.
+    """
+    if not observation.cameras:
+        raise UserError("training needs pixels: env.cameras is empty")
+    return {camera: (observation.height, observation.width) for camera in observation.cameras}
+
+
+def _proprio_size(settings: EnvSettings) -> int:
+    return PROPRIOCEPTION_SIZE if settings.observation.proprioception else 0

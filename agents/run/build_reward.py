@@ -1,0 +1,137 @@
+"""From configuration to the reward that is learned from, and to the rule by which actors give episodes up."""
+
+import torch
+
+from trailkit.agents.base import StopRule
+from trailkit.agents.networks.encoders import Encoder
+from trailkit.agents.run.build_networks import image_sizes, make_encoder
+from trailkit.agents.stop import AfterSteps, ByDiscriminator, ByReward, Never
+from trailkit.configs.schema import (
+    Constraint,
+    DiscriminatorConfig,
+    EarlyStop,
+    Features,
+    LearnerKind,
+    RewardForm,
+    TrainConfig,
+)
+from trailkit.discriminators import rewards
+from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
+from trailkit.discriminators.augmentation import Augmentation, AugmentationSettings
+from trailkit.discriminators.base import DiscriminatorLoss, FrameEncoder, RewardFunction, RewardModel
+from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.environment_reward import EnvironmentReward
+from trailkit.discriminators.frozen import FrozenEncoder
+from trailkit.discriminators.losses import (
+    binary_cross_entropy,
+    positive_unlabelled,
+    smoothed_cross_entropy,
+    with_accuracy_constraint,
+    with_gradient_penalty,
+)
+from trailkit.discriminators.oracle_reward import OracleReward
+from trailkit.discriminators.spectral import normalise_spectrally
+from trailkit.envs.errors import UserError
+from trailkit.envs.settings import EnvSettings
+
+_REWARDS: dict[RewardForm, RewardFunction] = {
+    RewardForm.gail: rewards.minus_log_one_minus_d,
+    RewardForm.airl: rewards.log_d_minus_log_one_minus_d,
+    RewardForm.log: rewards.log_d,
+}
+
+
+def make_reward_model(
+    config: TrainConfig, settings: EnvSettings, critics: Encoder, device: torch.device
+) -> RewardModel:
+    """What rewards the transitions that are learned from.
+
+    Args:
+        config: Names the method.
+        settings: The environment's.
+        critics: The encoder that the critic trains.
+        device: Where it learns.
+    """
+    match config.learner:
+        case LearnerKind.adversarial:
+            return _make_adversarial_reward(config, settings, critics, device)
+        case LearnerKind.oracle:
+            return OracleReward()
+        case _:
+            return EnvironmentReward()
+
+
+def make_stop(config: TrainConfig, settings: EnvSettings, critics: Encoder) -> StopRule:
+    """When actors give an episode up; `critics` is an encoder such as the critic trains."""
+    actor = config.actor
+    match actor.early_stop:
+        case EarlyStop.adaptive:
+            discriminator = _make_discriminator(config, settings, critics)
+            return ByDiscriminator(discriminator, actor.patience, actor.min_steps)
+        case EarlyStop.fixed:
+            return AfterSteps(actor.fixed_steps)
+        case EarlyStop.ground_truth:
+            return ByReward(actor.patience)
+        case EarlyStop.never:
+            return Never()
+
+
+def _make_adversarial_reward(
+    config: TrainConfig, settings: EnvSettings, critics: Encoder, device: torch.device
+) -> AdversarialReward:
+    chosen = config.discriminator
+    reward = _REWARDS[chosen.reward]
+    if chosen.max_reward is not None:
+        reward = rewards.clipped(reward, chosen.max_reward)
+    strengths = AugmentationSettings() if chosen.augment else AugmentationSettings(0, 0, 0, 0, 0, 0)
+    crops = _crops(chosen, settings)
+    return AdversarialReward(
+        _make_discriminator(config, settings, critics).to(device),
+        Augmentation(image_sizes(settings.observation), crops, strengths, config.seed).to(device),
+        _make_loss(chosen),
+        reward,
+        AdversarialRewardSettings(chosen.learning_rate),
+        config.seed,
+    )
+
+
+def _make_loss(chosen: DiscriminatorConfig) -> DiscriminatorLoss:
+    loss: DiscriminatorLoss = binary_cross_entropy
+    if chosen.label_smoothing:
+        loss = smoothed_cross_entropy(chosen.label_smoothing)
+    if chosen.positive_prior is not None:
+        loss = positive_unlabelled(chosen.positive_prior)
+    if chosen.constraint is not Constraint.none:
+        loss = with_accuracy_constraint(loss, chosen.flip_labels)
+    if chosen.gradient_penalty:
+        loss = with_gradient_penalty(loss, chosen.gradient_penalty)
+    return loss
+
+
+def _make_discriminator(config: TrainConfig, settings: EnvSettings, critics: Encoder) -> Discriminator:
+    chosen = config.discriminator
+    encoder: FrameEncoder
+    match chosen.features:
+        case Features.own:
+            encoder = make_encoder(config.encoder, _crops(chosen, settings))
+        case Features.random:
+            encoder = FrozenEncoder(make_encoder(config.encoder, _crops(chosen, settings)))
+        case Features.critic:
+            encoder = FrozenEncoder(critics)
+    discriminator = Discriminator(encoder, dropout=chosen.dropout)
+    if chosen.spectral_norm:
+        normalise_spectrally(discriminator.trained)
+    return discriminator
+
+
+def _crops(chosen: DiscriminatorConfig, settings: EnvSettings) -> dict[str, tuple[int, int]]:
+    """How much of each camera's picture the discriminator sees: the critic's features are those of all of it."""
+    crop, sizes = chosen.crop, image_sizes(settings.observation)
+    if chosen.features is Features.critic:
+        return sizes
+    if any(crop > side for size in sizes.values() for side in size):
+        raise UserError(
+            f"discriminator.crop={crop} is larger than the pictures, {settings.observation.height}x"
+            f"{settings.observation.width}: choose a smaller crop"
+        )
+    return {camera: (crop, crop) for camera in sizes}
