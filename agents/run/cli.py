@@ -20,6 +20,7 @@ usage: trailkit VERB [key=value ...]
   train      train a policy              trailkit train method=trail env=lift demos=demos_lift
              go on with an earlier run   trailkit train resume=runs/lift_trail_seed0
              several runs, one by one    trailkit train -m method=trail,gail seed=1,2,3 demos=demos_lift
+  experiment train a grid, and compare   trailkit experiment methods seed=1,2 out=results/methods
   watch      see how a training goes     trailkit watch run=runs/lift_trail_seed0
   evaluate   measure a policy's success  trailkit evaluate run=runs/lift_trail_seed0 episodes=50 seed=0
   render     make videos of a policy     trailkit render run=runs/lift_trail_seed0 episodes=3
@@ -92,6 +93,12 @@ def _train(words: list[str]) -> None:
         start(words)
 
 
+def _experiment(words: list[str]) -> None:
+    from trailkit.agents.run.experiment import experiment
+
+    experiment(words)
+
+
 def _watch(words: list[str]) -> None:
     from trailkit.agents.run.watch import watch
 
@@ -145,6 +152,7 @@ def _bench(words: list[str]) -> None:
 _VERBS: dict[str, Callable[[list[str]], None]] = {
     "record": _record,
     "train": _train,
+    "experiment": _experiment,
     "watch": _watch,
     "evaluate": _evaluate,
     "render": _render,

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from trailkit.agents.run.contests import Contest, contests, summaries
+from trailkit.agents.run.provenance import read_provenance
 from trailkit.agents.run.report import write_report
 from trailkit.agents.run.runs import Row, Run, read_run
 from trailkit.envs.errors import UserError
@@ -84,7 +85,9 @@ def _with_names_of_their_own(runs: list[Run]) -> list[Run]:
 
 def _write_table(path: Path, text: str, runs: Sequence[Run], found: Sequence[Contest]) -> None:
     report = {
-        "runs": [{**asdict(run.row), "findings": run.findings} for run in runs],
+        "runs": [
+            {**asdict(run.row), "findings": run.findings, "provenance": read_provenance(run.folder)} for run in runs
+        ],
         "verdicts": [{**asdict(contest), "word": contest.verdict.word} for contest in found],
     }
     with written_aside(path) as aside:

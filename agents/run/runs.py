@@ -97,7 +97,7 @@ def read_run(folder: Path) -> Run:
         last=tuple(shares[-_LAST:]),
     )
     outcomes = {seed: solved for found in steps[-1] for seed, solved in found.outcomes.items()}
-    return Run(folder, row, _settings(config), outcomes, findings(metrics, config, shares))
+    return Run(folder, row, choices(config), outcomes, findings(metrics, config, shares))
 
 
 def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -126,8 +126,8 @@ def _differences(run: Run, namesakes: Sequence[Sequence[Run]]) -> list[str]:
     ]
 
 
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    """What may tell a run's method from another's."""
+def choices(config: TrainConfig) -> dict[str, Any]:
+    """Those settings of a run that may tell its method from another's, by their keys."""
     settings = dict(_flat(OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)))
     settings = {key: value for key, value in settings.items() if not key.startswith(_NO_CHOICE)}
     for key in ("demos", "random_demos"):  # wherever they lie

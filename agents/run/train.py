@@ -30,6 +30,7 @@ from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
+from trailkit.agents.run.provenance import note_provenance
 from trailkit.agents.stop import Never
 from trailkit.configs.schema import EarlyStop, LaunchKind, LearnerKind, TrainConfig
 from trailkit.envs.environment import Environment
@@ -142,6 +143,7 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 
 def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: ExitStack) -> None:
     """Runs a training alone in its folder; with `launch=ray` it is the learner that others are kept out by."""
+    note_provenance(folder)
     with written_aside(folder / "config.yaml") as aside:
         OmegaConf.save(OmegaConf.structured(config), aside)
     if config.launch.kind is LaunchKind.ray:

@@ -1,0 +1,74 @@
+"""What a run was made by: the version of the code, the machine and the libraries. It is kept in the run's folder."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trailkit.replay.atomic import written_aside
+
+_NAME = "provenance.json"
+_LIBRARIES = ("torch", "mujoco", "dm-control", "dm-reverb", "ray", "numpy")
+
+
+def note_provenance(folder: Path) -> None:
+    """Adds what a run is begun or gone on with to those before.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    with written_aside(folder / _NAME) as aside:
+        aside.write_text(json.dumps([*read_provenance(folder), _provenance()], indent=2) + "\n")
+
+
+def read_provenance(folder: Path) -> list[dict[str, Any]]:
+    """What a run was begun and gone on with, in order; nothing if it is of a version that noted none."""
+    path = folder / _NAME
+    return list(json.loads(path.read_text())) if path.exists() else []
+
+
+def _provenance() -> dict[str, Any]:
+    return {
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trailkit": version("trailkit"),
+        "commit": _commit(Path(__file__).parent),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+    }
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of the code, with a plus if there are changes to it; None where it is no checkout."""
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + "+" if changes else commit
+
+
+def _processor() -> str:
+    try:
+        names = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

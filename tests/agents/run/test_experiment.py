@@ -1,0 +1,99 @@
+"""A grid of trainings, as short as can be: begun, interrupted, gone on with, and compared."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from trailkit.agents.run.cli import main
+from trailkit.agents.run.experiment import experiment
+from trailkit.agents.run.provenance import read_provenance
+from trailkit.envs.errors import UserError
+
+_FILE = """
+env: reach
+env.height: 32
+env.width: 32
+env.episode_steps: 20
+demos: demos_${env.task}
+method: [bc, trail]
+discriminator.augment: [true]
+discriminator.crop: 28
+seed: [1, 2]
+replay: memory
+threads: 1
+agent.batch_size: 4
+actor.random_steps: 20
+evaluation.every: 10
+evaluation.episodes: 2
+steps: 10
+"""
+_RUNS = ["bc_seed1", "bc_seed2", "trail_seed1", "trail_seed2"]
+
+
+@pytest.fixture
+def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    words = ["env=reach", "env.height=32", "env.width=32", "env.episode_steps=20"]
+    main(["record", "device=scripted", *words, "keep_failures=true", "episodes=2", "out=demos_reach"])
+    (tmp_path / "small.yaml").write_text(_FILE)
+    return tmp_path
+
+
+def test_an_experiment_trains_what_is_not_yet_trained_and_compares_all(
+    grid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment(["small.yaml", "seed=1"])
+    assert "small: 2 of 2: trailkit train env=reach" in capsys.readouterr().out
+    runs = grid / "runs" / "small"
+    assert sorted(path.name for path in runs.iterdir()) == ["bc", "trail"]
+
+    (grid / "runs").rename(grid / "before")
+    main(["experiment", "small.yaml", "out=made"])
+    assert sorted(path.name for path in runs.iterdir()) == _RUNS
+    table = (grid / "made" / "small.md").read_text()
+    assert all(f"| {name} | reach |" in table for name in _RUNS)
+    report = json.loads((grid / "made" / "small.json").read_text())
+    for run in report["runs"]:
+        (began,) = run["provenance"]
+        assert re.fullmatch(r"[0-9a-f]{40}\+?", began["commit"])
+        assert began["cores"] >= 1
+        assert began["libraries"]["torch"]
+    assert (grid / "made" / "small.html").exists()
+
+    capsys.readouterr()
+    experiment(["small.yaml", "steps=20"])
+    assert [len(read_provenance(runs / name)) for name in _RUNS] == [2, 2, 2, 2]
+    assert "| bc_seed1 | reach | bc | 1 | 0%" in capsys.readouterr().out
+    experiment(["small.yaml", "steps=20"])
+    assert [len(read_provenance(runs / name)) for name in _RUNS] == [2, 2, 2, 2]  # there was nothing to do
+    with pytest.raises(UserError, match=r"bc_seed1 was begun with another agent\.n_step: move it away"):
+        experiment(["small.yaml", "agent.n_step=7"])
+
+
+def test_a_run_that_diverges_does_not_end_the_others(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment(["small.yaml", "method=bc", "seed=1", "agent.learning_rate=1e30,1e-3"])
+    said = capsys.readouterr()
+    assert "learning_rate1e+30 has diverged" in said.err
+    assert "| learning_rate0.001 | reach | bc | 1 |" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name one experiment: demonstrations, early_stopping, methods, or a .yaml file"),
+        (["method"], "unknown experiment 'method': did you mean 'methods'"),
+        (["none.yaml"], "none.yaml cannot be read: .* No such file"),
+        (["bad.yaml"], "bad.yaml cannot be read: .* expected"),
+        (["list.yaml"], "list.yaml is no experiment"),
+        (["small.yaml", "methd=bc"], "unknown key 'methd'"),
+    ],
+)
+def test_mistakes_are_named(words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.yaml").write_text("a: [")
+    (tmp_path / "list.yaml").write_text("- a")
+    (tmp_path / "small.yaml").write_text(_FILE)
+    with pytest.raises(UserError, match=message):
+        experiment(words)
