@@ -106,15 +106,18 @@ def _watch(words: list[str]) -> None:
 
 
 def _evaluate(words: list[str]) -> None:
-    from trailkit.agents.run.saved_commands import evaluate_run, evaluate_shifts
+    from trailkit.agents.run.workers import workers_for
 
     config = configure("evaluate", EvaluateConfig, words)
-    if config.suite is not None:
-        for table in evaluate_shifts(config):
-            print(table, end="")
-        return
-    for checkpoint, result in evaluate_run(config):
-        print(f"{checkpoint}: {result}")
+    with workers_for(config) as workers:
+        from trailkit.agents.run.saved_commands import evaluate_run, evaluate_shifts  # while the workers begin
+
+        if config.suite is not None:
+            for table in evaluate_shifts(config, workers):
+                print(table, end="")
+            return
+        for checkpoint, result in evaluate_run(config, workers):
+            print(f"{checkpoint}: {result}")
 
 
 def _render(words: list[str]) -> None:

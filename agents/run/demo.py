@@ -6,6 +6,7 @@ from trailkit.agents.run.cli import main as trailkit
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.saved import UNTRAINED
 from trailkit.agents.run.saved_commands import evaluate_run, render_run
+from trailkit.agents.run.workers import workers_for
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
 
 _DEMOS = "demos_lift"
@@ -23,8 +24,12 @@ def main() -> None:
     trailkit(["train", f"resume={_RUN}"] if begun else ["train", *words])
     _say("evaluate", f"trailkit evaluate run={_RUN} episodes={_EPISODES} seed=0")
     words = [f"run={_RUN}", f"episodes={_EPISODES}"]
-    ((_, trained),) = evaluate_run(configure("evaluate", EvaluateConfig, words))
-    ((_, untrained),) = evaluate_run(configure("evaluate", EvaluateConfig, [*words, f"checkpoint={UNTRAINED}"]))
+    here, before = (
+        configure("evaluate", EvaluateConfig, [*words, *more]) for more in ([], [f"checkpoint={UNTRAINED}"])
+    )
+    with workers_for(here) as workers:
+        ((_, trained),) = evaluate_run(here, workers)
+        ((_, untrained),) = evaluate_run(before, workers)
     _say("render", f"trailkit render run={_RUN} episodes=1")
     videos = render_run(configure("render", RenderConfig, [f"run={_RUN}", "episodes=1"]))
     print(f"\nuntrained policy: {untrained}\ntrained policy:   {trained}\nvideo:            {videos[0]}")

@@ -1,32 +1,17 @@
 """The agents that a run left behind."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner
+from trailkit.agents.run.elsewhere import HERE, Elsewhere
 from trailkit.agents.run.train import load_config
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 
 LAST, ALL, UNTRAINED = "last", "all", "untrained"
-
-
-class Elsewhere(NamedTuple):
-    """What is otherwise where a policy is tried than where it was trained; None is what is as it was."""
-
-    task: str | None = None  # seen by the same cameras
-    appearance: tuple[str, ...] | None = None  # see `trailkit.envs.settings.Appearance`
-
-    def __str__(self) -> str:
-        """As a part of a folder's name, such as _lift_light; empty where nothing is otherwise."""
-        looks = () if self.appearance is None else self.appearance or ("usual",)
-        return "".join(f"_{part}" for part in ((self.task,) if self.task else ()) + looks)
-
-
-HERE = Elsewhere()
 
 
 class SavedAgents:

@@ -10,21 +10,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from trailkit.agents.run.elsewhere import Elsewhere
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.explain import explain, references
-from trailkit.agents.run.saved import ALL, Elsewhere, SavedAgents, checkpoints
+from trailkit.agents.run.saved import ALL, SavedAgents, checkpoints
 from trailkit.agents.run.shifts import shift_table, shifts
 from trailkit.agents.run.train import load_config
 from trailkit.agents.run.video import View, record_videos
-from trailkit.agents.run.workers import Workers, workers_here
+from trailkit.agents.run.workers import Workers
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.rendering import Quality
 from trailkit.replay.atomic import written_aside
 
 
-def evaluate_run(config: EvaluateConfig) -> Iterator[tuple[str, Evaluation]]:
-    """Evaluates checkpoints; yields the name and the worth of each when it is written.
+def evaluate_run(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str, Evaluation]]:
+    """Evaluates checkpoints by workers of the run; yields the name and the worth of each when it is written.
 
     Into `evaluations/<step>/seed…_episodes…/` of the run go `eval_info.json`, `episodes.csv` and, if asked for, a video
     of the first episode. Evaluations elsewhere say in their folder's name what is otherwise there.
@@ -32,14 +33,12 @@ def evaluate_run(config: EvaluateConfig) -> Iterator[tuple[str, Evaluation]]:
     Raises:
         UserError: If there is no such run, checkpoint, task or appearance, or the results cannot be written.
     """
-    folder = Path(config.run)
-    names, elsewhere = checkpoints(folder, config.checkpoint), _elsewhere(config)
-    with Workers(folder, config.workers or workers_here(config.episodes)) as workers:
-        for checkpoint in names:
-            yield checkpoint, _evaluate(config, workers, checkpoint, elsewhere)
+    names, elsewhere = checkpoints(Path(config.run), config.checkpoint), _elsewhere(config)
+    for checkpoint in names:
+        yield checkpoint, _evaluate(config, workers, checkpoint, elsewhere)
 
 
-def evaluate_shifts(config: EvaluateConfig) -> Iterator[str]:
+def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[str]:
     """Evaluates checkpoints as `evaluate_run` does, in all that `shifts` names; yields a table for each.
 
     The table is kept beside the evaluations, as `shifts_seed…_episodes….md`.
@@ -49,14 +48,13 @@ def evaluate_shifts(config: EvaluateConfig) -> Iterator[str]:
     """
     folder = Path(config.run)
     names, places = checkpoints(folder, config.checkpoint), shifts(load_config(folder).env)
-    with Workers(folder, config.workers or workers_here(config.episodes)) as workers:
-        for checkpoint in names:
-            results = {name: _evaluate(config, workers, checkpoint, place) for name, place in places.items()}
-            table = shift_table(checkpoint, results)
-            kept = folder / "evaluations" / checkpoint / f"shifts_seed{config.seed}_episodes{config.episodes}.md"
-            with written_aside(kept) as aside:
-                aside.write_text(table)
-            yield table
+    for checkpoint in names:
+        results = {name: _evaluate(config, workers, checkpoint, place) for name, place in places.items()}
+        table = shift_table(checkpoint, results)
+        kept = folder / "evaluations" / checkpoint / f"shifts_seed{config.seed}_episodes{config.episodes}.md"
+        with written_aside(kept) as aside:
+            aside.write_text(table)
+        yield table
 
 
 def render_run(config: RenderConfig) -> list[Path]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from trailkit.agents.run.elsewhere import HERE, Elsewhere
 from trailkit.agents.run.evaluate import Evaluation
-from trailkit.agents.run.saved import HERE, Elsewhere
 from trailkit.agents.run.statistics import compare_policies
 from trailkit.configs.schema import EnvConfig
 from trailkit.envs.settings import Appearance

@@ -1,4 +1,9 @@
-"""Episodes of a run's policies, played by several processes: each episode is the same whoever plays it."""
+"""Episodes of a run's policies, played by several processes: each episode is the same whoever plays it.
+
+This module imports little, so that processes can begin before the command that they work for has imported the rest.
+"""
+
+# ruff: noqa: PLC0415
 
 import multiprocessing
 import os
@@ -10,11 +15,15 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from trailkit.agents.run.evaluate import EpisodeResult, play_episode
-from trailkit.agents.run.saved import HERE, Elsewhere, SavedAgents
+from trailkit.agents.run.elsewhere import HERE, Elsewhere
+from trailkit.configs.schema import EvaluateConfig
 from trailkit.envs.errors import UserError
+
+if TYPE_CHECKING:
+    from trailkit.agents.run.evaluate import EpisodeResult
+    from trailkit.agents.run.saved import SavedAgents
 
 _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
 
@@ -23,7 +32,7 @@ class Workers:
     """Plays episodes in processes of its own, or in this one if it is to be one. A context manager."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        """Prepares the processes, each of which takes some seconds to begin.
+        """Begins the processes, each of which takes some seconds to be ready.
 
         Args:
             folder: Of the run.
@@ -34,8 +43,10 @@ class Workers:
         if count > 1:
             # Spawned: a fork would share what threads and OpenGL hold here.
             self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
+            for _ in range(count):
+                self._pool.submit(_import)
 
-    def play(self, checkpoint: str, episodes: int, seed: int, elsewhere: Elsewhere = HERE) -> Iterator[EpisodeResult]:
+    def play(self, checkpoint: str, episodes: int, seed: int, elsewhere: Elsewhere = HERE) -> Iterator["EpisodeResult"]:
         """Plays the episodes of an evaluation, in order.
 
         Raises:
@@ -60,8 +71,16 @@ class Workers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._pool is None:
             _agents.cache_clear()
-        else:
-            self._pool.shutdown(cancel_futures=True)
+            return
+        if error is not None:  # what they are at is of no use
+            for process in multiprocessing.active_children():
+                process.terminate()
+        self._pool.shutdown(cancel_futures=True)
+
+
+def workers_for(config: EvaluateConfig) -> Workers:
+    """Those of an evaluation: as many as it says, or as are of use."""
+    return Workers(Path(config.run), config.workers or workers_here(config.episodes))
 
 
 def workers_here(episodes: int) -> int:
@@ -84,12 +103,20 @@ def _follow() -> None:
     os._exit(1)
 
 
-def _play(folder: Path, elsewhere: Elsewhere, checkpoint: str, seed: int, index: int) -> EpisodeResult:
+def _import() -> None:
+    from trailkit.agents.run import saved  # noqa: F401
+
+
+def _play(folder: Path, elsewhere: Elsewhere, checkpoint: str, seed: int, index: int) -> "EpisodeResult":
+    from trailkit.agents.run.evaluate import play_episode
+
     saved = _agents(folder, elsewhere)
     return play_episode(saved.env, saved.at(checkpoint).evaluator, seed, index)
 
 
 @cache
-def _agents(folder: Path, elsewhere: Elsewhere) -> SavedAgents:
+def _agents(folder: Path, elsewhere: Elsewhere) -> "SavedAgents":
     """What a process plays with; it is made by the first call."""
+    from trailkit.agents.run.saved import SavedAgents
+
     return SavedAgents(folder, elsewhere)

@@ -16,11 +16,12 @@ import pytest
 from trailkit.agents.run import workers as workers_module
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.elsewhere import HERE, Elsewhere
 from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
-from trailkit.agents.run.saved import HERE, Elsewhere, checkpoints
+from trailkit.agents.run.saved import checkpoints
 from trailkit.agents.run.saved_commands import evaluate_run, render_run
 from trailkit.agents.run.shifts import shift_table, shifts
-from trailkit.agents.run.workers import Workers, workers_here
+from trailkit.agents.run.workers import Workers, workers_for, workers_here
 from trailkit.configs.schema import EnvConfig, EvaluateConfig, RenderConfig
 from trailkit.envs.errors import UserError
 
@@ -38,7 +39,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluations(run: Path, *words: str) -> dict[str, Evaluation]:
-    return dict(evaluate_run(configure("evaluate", EvaluateConfig, [f"run={run}", "episodes=5", *words])))
+    config = configure("evaluate", EvaluateConfig, [f"run={run}", "episodes=5", *words])
+    with workers_for(config) as workers:
+        return dict(evaluate_run(config, workers))
 
 
 def test_one_or_two_workers_now_or_later_come_to_the_same(run: Path) -> None:
