@@ -28,7 +28,7 @@ from trailkit.configs.schema import (
     TrainConfig,
 )
 from trailkit.demos.store import DemoStore
-from trailkit.demos.stream import load_replay
+from trailkit.demos.stream import first_states, load_replay
 from trailkit.discriminators import rewards
 from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
 from trailkit.discriminators.augmentation import Augmentation, AugmentationSettings
@@ -203,6 +203,19 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
         random_store.check(settings)
         random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3))
     return Demos(replay, _holdout(held_out, make_device(config.device)) if held_out else None, random)
+
+
+def load_layouts(config: TrainConfig) -> list[NDArray[np.float64]]:
+    """How the things lie where a training's episodes begin: as at the start of each demonstration, or none as a rule.
+
+    Raises:
+        UserError: If the demonstrations are of another environment, damaged, missing, or hold no states.
+    """
+    if not config.env.seeded:
+        return []
+    store = check_demos(config)
+    learned_from = config.demo_limit or len(store) - holdout_episodes(config, len(store))
+    return first_states(store, learned_from)
 
 
 def holdout_episodes(config: TrainConfig, recorded: int) -> int:

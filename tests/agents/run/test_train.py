@@ -64,6 +64,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         ["method=gail", "discriminator.gradient_penalty=10", "discriminator.reward=airl"],
         ["method=trail", "discriminator.constraint=random", "random_demos={demos}"],
         ["method=trail", "demos_in_replay=false", "holdout=1"],
+        ["method=trail", "env.seeded=true"],
         ["method=trail", "preset=paper", "agent.batch_size=4", "discriminator.crop=32"],
     ],
     ids=" ".join,
