@@ -25,7 +25,8 @@ class Prop(composer.Entity):  # type: ignore[misc]  # dm_control has no types
     yaw = (-0.3, 0.3)  # rad: how it may be turned at the start
     spread = 1.0  # of the workspace's length and width, within which its centre is then
 
-    def _build(self, name: str) -> None:
+    def _begin(self, name: str) -> None:
+        """Makes a model without geoms; for `_build`."""
         self._root = mjcf.RootElement(model=name)
 
     @property
@@ -42,7 +43,7 @@ class Block(Prop):
     floor = BLOCK_HALF_SIZE  # m over its origin: what it bears
 
     def _build(self, name: str, rgba: tuple[float, float, float, float]) -> None:
-        super()._build(name)
+        self._begin(name)
         self._root.worldbody.add(
             "geom",
             name="cube",
@@ -61,7 +62,7 @@ class Banana(Prop):
     elevation = 0.015
 
     def _build(self, name: str) -> None:
-        super()._build(name)
+        self._begin(name)
         bends = np.array([(-0.046, -0.007), (-0.018, 0.003), (0.018, 0.003), (0.046, -0.007)])  # m, about its centre
         for start, end in pairwise(bends):
             self._add_piece(start, end, self.elevation, _YELLOW)
@@ -87,7 +88,7 @@ class Peg(Prop):
     elevation = 0.04
 
     def _build(self, name: str) -> None:
-        super()._build(name)
+        self._begin(name)
         self._root.worldbody.add(
             "geom",
             name="cylinder",
@@ -112,7 +113,7 @@ class Box(Prop):
             wall: The thickness of walls and floor, in m.
             height: In m.
         """
-        super()._build(name)
+        self._begin(name)
         self.floor = wall
         middle, length = inside + wall / 2, inside + wall
         self._add_board((0, 0, wall / 2), (length, length, wall / 2))
