@@ -55,7 +55,7 @@ class Placement(ManipulationTask):
 
     def goal(self, physics: Any) -> NDArray[np.float64]:
         """Where that centre belongs, [3] in metres, as long as the place stands upright."""
-        goal: NDArray[np.float64] = self._place.get_pose(physics)[0] + np.array([0.0, 0.0, self._seat])
+        goal: NDArray[np.float64] = np.asarray(self._place.get_pose(physics)[0]) + np.array([0.0, 0.0, self._seat])
         return goal
 
     @property
