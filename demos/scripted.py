@@ -190,7 +190,7 @@ _SCRIPTS: dict[str, Callable[[Environment], Iterator[Command]]] = {
     "lift": _lift,
     "lift_distracted": _lift,
     "put_in_box": partial(_place, manner=Manner(grasp=-0.003, release=0.025, aligned=0.015)),  # fingers above the rim
-    "stack": partial(_place, manner=Manner(grasp=-0.003, release=0.002, aligned=0.01)),
+    "stack": partial(_place, manner=Manner(grasp=-0.003, release=0.002, aligned=0.008)),
     "stack_banana": partial(_place, manner=Manner(grasp=0.003, release=0.002, aligned=0.01)),
     "insertion": partial(_place, manner=Manner(grasp=0.015, release=0.008, aligned=0.006)),
 }

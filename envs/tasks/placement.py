@@ -86,8 +86,8 @@ def stack_banana(settings: EnvSettings) -> Placement:
 
 
 def insertion(settings: EnvSettings) -> Placement:
-    """A peg of 4 cm has to stand in a hole of 5 cm that is 3 cm deep; a green and a blue block lie about."""
-    socket = Box("socket", inside=0.025, wall=0.012, height=0.042)
+    """A peg of 4 cm has to stand in a square hole of 5.4 cm that is 3 cm deep; a green and a blue block lie about."""
+    socket = Box("socket", inside=0.027, wall=0.012, height=0.042)
     distractors = (Block("distractor_0", GREEN), Block("distractor_1", BLUE))
     return Placement(settings, Peg("peg"), socket, distractors, spacing=0.1)
 
