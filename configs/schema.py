@@ -131,6 +131,7 @@ class EnvConfig:
     proprioception: bool = True
     episode_steps: int = 200
     appearance: list[str] = field(default_factory=list)  # what looks otherwise: arm_colour, light …
+    seeded: bool = False  # training's episodes begin with the things as a demonstration's did; evaluation's do not
     early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
     trial_steps: int = 70  # ample for one try at the task: preset=cpu stops no episode earlier
 

@@ -4,8 +4,9 @@ They know where things are (a person sees it), move at a bounded speed and stop 
 disturbed by noise, so that no two demonstrations are alike and mistakes are seen being corrected.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,6 @@ from trailkit.envs.actions import MAX_TOOL_SPEED
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.settings import CONTROL_TIMESTEP
-from trailkit.envs.tasks.lift import Lift
-from trailkit.envs.tasks.reach import Reach
 
 _CLOSE = 1.0  # full speed
 _OPEN = 0.3  # of the fingers' way: wide enough for a block; fully open, the thumb lands on a block behind it
@@ -26,11 +25,26 @@ _CARRY_HEIGHT = 0.15  # m
 _ALIGNED = 0.008  # m: near enough, in the plane, to go down
 _ARRIVED = 0.006  # m: near enough to grasp
 _CLOSING_STEPS = 20  # control steps that the fingers need for a firm grip
+_LOOKING_STEPS = 10  # control steps until what was put down has settled
+_CLEARANCE = 0.088  # m, of the tool over a thing's centre: the fingers clear the thing
+_LET_GO = -0.4  # of full speed: once the fingers need open no faster, they hold nothing
+_HELD = 0.05  # m, of the tool from the centre of what it holds
+_HIGH = 0.04  # m, below the carrying height: high enough to move aside
+_NEAR = 0.02  # m, in the plane: what is no farther off is not raised all the way again
+_BACK = 0.006  # m: but so much, lest it is stuck
 _APPROACH = 0.6  # share of the remaining way that one step covers, below full speed
 _GRIP_GAIN = 5.0  # of full speed, for each whole way that the fingers are off
 _NOISE_MEMORY = 0.7  # of the disturbance, from one step to the next: a hand trembles slowly
 
 Command = NDArray[np.float64]
+
+
+class Manner(NamedTuple):
+    """How a thing is taken and put down."""
+
+    grasp: float  # m, of the tool over the thing's centre
+    release: float  # m, of the thing over where it belongs
+    aligned: float  # m, in the plane: near enough to be put down
 
 
 class ScriptedExpert:
@@ -49,11 +63,10 @@ class ScriptedExpert:
         """
         if noise < 0:
             raise UserError(f"noise is {noise}: expected 0 or more, in units of full speed")
-        scripts = {Reach: _reach, Lift: _lift}
-        if type(env.task) not in scripts:
-            raise unknown("scripted expert for task", env.settings.task, (task.__name__ for task in scripts))
+        if env.settings.task not in _SCRIPTS:
+            raise unknown("scripted expert for task", env.settings.task, _SCRIPTS)
         self._env = env
-        self._script = scripts[type(env.task)]
+        self._script = _SCRIPTS[env.settings.task]
         self._noise = noise
         self._seed = seed
 
@@ -79,22 +92,70 @@ def _reach(env: Environment) -> Iterator[Command]:
 
 
 def _lift(env: Environment) -> Iterator[Command]:
-    """Goes above the block, down, grasps, and holds it up; begins again when it has missed."""
+    """Grasps the block and holds it up; begins again when it has missed."""
     while True:
-        while np.linalg.norm((_target(env) - _tool(env))[:2]) > _ALIGNED:
-            yield _towards(env, _above(_target(env), _HOVER_HEIGHT), _opening(env))
-        while np.linalg.norm(offset := _above(_target(env), _GRASP_HEIGHT) - _tool(env)) > _ARRIVED:
-            if np.linalg.norm(offset[:2]) > 3 * _ALIGNED:
-                break  # pushed aside
-            yield _towards(env, _above(_target(env), _GRASP_HEIGHT), _opening(env))
-        else:
-            grasp = _tool(env).copy()
-            for _ in range(_CLOSING_STEPS):
-                yield _towards(env, grasp, _CLOSE)
-            while np.linalg.norm(_target(env) - _tool(env)) < 0.05:
-                yield _towards(env, _above(grasp, _CARRY_HEIGHT), _CLOSE)
-        for _ in range(8):  # let go, up and away
-            yield _towards(env, _above(_tool(env), _HOVER_HEIGHT), _opening(env))
+        grasp = yield from _grasp(env, _GRASP_HEIGHT, _HOVER_HEIGHT)
+        while grasp is not None and _holds(env):
+            yield _towards(env, _above(grasp, _CARRY_HEIGHT), _CLOSE)
+        yield from _retreat(env, _HOVER_HEIGHT)
+
+
+def _place(env: Environment, manner: Manner) -> Iterator[Command]:
+    """Grasps the thing, carries it to its place, lets go and looks; begins again when it does not lie there."""
+    while True:
+        height = _target(env)[2]
+        grasp = yield from _grasp(env, height + manner.grasp, height + _CLEARANCE)
+        if grasp is not None and (yield from _carry(env, manner)):
+            spot = _tool(env).copy()
+            while _opening(env) < _LET_GO:
+                yield _towards(env, spot, _opening(env))
+        yield from _retreat(env, _CARRY_HEIGHT)
+        rest = _above(_tool(env), _CARRY_HEIGHT)
+        for _ in range(_LOOKING_STEPS):
+            yield _towards(env, rest, _opening(env))
+        while env.solved:
+            yield _towards(env, rest, _opening(env))
+
+
+def _grasp(env: Environment, height: float, hover: float) -> Generator[Command, None, Command | None]:
+    """Goes above the thing, down, and closes the fingers; where it did, or None if it pushed the thing aside."""
+    while np.linalg.norm((_target(env) - _tool(env))[:2]) > _ALIGNED:
+        yield _towards(env, _above(_target(env), hover), _opening(env))
+    while np.linalg.norm(offset := _above(_target(env), height) - _tool(env)) > _ARRIVED:
+        if np.linalg.norm(offset[:2]) > 3 * _ALIGNED:
+            return None
+        yield _towards(env, _above(_target(env), height), _opening(env))
+    grasp = _tool(env).copy()
+    for _ in range(_CLOSING_STEPS):
+        yield _towards(env, grasp, _CLOSE)
+    return grasp
+
+
+def _carry(env: Environment, manner: Manner) -> Generator[Command, None, bool]:
+    """Raises what is held, brings it above its place and down; True once it is there, False if it was lost."""
+    while _holds(env):
+        way = env.task.goal(env.physics) - _target(env)
+        way[2] += manner.release
+        rise = _CARRY_HEIGHT - _tool(env)[2]
+        off = np.linalg.norm(way[:2])
+        if off > _NEAR:  # up, then across
+            way = np.array([*(way[:2] if rise < _HIGH else (0.0, 0.0)), rise])
+        elif off > manner.aligned:  # a little up, and aside
+            way[2] = min(rise, _BACK)
+        elif way[2] > -_ARRIVED:
+            return True
+        yield _towards(env, _tool(env) + way, _CLOSE)
+    return False
+
+
+def _retreat(env: Environment, height: float) -> Iterator[Command]:
+    """Lets go, and goes up and away."""
+    for _ in range(8):
+        yield _towards(env, _above(_tool(env), height), _opening(env))
+
+
+def _holds(env: Environment) -> bool:
+    return bool(np.linalg.norm(_target(env) - _tool(env)) < _HELD)
 
 
 def _target(env: Environment) -> Any:
@@ -122,3 +183,14 @@ def _towards(env: Environment, goal: NDArray[np.float64], grip: float) -> Comman
     """The command that closes in on a goal, [x, y, z, grip]."""
     velocity = _APPROACH * (goal - _tool(env)) / CONTROL_TIMESTEP / MAX_TOOL_SPEED
     return np.append(np.clip(velocity, -1.0, 1.0), grip)
+
+
+_SCRIPTS: dict[str, Callable[[Environment], Iterator[Command]]] = {
+    "reach": _reach,
+    "lift": _lift,
+    "lift_distracted": _lift,
+    "put_in_box": partial(_place, manner=Manner(grasp=-0.003, release=0.025, aligned=0.015)),  # fingers above the rim
+    "stack": partial(_place, manner=Manner(grasp=-0.003, release=0.002, aligned=0.008)),
+    "stack_banana": partial(_place, manner=Manner(grasp=0.003, release=0.002, aligned=0.01)),
+    "insertion": partial(_place, manner=Manner(grasp=0.015, release=0.008, aligned=0.006)),
+}

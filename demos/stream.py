@@ -1,5 +1,8 @@
 """Demonstrations as replay, so that what samples the agent's experience samples the expert's."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.replay.episode import Episode
@@ -37,3 +40,20 @@ def load_replay(
     for episode in store.episodes(0, wanted):
         replay.add(episode)
     return replay, list(store.episodes(available))
+
+
+def first_states(store: DemoStore, episodes: int) -> list[NDArray[np.float64]]:
+    """The simulator's states, [S] each, in which the first demonstrations began.
+
+    Raises:
+        UserError: If one of them is damaged, or holds no states.
+    """
+    states = []
+    for row, episode in zip(store.manifest.episodes, store.episodes(0, episodes), strict=False):
+        if episode.state is None:
+            raise UserError(
+                f"{store.path / row.file} has no simulator states to begin from: it was recorded by an earlier "
+                "version, or converted; record others, or train with env.seeded=false"
+            )
+        states.append(episode.state[0])
+    return states

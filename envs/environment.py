@@ -83,6 +83,19 @@ class Environment(composer.Environment):  # type: ignore[misc]  # dm_control has
         mujoco.mj_setState(model, data, state, _STATE)
         mujoco.mj_forward(model, data)
 
+    def lay_out_as(self, state: NDArray[np.float64]) -> None:
+        """Puts the things on the table where they are in a state that `state` returned; robot and clock stay.
+
+        Raises:
+            UserError: If the state is of another model.
+        """
+        data, robot = self.physics.data.ptr, self.task.robot
+        joints, dofs = np.append(robot.arm_qpos, robot.finger_qpos), np.append(robot.arm_dofs, robot.finger_dofs)
+        kept = data.qpos[joints], data.qvel[dofs], data.time
+        self.set_state(state)
+        data.qpos[joints], data.qvel[dofs], data.time = kept
+        mujoco.mj_forward(self.physics.model.ptr, data)
+
     def observe(self) -> dict[str, NDArray[Any]]:
         """What an agent observes of the current state: pictures uint8 [height, width, 3], proprio float32 [P]."""
         return dict(self.task.observe())

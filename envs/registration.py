@@ -10,6 +10,10 @@ IDS = {
     "reach": "trailkit/Reach-v0",
     "lift": "trailkit/Lift-v0",
     "lift_distracted": "trailkit/LiftDistracted-v0",
+    "put_in_box": "trailkit/PutInBox-v0",
+    "stack": "trailkit/Stack-v0",
+    "stack_banana": "trailkit/StackBanana-v0",
+    "insertion": "trailkit/Insertion-v0",
 }
 
 

@@ -50,6 +50,7 @@ class Jaco:
         self.motors = np.concatenate([arm_motors.element_id, finger_motors.element_id])
         # rad/s that each motor can be asked for: six of the arm, three of the fingers
         self.max_velocity = self.model.actuator_ctrlrange[self.motors, 1].copy()
+        self.root = int(self.model.body_rootid[self.model.dof_bodyid[self.arm_dofs[0]]])  # the body that holds it all
         self._tool = physics.bind(self._hand.tool_center_point).element_id
         self.kinematics = SiteKinematics(self.model, self._tool, self.arm_dofs)
 

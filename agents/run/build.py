@@ -20,7 +20,7 @@ from trailkit.agents.run.build_reward import make_reward_model, make_stop
 from trailkit.agents.stop import Never
 from trailkit.configs.schema import Constraint, EnvConfig, LearnerKind, ReplayBackend, TrainConfig
 from trailkit.demos.store import DemoStore
-from trailkit.demos.stream import load_replay
+from trailkit.demos.stream import first_states, load_replay
 from trailkit.discriminators.adversarial_reward import AdversarialReward
 from trailkit.discriminators.base import RewardModel
 from trailkit.envs.actions import make_controller
@@ -165,6 +165,19 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     device = make_device(config.device)
     known = as_tensors(next(replay.batches(Table.MAIN, _MEASURED_STEPS)), device)
     return Demos(replay, Steps(known.observation, known.action), _spread(held_out, device), random)
+
+
+def load_layouts(config: TrainConfig) -> list[NDArray[np.float64]]:
+    """How the things lie where a training's episodes begin: as at the start of each demonstration, or none as a rule.
+
+    Raises:
+        UserError: If the demonstrations are of another environment, damaged, missing, or hold no states.
+    """
+    if not config.env.seeded:
+        return []
+    store = check_demos(config)
+    learned_from = config.demo_limit or len(store) - holdout_episodes(config, len(store))
+    return first_states(store, learned_from)
 
 
 def holdout_episodes(config: TrainConfig, recorded: int) -> int:

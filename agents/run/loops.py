@@ -1,11 +1,12 @@
 """The two loops of a training, as generators: whoever drives them decides who runs when."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import dm_env
 import numpy as np
+from numpy.typing import NDArray
 
 from trailkit.agents.base import Batch_contra, Learner, Metrics, ParameterSource, Policy, StopRule
 from trailkit.envs.environment import Environment
@@ -20,16 +21,22 @@ class Start(NamedTuple):
 
     number: int
     seed: int
+    layout: NDArray[np.float64] | None = None  # a simulator's state [S], as in which the things lie; else by the seed
 
 
-def episode_starts(seed: int, first: int, actor: int = 0) -> Iterator[Start]:
+def episode_starts(
+    seed: int, first: int, actor: int = 0, layouts: Sequence[NDArray[np.float64]] = ()
+) -> Iterator[Start]:
     """Yields the starts of an actor's episodes, from the first on, so that a resumed run goes on alike.
+
+    Where there are layouts, each episode has one of them, drawn by its seed.
 
     The spawn key keeps them apart from those of other actors, and from recordings and evaluations with the same seed.
     """
     key = (2, actor) if actor else (2,)
     for index in itertools.count(first):
-        yield Start(index, int(np.random.SeedSequence([seed, index], spawn_key=key).generate_state(1)[0]))
+        drawn = int(np.random.SeedSequence([seed, index], spawn_key=key).generate_state(1)[0])
+        yield Start(index, drawn, layouts[drawn % len(layouts)] if layouts else None)
 
 
 def act(
@@ -54,7 +61,7 @@ def act(
         actor: Who plays them, kept too.
     """
     version = -1
-    for index, seed in starts:
+    for index, seed, layout in starts:
         snapshot = source.latest()
         if snapshot.version != version:
             policy.load(snapshot.parameters)
@@ -62,11 +69,20 @@ def act(
             version = snapshot.version
         env.seed(seed)
         metadata = {"seed": seed, "policy": label, ACTOR: actor, INDEX: index}
-        yield _play(env, policy, stop, EpisodeBuilder(metadata))
+        yield _play(env, policy, stop, EpisodeBuilder(metadata), layout)
 
 
-def _play(env: Environment, policy: Policy, stop: StopRule, builder: EpisodeBuilder) -> tuple[Episode, Metrics]:
+def _play(
+    env: Environment,
+    policy: Policy,
+    stop: StopRule,
+    builder: EpisodeBuilder,
+    layout: NDArray[np.float64] | None,
+) -> tuple[Episode, Metrics]:
     timestep = env.reset()
+    if layout is not None:
+        env.lay_out_as(layout)
+        timestep = timestep._replace(observation=env.observe())
     policy.reset()
     stop.reset()
     stopped = False

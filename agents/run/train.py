@@ -210,6 +210,7 @@ class Trainer:
         self._plays = config.learner is not LearnerKind.bc
         self.replay = build.make_replay(config) if self._plays else None
         self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
+        self._layouts = build.load_layouts(config)
         self._random_replay = build.make_random_replay(config)
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
         self._interrupted = threading.Event()
@@ -267,7 +268,7 @@ class Trainer:
         if learning.owes_evaluation():
             self._evaluate(log, progress)
         started, before = time.monotonic(), learning.seconds
-        starts = episode_starts(self.config.seed, self.episodes)
+        starts = episode_starts(self.config.seed, self.episodes, layouts=self._layouts)
         newcomer = act(self.env, self._random_policy, Never(), self.parameters, starts, label=RANDOM)
         actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, starts, label=self.config.method)
         updates = learning.updates(self.replay, self._random_replay)

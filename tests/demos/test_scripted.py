@@ -12,18 +12,21 @@ def make(task, action_space=ActionSpace.CARTESIAN):
     return Environment(EnvSettings(task, action_space, ObservationSettings(cameras=())))
 
 
-def successes(env, episodes):
+def steps_to_success(env, episodes):
+    """How many steps each of the episodes took that the expert solved."""
     expert = ScriptedExpert(env)
-    solved = 0
+    taken = []
     for seed in range(episodes):
         env.seed(seed)
         timestep = env.reset()
         expert.reset()
+        steps = 0
         while not (timestep.last() or env.solved):
             timestep = env.step(expert.act())
-        solved += env.solved
+            steps += 1
+        taken += [steps] * env.solved
     env.close()
-    return solved
+    return taken
 
 
 def first_actions(noise, seed=0, env_seed=0):
@@ -42,18 +45,20 @@ def first_actions(noise, seed=0, env_seed=0):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_expert_solves_every_task(task):
-    assert successes(make(task), episodes=8) == 8
+    assert len(steps_to_success(make(task), episodes=8)) >= 7
 
 
-@pytest.mark.parametrize("task", ["reach", "lift"])
+@pytest.mark.parametrize("task", ["reach", "lift", "stack", "insertion"])
 def test_the_expert_solves_tasks_in_joint_velocities_too(task):
-    assert successes(make(task, ActionSpace.JOINT), episodes=5) == 5
+    assert len(steps_to_success(make(task, ActionSpace.JOINT), episodes=5)) >= 4
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
-def test_the_expert_solves_95_of_100_episodes(task):
-    assert successes(make(task), episodes=100) >= 95
+def test_the_expert_solves_95_of_100_episodes_at_a_person_s_pace(task):
+    taken = steps_to_success(make(task), episodes=100)
+    assert len(taken) >= 95
+    assert np.median(taken) < 120
 
 
 def test_actions_are_float32_within_bounds_however_large_the_noise():

@@ -3,7 +3,7 @@ import pytest
 from demonstrations import SETTINGS, SOURCE, assert_same, make_episode
 
 from trailkit.demos.store import DemoStore
-from trailkit.demos.stream import load_replay
+from trailkit.demos.stream import first_states, load_replay
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Table
 
@@ -64,3 +64,16 @@ def test_the_same_seed_samples_the_same_batches(store):
 def test_too_few_demonstrations_are_refused(store, holdout, limit, message):
     with pytest.raises(UserError, match=message):
         load_replay(store, n_step=3, early_steps=2, seed=0, holdout=holdout, limit=limit)
+
+
+def test_first_states_are_those_of_the_first_demonstrations(tmp_path):
+    store = DemoStore.create(tmp_path, SETTINGS, SOURCE)
+    states = np.random.default_rng(0).normal(size=(3, 7, 4))
+    for seed, state in enumerate(states):
+        store.append(make_episode(seed)._replace(state=state))
+    np.testing.assert_array_equal(first_states(store, 2), states[:2, 0])
+
+
+def test_demonstrations_without_states_are_no_starts(store):
+    with pytest.raises(UserError, match=r"episode_\d+\.hdf5 has no simulator states"):
+        first_states(store, 4)

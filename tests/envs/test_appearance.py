@@ -36,7 +36,7 @@ def test_each_appearance_is_another_picture_of_the_same_course() -> None:
 
 
 @pytest.mark.render
-@pytest.mark.parametrize("task", ["reach", "lift_distracted"])
+@pytest.mark.parametrize("task", ["reach", "lift_distracted", "stack_banana", "insertion"])
 def test_all_of_them_go_together_with_any_task(task: str) -> None:
     usual, state = seen(task=task)
     pictures, others = seen(tuple(Appearance), task)

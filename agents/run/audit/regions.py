@@ -27,7 +27,7 @@ class Segmenter:
         gl.require()
         self._env = env
         model = env.physics.model.ptr
-        robot = model.body_rootid[model.dof_bodyid[env.task.robot.arm_dofs[0]]]
+        robot = env.task.robot.root
         roots = sorted(set(model.body_rootid) - {0, robot})
         self.objects = {mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_BODY, i).rstrip("/"): int(i) for i in roots}
         region = {0: BACKGROUND, robot: ARM} | {root: ARM + 1 + i for i, root in enumerate(roots)}

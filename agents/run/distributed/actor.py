@@ -2,12 +2,14 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import ray
 import torch
+from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayError
 
 from trailkit.agents.acting import RandomPolicy
@@ -28,9 +30,17 @@ _log = logging.getLogger(__name__)
 class ActorRole(Role):
     """Plays episodes with the newest weights, and sends each one to the replay."""
 
-    def __init__(self, config: TrainConfig, folder: str, name: str, number: int, replay: str) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: str,
+        name: str,
+        number: int,
+        replay: str,
+        layouts: Sequence[NDArray[np.float64]] = (),
+    ) -> None:
         super().__init__(config, folder, name)
-        self._number, self._replay = number, replay
+        self._number, self._replay, self._layouts = number, replay, layouts
 
     def _run(self) -> None:
         torch.set_num_threads(1)
@@ -43,7 +53,7 @@ class ActorRole(Role):
         config = replace(self.config, seed=seed)  # of the exploration noise
         env = Environment(settings, seed)
         agent = build.make_agent(config, settings)
-        starts = episode_starts(self.config.seed, first, self._number)
+        starts = episode_starts(self.config.seed, first, self._number, self._layouts)
         random = Watched(RandomPolicy(env.action_spec().shape[0], seed), self)
         explorer = Watched(agent.explorer, self)
         newcomer = act(env, random, Never(), weights, starts, label=RANDOM, actor=self._number)

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -44,12 +46,14 @@ class Program:
             resumed: Whether it goes on with what is in it; where that ended before its first checkpoint, it begins.
 
         Raises:
-            UserError: If its checkpoints are damaged, there is no Ray at the address, or too little for the roles.
+            UserError: If its checkpoints are damaged, there is no Ray at the address, too little for the roles, or no
+                states in the demonstrations where they are needed.
         """
         self.folder = folder
         self._interrupted = threading.Event()
         if resumed:
             Checkpoints(folder / "checkpoints").latest()  # warns of damaged ones, and refuses if there are no others
+        self._layouts = build.load_layouts(config)  # here, where the demonstrations are
         with interruptible(self._interrupted):
             start_ray(config, self._interrupted)
         self._config = config
@@ -78,7 +82,7 @@ class Program:
             sys.exit(0)  # and not on to whatever was to come after the training
 
     def _run(self) -> bool:
-        self.members = _start_roles(self._config, self.folder.absolute())
+        self.members = _start_roles(self._config, self.folder.absolute(), self._layouts)
         self.learner = next(member for member in self.members if member.name == LEARNER)
         with Progress(self._config.steps) as progress:
             while True:
@@ -114,7 +118,7 @@ class Program:
         return False
 
 
-def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
+def _start_roles(config: TrainConfig, folder: Path, layouts: list[NDArray[np.float64]]) -> list[Member]:
     """Makes a Ray actor of each role: started again whenever its process dies."""
     launch = config.launch
     assert config.demos is not None
@@ -139,7 +143,7 @@ def _start_roles(config: TrainConfig, folder: Path) -> list[Member]:
     place(LEARNER, LearnerRole, config, REPLAY if served else None, scheduling_strategy=rather_here, **cores)
     for number in range(actors(config)):
         source = REPLAY if served else LEARNER
-        place(f"actor {number}", ActorRole, player, number, source, num_cpus=launch.actor_cpus)
+        place(f"actor {number}", ActorRole, player, number, source, layouts, num_cpus=launch.actor_cpus)
     for number in range(launch.evaluators):
         place(f"evaluator {number}", EvaluatorRole, player, num_cpus=0)
     return members

@@ -75,6 +75,12 @@ def test_early_stopping_waits_for_as_long_as_the_task_takes() -> None:
     assert train("env=lift", "actor.min_steps=5").actor.min_steps == 5
 
 
+def test_a_seeded_task_is_another_training_on_the_same_task() -> None:
+    plain, seeded = train("env=lift_distracted"), train("env=lift_distracted_seeded")
+    assert env_settings(seeded.env) == env_settings(plain.env)
+    assert (plain.env.seeded, seeded.env.seeded) == (False, True)
+
+
 def test_keys_given_by_hand_win_over_method_and_preset() -> None:
     assert train("preset=paper", "encoder=compact").encoder.kind is EncoderKind.compact
     config = train("preset=paper", "method=trail", "agent.batch_size=8", "env.early_steps=3")

@@ -76,6 +76,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         ["method=trail", "discriminator.label_smoothing=0.1"],
         ["method=trail", "discriminator.positive_prior=0.3"],
         ["method=trail", "demos_in_replay=false", "holdout=1"],
+        ["method=trail", "env.seeded=true"],
         ["method=trail", "preset=paper", "agent.batch_size=4", "discriminator.crop=32"],
     ],
     ids=" ".join,
