@@ -1,13 +1,15 @@
 """Each sentence about what goes wrong, said of a training in which just that was made to go wrong."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.findings import findings, late_metrics
-from trailkit.agents.run.train import load_config, start
+from trailkit.agents.run.runs import read_run
+from trailkit.agents.run.train import load_config, resume, start
 from trailkit.envs.errors import UserError
 
 _ENV = ["env=reach", "env.height=32", "env.width=32", "env.episode_steps=40"]
@@ -84,6 +86,27 @@ def test_a_training_that_diverges_ends_and_its_checkpoints_are_whole(demos: dict
     (sentence,) = said(run)
     assert re.search("the run has diverged, .*critic_loss.* not finite", sentence)
     assert [path.name for path in (run / "checkpoints").glob("[0-9]*")] == ["000000000"]
+
+
+def test_success_that_never_came_and_success_that_fell_are_said(tmp_path: Path) -> None:
+    env = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=60"]
+    good, bad, run = (tmp_path / name for name in ("good", "bad", "run"))
+    main(["record", "device=scripted", *env, "episodes=60", f"out={good}"])
+    main(["record", "device=random", *env, "episodes=5", f"out={bad}"])
+    words = ["method=bc", "threads=1", "agent.batch_size=16", "agent.learning_rate=1e-3", "steps=2000", "seed=1"]
+    words += ["evaluation.every=1000", "evaluation.episodes=50"]
+    start([*env, *words, f"demos={good}", f"out={run}"])
+    solved = read_run(run)
+    assert solved.row.best > 0.2
+    assert solved.findings == []
+    # From here on it clones a policy that does anything at all.
+    shutil.rmtree(good)
+    bad.rename(good)
+    resume(str(run), ["steps=3000"])
+    assert any(re.fullmatch(r"success fell from \d+% to 0%: .*", sentence) for sentence in read_run(run).findings)
+    for step in ("000001000", "000002000"):
+        shutil.rmtree(run / "evaluations" / step)
+    assert "none of 1 evaluations solved an episode" in read_run(run).findings
 
 
 def test_a_sweep_goes_on_after_a_run_that_diverges(
