@@ -173,7 +173,7 @@ def load_layouts(config: TrainConfig) -> list[NDArray[np.float64]]:
     Raises:
         UserError: If the demonstrations are of another environment, damaged, missing, or hold no states.
     """
-    if not config.env.seeded:
+    if not config.env.seeded or config.learner is LearnerKind.bc:
         return []
     store = check_demos(config)
     learned_from = config.demo_limit or len(store) - holdout_episodes(config, len(store))

@@ -9,13 +9,15 @@ from typing import Any
 
 import yaml
 
+from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.compare import compare
 from trailkit.agents.run.configuration import configure, sweep
-from trailkit.agents.run.learning import Diverged
-from trailkit.agents.run.runs import choices
-from trailkit.agents.run.train import load_config, resume, start
-from trailkit.configs.schema import TrainConfig
+from trailkit.agents.run.findings import diverged, late_metrics
+from trailkit.agents.run.learning import Diverged, evaluation_file
+from trailkit.agents.run.runs import flat
+from trailkit.agents.run.train import CHANGEABLE, load_config, resume, start
+from trailkit.configs.schema import LaunchKind, TrainConfig
 from trailkit.envs.errors import UserError, unknown
 
 _GROUPS = ("method", "env", "encoder", "preset")  # whose choices name a run by themselves
@@ -25,8 +27,9 @@ def experiment(words: Sequence[str]) -> None:
     """`trailkit experiment NAME [out=FOLDER] [key=value ...]`: trains what is not yet trained, and compares all of it.
 
     NAME is one of `configs/experiment/`, or a file like these: keys of `trailkit train`, and lists of values where
-    there is to be a run for each. Further words replace what it says. Runs go into `runs/NAME/`, their comparison into
-    `results/NAME/` or FOLDER: a table, a page, plots, and the numbers as JSON.
+    there is to be a run for each (a value that is a list itself stands in a list: [[front, wrist]]). Further words
+    replace what it says. Runs go into `runs/NAME/`, their comparison into `results/NAME/` or FOLDER: a table, a page,
+    plots, and the numbers as JSON.
 
     Raises:
         UserError: If there is no such experiment, a run is refused, or one in its folder has other settings.
@@ -39,6 +42,9 @@ def experiment(words: Sequence[str]) -> None:
     name = Path(names[0]).stem
     results = Path(outs[-1] if outs else f"results/{name}")
     runs = {f"runs/{name}/{run}": overrides for run, overrides in _grid(_read(names[0]), changes).items()}
+    for run, overrides in runs.items():  # mistakes in any of them are found before the first
+        build.check_demos(_config(run, overrides))
+        _changes(run, overrides)
     for number, (run, overrides) in enumerate(runs.items(), 1):
         print(f"{name}: {number} of {len(runs)}: trailkit train {' '.join(overrides)} out={run}", flush=True)
         try:
@@ -48,24 +54,56 @@ def experiment(words: Sequence[str]) -> None:
     compare([*runs, f"out={results / name}.md", f"out={results / name}.html"])
 
 
+def _config(run: str, overrides: Sequence[str]) -> TrainConfig:
+    return configure("train", TrainConfig, [*overrides, f"out={run}"])
+
+
 def _train(run: str, overrides: Sequence[str]) -> None:
     """Begins a run, or goes on with it, or leaves it as it is if it is done."""
-    words = [*overrides, f"out={run}"]
-    if not (Path(run) / "config.yaml").exists():
-        start(words)
-        return
-    config, begun = (choices(each) for each in (configure("train", TrainConfig, words), load_config(Path(run))))
-    if keys := [key for key, value in config.items() if value != begun[key] and key != "steps"]:
-        raise UserError(f"{run} was begun with another {', '.join(keys)}: move it away, or set that as it was")
-    found = Checkpoints(Path(run) / "checkpoints").latest()
-    if found is None or found[0] < config["steps"]:
-        resume(run, [f"steps={config['steps']}"])
+    if not _begun(run):
+        start([*overrides, f"out={run}"])
+    elif not _done(Path(run), _config(run, overrides)):
+        resume(run, _changes(run, overrides))
+
+
+def _begun(run: str) -> bool:
+    return (Path(run) / "config.yaml").exists()
+
+
+def _changes(run: str, overrides: Sequence[str]) -> list[str]:
+    """The settings by which a run is to go on otherwise than it began, as words for `resume`.
+
+    Raises:
+        UserError: If some of them make it another run.
+    """
+    if not _begun(run):
+        return []
+    config, begun = flat(_config(run, overrides)), flat(load_config(Path(run)))
+    changed = [key for key, value in config.items() if value != begun[key] and key not in ("out", "threads", "device")]
+    if others := [key for key in changed if key not in CHANGEABLE]:
+        raise UserError(f"{run} was begun with another {', '.join(others)}: move it away, or set that as it was")
+    return [f"{key}={_text(config[key])}" for key in changed]
+
+
+def _done(run: Path, config: TrainConfig) -> bool:
+    """Whether a run came to its end, its last evaluation included, or diverged."""
+    if diverged(late_metrics(run)):
+        return True
+    found = Checkpoints(run / "checkpoints").latest()
+    if found is None:
+        return False
+    step, state = found
+    if config.minutes is not None and state["seconds"] >= 60 * config.minutes:
+        return True
+    evaluates = config.launch.kind is LaunchKind.inline or config.launch.evaluators > 0
+    owed = evaluates and config.steps % config.evaluation.every == 0 and not evaluation_file(run, config.steps).exists()
+    return step >= config.steps and not owed
 
 
 def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list[str]]:
     """The overrides of each run by its name, which has what differs between the runs."""
     changed = {change.split("=")[0] for change in changes}
-    words = [f"{key}={_text(value)}" for key, value in settings.items() if key not in changed]
+    words = [f"{key}={_swept(value)}" for key, value in settings.items() if key not in changed]
     runs = list(sweep([*words, *changes]))
     differing = [index for index, each in enumerate(zip(*runs, strict=True)) if len(set(each)) > 1]
     return {"_".join(_called(run[index]) for index in differing) or "run": run for run in runs}
@@ -78,11 +116,17 @@ def _called(word: str) -> str:
     return re.sub(r"[^\w.+-]", "", called)
 
 
+def _swept(value: Any) -> str:
+    """The values of a key in an experiment's file, as a word of the command says them."""
+    if value == []:
+        raise UserError("a list without values makes no run: a value that is an empty list is written [[]]")
+    return ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
+
+
 def _text(value: Any) -> str:
-    """A value of an experiment's file as a word of the command."""
     match value:
         case list():
-            return ",".join(map(_text, value))
+            return f"[{','.join(map(_text, value))}]"
         case bool() | None:
             return {True: "true", False: "false", None: "null"}[value]
         case _:

@@ -48,8 +48,8 @@ def findings(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> 
         shares: The success of its evaluations, in [0, 1], in order.
     """
     known = _Known(metrics)
-    if diverged := _diverged(known):
-        return [diverged]
+    if sentence := diverged(known):
+        return [sentence]
     rules = (
         _memorises,
         _clones,
@@ -72,7 +72,8 @@ class _Known(dict[str, float]):
         return math.nan
 
 
-def _diverged(metrics: Metrics) -> str | None:
+def diverged(metrics: Metrics) -> str | None:
+    """Says that a run has diverged, if a metric of its end is no finite number."""
     broken = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if not broken:
         return None

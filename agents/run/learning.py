@@ -93,7 +93,7 @@ class Learning:
 
     def evaluated(self, step: int) -> bool:
         """Whether the result of a step was written."""
-        return _evaluation(self.folder, step).exists()
+        return evaluation_file(self.folder, step).exists()
 
     def snapshot(self) -> Snapshot:
         """The weights of now."""
@@ -117,7 +117,7 @@ class Learning:
 
     def _remove_later_evaluations(self) -> None:
         for folder in self.folder.glob("evaluations/" + 9 * "[0-9]"):
-            result = _evaluation(self.folder, int(folder.name))
+            result = evaluation_file(self.folder, int(folder.name))
             with writing(result):
                 sweep_aside(result)
                 if int(folder.name) > self.steps:
@@ -149,10 +149,11 @@ def record_evaluation(folder: Path, log: MetricsLog, clocks: Clocks, result: Eva
     Raises:
         UserError: If it cannot be written.
     """
-    result.write(_evaluation(folder, clocks.step))
+    result.write(evaluation_file(folder, clocks.step))
     scores = {"eval_success": result.success, "eval_success_at_end": result.success_at_end}
     log.write(*clocks, scores | {"eval_return": result.average_return})
 
 
-def _evaluation(folder: Path, step: int) -> Path:
+def evaluation_file(folder: Path, step: int) -> Path:
+    """Where the training's evaluation of a step is kept."""
     return folder / "evaluations" / f"{step:09d}" / "eval_info.json"

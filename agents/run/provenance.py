@@ -50,9 +50,13 @@ def _provenance() -> dict[str, Any]:
 def _commit(folder: Path) -> str | None:
     """The commit of the code, with a plus if there are changes to it; None where it is no checkout."""
     try:
-        commit, changes = (
+        _, commit, changes = (
             subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+            for words in (
+                ["ls-files", "--error-unmatch", Path(__file__).name],  # or an installation within another checkout
+                ["rev-parse", "HEAD"],
+                ["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"],
+            )
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -126,10 +126,14 @@ def _differences(run: Run, namesakes: Sequence[Sequence[Run]]) -> list[str]:
     ]
 
 
+def flat(config: TrainConfig) -> dict[str, Any]:
+    """All settings of a run by their keys, such as agent.n_step."""
+    return dict(_flat(OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)))
+
+
 def choices(config: TrainConfig) -> dict[str, Any]:
     """Those settings of a run that may tell its method from another's, by their keys."""
-    settings = dict(_flat(OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)))
-    settings = {key: value for key, value in settings.items() if not key.startswith(_NO_CHOICE)}
+    settings = {key: value for key, value in flat(config).items() if not key.startswith(_NO_CHOICE)}
     for key in ("demos", "random_demos"):  # wherever they lie
         settings[key] = None if settings[key] is None else Path(settings[key]).name
     return settings

@@ -42,7 +42,7 @@ from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
 
 # What a run may be gone on with otherwise than it began.
-_CHANGEABLE = (
+CHANGEABLE = (
     *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
     *("launch.address", "launch.actors", "launch.replay_port"),
 )
@@ -127,7 +127,7 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 
     Args:
         folder: The run's.
-        words: Keys to change, of those that do not make it another run; see `_CHANGEABLE`.
+        words: Keys to change, of those that do not make it another run; see `CHANGEABLE`.
 
     Raises:
         UserError: If there is no run to go on with, another process trains in its folder, or a key may not change.
@@ -143,9 +143,9 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 
 def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: ExitStack) -> None:
     """Runs a training alone in its folder; with `launch=ray` it is the learner that others are kept out by."""
-    note_provenance(folder)
     with written_aside(folder / "config.yaml") as aside:
         OmegaConf.save(OmegaConf.structured(config), aside)
+    note_provenance(folder)
     if config.launch.kind is LaunchKind.ray:
         alone.close()
     run()
@@ -175,8 +175,8 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     if not path.is_file():
         raise UserError(f"{folder} holds no run: there is no {path.name} in it")
     for word in words:
-        if word.split("=")[0] not in _CHANGEABLE or "=" not in word:
-            raise UserError(f"{word!r} cannot change in a run: start another, or give {', '.join(_CHANGEABLE)}")
+        if word.split("=")[0] not in CHANGEABLE or "=" not in word:
+            raise UserError(f"{word!r} cannot change in a run: start another, or give {', '.join(CHANGEABLE)}")
     try:
         saved = OmegaConf.load(path)
         _renew(saved)
@@ -209,8 +209,8 @@ class Trainer:
         self.actor_steps = self.episodes = 0
         self._plays = config.learner is not LearnerKind.bc
         self.replay = build.make_replay(config) if self._plays else None
-        self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
         self._layouts = build.load_layouts(config)
+        self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
         self._random_replay = build.make_random_replay(config)
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
         self._interrupted = threading.Event()

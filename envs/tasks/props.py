@@ -57,7 +57,7 @@ class Block(Prop):
 
 
 class Banana(Prop):
-    """A bent yellow thing, 11 cm long and 3 cm thick, that lies across the hand and hardly rolls."""
+    """A bent yellow thing, 12 cm long and 3 cm thick, that lies across the hand and hardly rolls."""
 
     elevation = 0.015
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trailkit.agents.run.cli import main
-from trailkit.agents.run.experiment import experiment
+from trailkit.agents.run.experiment import _grid, experiment
 from trailkit.agents.run.provenance import read_provenance
 from trailkit.envs.errors import UserError
 
@@ -68,8 +68,36 @@ def test_an_experiment_trains_what_is_not_yet_trained_and_compares_all(
     assert "| bc_seed1 | reach | bc | 1 | 0%" in capsys.readouterr().out
     experiment(["small.yaml", "steps=20"])
     assert [len(read_provenance(runs / name)) for name in _RUNS] == [2, 2, 2, 2]  # there was nothing to do
-    with pytest.raises(UserError, match=r"bc_seed1 was begun with another agent\.n_step: move it away"):
-        experiment(["small.yaml", "agent.n_step=7"])
+    for change in ("agent.n_step=7", "evaluation.episodes=3"):
+        key = change.split("=")[0]
+        with pytest.raises(UserError, match=rf"bc_seed1 was begun with another {key}: move it away"):
+            experiment(["small.yaml", "steps=20", change])
+
+    # As an interruption in the last evaluation leaves it.
+    (runs / "bc_seed1" / "evaluations" / "000000020" / "eval_info.json").unlink()
+    experiment(["small.yaml", "steps=20"])
+    assert [len(read_provenance(runs / name)) for name in _RUNS] == [3, 2, 2, 2]
+    assert (runs / "bc_seed1" / "evaluations" / "000000020" / "eval_info.json").exists()
+
+
+def test_a_run_of_another_seed_is_not_taken_for_the_one_asked_for(grid: Path) -> None:
+    experiment(["small.yaml", "method=bc", "seed=1"])
+    with pytest.raises(UserError, match="runs/small/run was begun with another seed"):
+        experiment(["small.yaml", "method=bc", "seed=2"])
+
+
+def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
+    with pytest.raises(UserError, match="demos_lift"):
+        experiment(["small.yaml", "env=reach,lift"])
+    assert not (grid / "runs").exists()
+
+
+def test_values_that_are_lists_stand_in_lists() -> None:
+    runs = _grid({"env.cameras": [["front", "wrist"]], "env.appearance": [[], ["light"]], "minutes": None}, [])
+    assert list(runs.values()) == [
+        ["env.cameras=[front,wrist]", "env.appearance=[]", "minutes=null"],
+        ["env.cameras=[front,wrist]", "env.appearance=[light]", "minutes=null"],
+    ]
 
 
 def test_a_run_that_diverges_does_not_end_the_others(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +105,8 @@ def test_a_run_that_diverges_does_not_end_the_others(grid: Path, capsys: pytest.
     said = capsys.readouterr()
     assert "learning_rate1e+30 has diverged" in said.err
     assert "| learning_rate0.001 | reach | bc | 1 |" in said.out
+    experiment(["small.yaml", "method=bc", "seed=1", "agent.learning_rate=1e30,1e-3"])  # what diverged is done
+    assert len(read_provenance(grid / "runs" / "small" / "learning_rate1e+30")) == 1
 
 
 @pytest.mark.parametrize(
