@@ -170,11 +170,11 @@ def test_a_run_without_metrics_has_none(run: Path, tmp_path: Path) -> None:
 
 def test_what_goes_wrong_is_said(run: Path, tmp_path: Path) -> None:
     shutil.copy(run / "config.yaml", tmp_path)
-    rows = "".join(f"{step},0,{step},{0.9 - step / 1000},\n" for step in (100, 200, 300, 400))
+    rows = "".join(f"{step},0,{step},{0.9 - step / 500},\n" for step in (100, 200, 300, 400))
     (tmp_path / "metrics.csv").write_text("step,actor_steps,seconds,eval_success,policy_loss\n" + rows)
     standing = Record(tmp_path).standing()
     (sentence,) = standing.findings
-    assert sentence.startswith("success fell from 80% to 50%")
+    assert sentence.startswith("success fell from 70% to 10%")
     assert str(standing).endswith(sentence)
     assert any("● success fell" in line for line in shown(Screen(standing, None)))
 
