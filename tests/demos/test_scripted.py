@@ -8,6 +8,9 @@ from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.envs.tasks import TASKS
 
 
+_EASY = ("reach", "lift", "lift_distracted")  # of which the expert misses none in a few tries
+
+
 def make(task, action_space=ActionSpace.CARTESIAN):
     return Environment(EnvSettings(task, action_space, ObservationSettings(cameras=())))
 
@@ -45,12 +48,14 @@ def first_actions(noise, seed=0, env_seed=0):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_expert_solves_every_task(task):
-    assert len(steps_to_success(make(task), episodes=8)) >= 7
+    missed = 8 - len(steps_to_success(make(task), episodes=8))
+    assert missed <= (0 if task in _EASY else 1)
 
 
 @pytest.mark.parametrize("task", ["reach", "lift", "stack", "insertion"])
 def test_the_expert_solves_tasks_in_joint_velocities_too(task):
-    assert len(steps_to_success(make(task, ActionSpace.JOINT), episodes=5)) >= 4
+    missed = 5 - len(steps_to_success(make(task, ActionSpace.JOINT), episodes=5))
+    assert missed <= (0 if task in _EASY else 1)
 
 
 @pytest.mark.slow
