@@ -7,7 +7,6 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.envs.tasks import TASKS
 
-
 _EASY = ("reach", "lift", "lift_distracted")  # of which the expert misses none in a few tries
 
 
