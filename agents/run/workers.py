@@ -29,21 +29,21 @@ _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
 
 
 class Workers:
-    """Plays episodes in processes of its own, or in this one if it is to be one. A context manager."""
+    """Plays episodes in this process and in others beside it. A context manager."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        """Begins the processes, each of which takes some seconds to be ready.
+        """Begins the other processes, each of which takes some seconds to be ready.
 
         Args:
             folder: Of the run.
-            count: How many there are to be.
+            count: How many processes there are to be, with this one.
         """
         self._play = partial(_play, folder)
         self._pool = None
         if count > 1:
             # Spawned: a fork would share what threads and OpenGL hold here.
-            self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
-            for _ in range(count):
+            self._pool = ProcessPoolExecutor(count - 1, multiprocessing.get_context("spawn"), _begin)
+            for _ in range(count - 1):
                 self._pool.submit(_import)
 
     def play(self, checkpoint: str, episodes: int, seed: int, elsewhere: Elsewhere = HERE) -> Iterator["EpisodeResult"]:
@@ -56,10 +56,15 @@ class Workers:
         if self._pool is None:
             yield from map(play, range(episodes))
             return
+        mine: dict[int, EpisodeResult] = {}
         try:
             # Not `map`, which cancels the rest after a failure, while the pool's own thread tells them of it.
-            for future in [self._pool.submit(play, index) for index in range(episodes)]:
-                yield future.result()
+            futures = [self._pool.submit(play, index) for index in range(episodes)]
+            for index, future in enumerate(futures):
+                # While the others are at theirs, this process plays from the end what none has begun.
+                while index not in mine and not future.done() and futures[last := episodes - 1 - len(mine)].cancel():
+                    mine[last] = play(last)
+                yield mine[index] if index in mine else future.result()
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker of the evaluation died, perhaps for want of memory: give fewer workers="
@@ -69,8 +74,8 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        _agents.cache_clear()
         if self._pool is None:
-            _agents.cache_clear()
             return
         if error is not None:  # what they are at is of no use
             for process in multiprocessing.active_children():
