@@ -344,6 +344,7 @@ class RecordConfig:
     device: Device = Device.browser
     teleop: TeleopConfig = field(default_factory=TeleopConfig)
     noise: float = 0.2  # of the scripted expert's commands, in units of full speed
+    variety: float = 0.0  # of its pace, pauses and ways, from 0 to 1, as far as people differ
     episodes: int = 100
     seed: int = 0
     keep_failures: bool = False  # of the scripted expert's; a person decides about each episode
@@ -351,6 +352,8 @@ class RecordConfig:
 
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed, noise=self.noise)
+        if not 0 <= self.variety <= 1:
+            raise UserError(f"variety={self.variety}: it must be in [0, 1]")
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Scripted experts: they command what a person at a joystick commands, Cartesian velocities and the gripper.
 
 They know where things are (a person sees it), move at a bounded speed and stop to grasp. Their commands are
-disturbed by noise, so that no two demonstrations are alike and mistakes are seen being corrected.
+disturbed by noise, so that no two demonstrations are alike and mistakes are seen being corrected. People differ by more
+than that: each episode has a pace, a steadiness and a bend of its way of its own, and pauses.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -35,6 +36,12 @@ _BACK = 0.006  # m: but so much, lest it is stuck
 _APPROACH = 0.6  # share of the remaining way that one step covers, below full speed
 _GRIP_GAIN = 5.0  # of full speed, for each whole way that the fingers are off
 _NOISE_MEMORY = 0.7  # of the disturbance, from one step to the next: a hand trembles slowly
+# How far episodes are apart where variety is 1; in between, in proportion.
+_SLOWEST = 0.7  # of full speed
+_STEADIEST = 0.4  # of the noise
+_BEND = 0.6  # rad, between the way that a hand takes and the straight one, while it is far off
+_PAUSES = 0.01  # begun for each step
+_PAUSE_STEPS = 3, 12
 
 Command = NDArray[np.float64]
 
@@ -50,39 +57,67 @@ class Manner(NamedTuple):
 class ScriptedExpert:
     """Plays one episode after another of a task."""
 
-    def __init__(self, env: Environment, noise: float = 0.2, seed: int = 0) -> None:
+    def __init__(self, env: Environment, noise: float = 0.2, variety: float = 0.0, seed: int = 0) -> None:
         """Prepares to play.
 
         Args:
             env: Whose state the expert reads.
             noise: Standard deviation of the disturbance of each velocity command, in units of full speed.
-            seed: Of the disturbance, together with the environment's.
+            variety: In [0, 1]; with 0 all episodes go straight on at full speed, with 1 they differ as people's do.
+            seed: Of the disturbance and the variety, together with the environment's.
 
         Raises:
-            UserError: If there is no expert for the task, or the noise is negative.
+            UserError: If there is no expert for the task, the noise is negative, or the variety out of its range.
         """
         if noise < 0:
             raise UserError(f"noise is {noise}: expected 0 or more, in units of full speed")
+        if not 0 <= variety <= 1:
+            raise UserError(f"variety is {variety}: expected a number in [0, 1]")
         if env.settings.task not in _SCRIPTS:
             raise unknown("scripted expert for task", env.settings.task, _SCRIPTS)
         self._env = env
         self._script = _SCRIPTS[env.settings.task]
         self._noise = noise
+        self._variety = variety
         self._seed = seed
 
     def reset(self) -> None:
-        """Begins an episode; the environment has been reset. Its disturbance follows from the environment's seed."""
-        self._random = np.random.default_rng([self._seed, self._env.random_state.randint(2**31)])
+        """Begins an episode; the environment has been reset. All chance in it follows from the environment's seed."""
+        seed = np.random.SeedSequence([self._seed, self._env.random_state.randint(2**31)])
+        self._random, self._chance = np.random.default_rng(seed), np.random.default_rng(seed.spawn(1)[0])
         self._commands: Iterator[Command] = self._script(self._env)
         self._disturbance = np.zeros(3)
+        self._speed = 1 - self._variety * self._chance.uniform(0, 1 - _SLOWEST)
+        self._trembling = self._noise * (1 - self._variety * self._chance.uniform(0, 1 - _STEADIEST))
+        self._bend = self._variety * self._chance.uniform(-_BEND, _BEND)
+        self._pause, self._grip = 0, 0.0
 
     def act(self) -> NDArray[np.float32]:
         """The next action, in the environment's own action space, float32 [A]."""
+        return action_of(self._env, self._wait() if self._pauses() else self._go())
+
+    def _pauses(self) -> bool:
+        """Whether the hand stands still in this step."""
+        if self._pause == 0 and self._chance.random() < self._variety * _PAUSES:
+            self._pause = int(self._chance.integers(*_PAUSE_STEPS))
+        self._pause = max(0, self._pause - 1)
+        return self._pause > 0
+
+    def _wait(self) -> Command:
+        """No movement; a grip is held on to."""
+        return np.array([0.0, 0.0, 0.0, _CLOSE if self._grip == _CLOSE else 0.0])
+
+    def _go(self) -> Command:
+        """The script's next command, disturbed, at the episode's pace, on a bent way that straightens near its end."""
         command = next(self._commands)
-        fresh = self._random.normal(scale=self._noise, size=3)
+        self._grip = command[3]
+        angle = self._bend * min(1.0, float(np.linalg.norm(command[:2])))
+        x, y = command[:2]
+        command[:2] = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
+        fresh = self._random.normal(scale=self._trembling, size=3)
         self._disturbance = _NOISE_MEMORY * self._disturbance + np.sqrt(1 - _NOISE_MEMORY**2) * fresh
-        command[:3] += self._disturbance
-        return action_of(self._env, command)
+        command[:3] = self._speed * command[:3] + self._disturbance
+        return command
 
 
 def _reach(env: Environment) -> Iterator[Command]:

@@ -53,13 +53,14 @@ def _source(config: RecordConfig) -> dict[str, object]:
     """What makes the demonstrations."""
     common = {"device": config.device.value, "seed": config.seed}
     if config.device in _BY_ITSELF:
-        return {**common, "noise": config.noise}
+        return {**common, "noise": config.noise, "variety": config.variety}
     return {**common, "fps": config.teleop.fps, "pos_sensitivity": config.teleop.pos_sensitivity}
 
 
 def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a script or chance play, showing how far it is."""
-    device = ScriptedExpert(env, config.noise) if config.device is Device.scripted else RandomDevice(env)
+    scripted = config.device is Device.scripted
+    device = ScriptedExpert(env, config.noise, config.variety) if scripted else RandomDevice(env)
     keep_failures = config.keep_failures or config.device is Device.random
     missing = config.episodes - len(store)
     failures = _count_failures(record(env, device, store, missing, config.seed, keep_failures), missing)
