@@ -90,5 +90,6 @@ def concatenate(first: Transition, second: Transition) -> Transition:
         steps=torch.cat([first.steps, second.steps]),
         age=torch.cat([first.age, second.age]),
         key=torch.cat([first.key, second.key]),
+        weight=torch.cat([first.weight, second.weight]),
         probability=torch.cat([first.probability, second.probability]),
     )

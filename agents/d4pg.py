@@ -33,6 +33,8 @@ class D4PGSettings:
     max_grad_norm: float = 40.0  # acme's; the paper says nothing
     random_shift: int = 3  # pixels, at most; paper 0
     bc_weight: float = 0.0  # of behaviour cloning on the expert's rows in the policy's loss; paper 0
+    one_step_weight: float = 0.0  # of the one-step loss beside the n-step one (DDPGfD); paper 0
+    weight_decay: float = 0.0  # L2, of all networks (DDPGfD); paper 0
 
 
 class D4PG:
@@ -68,12 +70,8 @@ class D4PG:
         self._average = follower(policy)
         self._critic_parameters = [*policy.encoder.parameters(), *critic.parameters()]
         self._policy_parameters = list(policy.head.parameters())
-        self._critic_optimizer = torch.optim.Adam(
-            self._critic_parameters, lr=self.settings.learning_rate_critic, fused=True
-        )
-        self._policy_optimizer = torch.optim.Adam(
-            self._policy_parameters, lr=self.settings.learning_rate_policy, fused=True
-        )
+        self._critic_optimizer = self._adam(self._critic_parameters, self.settings.learning_rate_critic)
+        self._policy_optimizer = self._adam(self._policy_parameters, self.settings.learning_rate_policy)
         self._atoms = torch.linspace(
             self.settings.v_min,
             self.settings.v_max,
@@ -83,14 +81,18 @@ class D4PG:
         self._shift = RandomShift(self.settings.random_shift)
         self._generator = torch.Generator().manual_seed(seed)
         self._steps = 0
-        self.row_losses: Float[Tensor, " batch"] = torch.empty(0)  # the critic's on the last batch, for priorities
+        self.surprise: Float[Tensor, " batch"] = torch.empty(0)
+        """What the last batch's rows tell by: squared error of the value, and squared dQ/da, if they were weighted."""
 
-    def step(self, batch: Transition, expert_rows: int = 0) -> dict[str, float]:
+    def step(
+        self, batch: Transition, expert_rows: int = 0, importance: Float[Tensor, " batch"] | None = None
+    ) -> dict[str, float]:
         """Makes one update.
 
         Args:
             batch: transitions, as tensors.
             expert_rows: how many rows at the end of the batch are the expert's.
+            importance: weights of the rows' losses, where they were sampled by priority.
 
         Returns:
             Losses, values, rewards, gradient norms, and how the policy's actions spread.
@@ -100,19 +102,29 @@ class D4PG:
         proprio = proprioception(observation, features)
         logits = self._critic(features, proprio, batch.action)
         target = self._target(batch)
+        value = logits.detach().softmax(-1) @ self._atoms
         row_losses = losses.cross_entropy(logits, target)
-        self.row_losses = row_losses.detach()
-        critic_loss = row_losses.mean()
+        error = target @ self._atoms - value
+        if self.settings.one_step_weight:
+            near = self._target(_first_steps(batch))
+            row_losses = row_losses + self.settings.one_step_weight * losses.cross_entropy(logits, near)
+            error = near @ self._atoms - value
+        if importance is None:
+            importance = torch.ones_like(row_losses)
+        else:
+            dqda = self._dqda(features.detach(), proprio, batch.action)
+            self.surprise = error.square() + dqda.square().sum(-1)
+        critic_loss = (importance * row_losses).mean()
         # The features are detached: the policy's loss must not move the encoder, which the critic's alone trains.
         action = self._policy.head(features.detach(), proprio)
-        policy_loss = self._policy_loss(features.detach(), proprio, action, batch.action, expert_rows)
+        policy_loss = self._policy_loss(features.detach(), proprio, action, batch.action, expert_rows, importance)
 
         metrics = {
             "critic_loss": critic_loss.detach(),
             "policy_loss": policy_loss.detach(),
             "critic_gradient_norm": self._descend(critic_loss, self._critic_optimizer, self._critic_parameters),
             "policy_gradient_norm": self._descend(policy_loss, self._policy_optimizer, self._policy_parameters),
-            "q_mean": (logits.detach().softmax(-1) @ self._atoms).mean(),
+            "q_mean": value.mean(),
             "target_mean": (target @ self._atoms).mean(),
             "bottom_atom_mass": target[:, 0].mean(),
             "top_atom_mass": target[:, -1].mean(),
@@ -180,15 +192,29 @@ class D4PG:
         action: Float[Tensor, "batch action"],
         batch_action: Float[Tensor, "batch action"],
         expert_rows: int,
+        importance: Float[Tensor, " batch"],
     ) -> Float[Tensor, ""]:
-        leaf = action.detach().requires_grad_()
-        value = (self._critic(features, proprio, leaf).softmax(-1) @ self._atoms).sum()
-        (dqda,) = torch.autograd.grad(value, leaf)
-        loss = losses.dpg(action, dqda, self.settings.max_dqda_norm).sum(-1).mean()
+        dqda = self._dqda(features, proprio, action)
+        loss = (importance * losses.dpg(action, dqda, self.settings.max_dqda_norm).sum(-1)).mean()
         if expert_rows and self.settings.bc_weight:
             cloning = losses.behaviour_cloning(action[-expert_rows:], batch_action[-expert_rows:])
             loss = loss + self.settings.bc_weight * cloning.mean()
         return loss
+
+    def _dqda(
+        self,
+        features: Float[Tensor, "batch embedding"],
+        proprio: Float[Tensor, "batch proprio"],
+        action: Float[Tensor, "batch action"],
+    ) -> Float[Tensor, "batch action"]:
+        """Returns the gradient of the value with respect to the actions."""
+        leaf = action.detach().requires_grad_()
+        value = (self._critic(features, proprio, leaf).softmax(-1) @ self._atoms).sum()
+        (dqda,) = torch.autograd.grad(value, leaf)
+        return dqda
+
+    def _adam(self, parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+        return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=self.settings.weight_decay, fused=True)
 
     def _descend(
         self, loss: Float[Tensor, ""], optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]
@@ -213,6 +239,16 @@ def _last_observation(batch: Transition) -> Observation:
     last = torch.arange(len(batch.steps), device=batch.steps.device) * n + batch.steps - 1
     # One index of whole frames: indexing by row and step copies each byte by itself.
     return {name: values.flatten(0, 1).index_select(0, last) for name, values in batch.next_observation.items()}
+
+
+def _first_steps(batch: Transition) -> Transition:
+    """Returns windows of one step, the first of each."""
+    return batch._replace(
+        reward=batch.reward[:, :1],
+        discount=batch.discount[:, :1],
+        next_observation={name: values[:, :1] for name, values in batch.next_observation.items()},
+        steps=torch.ones_like(batch.steps),
+    )
 
 
 def _reward_means(batch: Transition, expert_rows: int) -> dict[str, Tensor]:

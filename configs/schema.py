@@ -33,7 +33,11 @@ class LearnerKind(Enum):
     adversarial = "adversarial"  # a discriminator's reward, on agent and expert transitions
     d4pg = "d4pg"  # the environment's reward, on agent and expert transitions
     oracle = "oracle"  # 1 on the expert's transitions, 0 on the agent's
+    ddpgfd = "ddpgfd"  # the environment's reward, on transitions of both that are sampled by priority
     bc = "bc"  # the expert's actions
+
+
+_WITHOUT_DISCRIMINATOR = LearnerKind.d4pg, LearnerKind.oracle, LearnerKind.ddpgfd
 
 
 class Constraint(Enum):
@@ -162,6 +166,8 @@ class AgentConfig:
     max_dqda_norm: float = 1.0
     random_shift: int = 3  # pixels
     bc_weight: float = 0.0  # of the expert's actions in the policy's loss
+    one_step_weight: float = 0.0  # of the one-step loss beside the n-step one
+    weight_decay: float = 0.0  # L2
 
 
 @dataclass
@@ -203,6 +209,9 @@ class ReplayConfig:
     backend: ReplayBackend = ReplayBackend.auto
     capacity: int = 1_000_000  # transitions
     samples_per_insert: float = 8.0  # agent transitions learned from for each one that is played
+    priority_exponent: float = 0.3  # learner=ddpgfd: transitions are sampled by their priorities to this power
+    importance_exponent: float = 1.0  # learner=ddpgfd: how far their losses make up for that
+    demo_bonus: float = 1.0  # learner=ddpgfd: of the expert's transitions, in their priorities
 
 
 @dataclass
@@ -303,13 +312,22 @@ class TrainConfig:
             raise UserError(f"discriminator.positive_prior={chosen.positive_prior}: it must be in (0, 1)")
         if chosen.positive_prior is not None and chosen.label_smoothing:
             raise UserError("discriminator.positive_prior and label_smoothing are two losses: give one of them")
-        if self.actor.early_stop is EarlyStop.adaptive and self.learner in (LearnerKind.d4pg, LearnerKind.oracle):
+        if self.actor.early_stop is EarlyStop.adaptive and self.learner in _WITHOUT_DISCRIMINATOR:
             raise UserError(
                 f"actor.early_stop=adaptive needs a discriminator, which method={self.method} has not: choose never, "
                 "fixed or ground_truth"
             )
-        if self.learner is LearnerKind.oracle and not self.demos_in_replay:
-            raise UserError("learner=oracle pays for the expert's transitions: demos_in_replay=false leaves it none")
+        if self.learner in (LearnerKind.oracle, LearnerKind.ddpgfd) and not self.demos_in_replay:
+            raise UserError(
+                f"method={self.method} is about the expert's transitions: demos_in_replay=false leaves none"
+            )
+        if self.learner is LearnerKind.ddpgfd and self.launch.kind is LaunchKind.ray:
+            raise UserError(f"method={self.method} needs launch=inline: no other sets priorities")
+        for name in ("priority_exponent", "importance_exponent"):
+            if not 0 <= getattr(self.replay, name) <= 1:
+                raise UserError(f"replay.{name}={getattr(self.replay, name)}: it must be in [0, 1]")
+        _at_least(0, replay__demo_bonus=self.replay.demo_bonus, agent__weight_decay=self.agent.weight_decay)
+        _at_least(0, agent__one_step_weight=self.agent.one_step_weight)
 
 
 @dataclass

@@ -10,7 +10,13 @@ from trailkit.replay.memory import MemoryReplay
 
 
 def load_replay(
-    store: DemoStore, n_step: int, early_steps: int, seed: int, holdout: int = 0, limit: int | None = None
+    store: DemoStore,
+    n_step: int,
+    early_steps: int,
+    seed: int,
+    holdout: int = 0,
+    limit: int | None = None,
+    priority_exponent: float | None = None,
 ) -> tuple[MemoryReplay, list[Episode]]:
     """Reads demonstrations into memory.
 
@@ -21,6 +27,7 @@ def load_replay(
         seed: Of the sampling.
         holdout: How many episodes, the last ones, to keep back.
         limit: How many episodes, the first ones, to learn from; by default all but those kept back.
+        priority_exponent: Of a prioritised replay; by default it is uniform.
 
     Returns:
         The replay, and the episodes that were kept back.
@@ -36,7 +43,14 @@ def load_replay(
             f"{'none is left' if available < 1 else f'one to {available} can be learned from, not {wanted}'}; "
             "record more, or keep back or ask for fewer"
         )
-    replay = MemoryReplay(sum(row.length for row in store.manifest.episodes[:wanted]), n_step, early_steps, seed)
+    replay = MemoryReplay(
+        sum(row.length for row in store.manifest.episodes[:wanted]),
+        n_step,
+        early_steps,
+        seed,
+        prioritized=priority_exponent is not None,
+        priority_exponent=priority_exponent or 0.0,
+    )
     for episode in store.episodes(0, wanted):
         replay.add(episode)
     return replay, list(store.episodes(available))

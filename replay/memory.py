@@ -91,9 +91,9 @@ class MemoryReplay:
         while True:
             if self.size(table) == 0:
                 raise ReplayTimeout(f"the replay's {table} table is empty: add episodes before sampling")
-            keys, probability = self._draw(table, batch_size)
+            keys, weight, probability = self._draw(table, batch_size)
             self._sampled += batch_size if table is Table.MAIN else 0
-            yield unpack(self._store.get(self._locate(table, keys, n)), keys, probability)
+            yield unpack(self._store.get(self._locate(table, keys, n)), keys, weight, probability)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
@@ -147,13 +147,15 @@ class MemoryReplay:
             if self._priorities is not None and first_keys is self._first_keys[Table.MAIN]:
                 self._priorities.drop(int(first), int(first + length))
 
-    def _draw(self, table: Table, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Draws keys and tells with which probability."""
+    def _draw(
+        self, table: Table, batch_size: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Draws keys, and tells by which weights and with which probabilities."""
         size, last = self.size(table), self._next_key[table]
         if table is Table.MAIN and self._priorities is not None:
             return self._priorities.draw(last - size, self._generator.random(batch_size))
         keys = self._generator.integers(last - size, last, batch_size)
-        return keys, np.full(batch_size, 1 / size)
+        return keys, np.ones(batch_size), np.full(batch_size, 1 / size)
 
     def _locate(self, table: Table, keys: NDArray[np.int64], n: int) -> NDArray[np.int64]:
         """Finds where the windows lie in the store: int64 [B, n + 1]."""
@@ -237,9 +239,11 @@ class _Priorities:
         self._largest = max(self._largest, float(priorities.max(initial=0.0)))
         self._tree[keys % self._tree.size] = priorities**self._exponent
 
-    def draw(self, oldest: int, uniform: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Returns the keys at these fractions of the total, and their probabilities."""
+    def draw(
+        self, oldest: int, uniform: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Returns the keys at these fractions of the total, their weights and their probabilities."""
         place = self._tree.sample(uniform)
         keys = oldest + (place - oldest) % self._tree.size
-        probability: NDArray[np.float64] = self._tree[place] / self._tree.total
-        return keys, probability
+        weight = self._tree[place]
+        return keys, weight, weight / self._tree.total

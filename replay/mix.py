@@ -24,7 +24,7 @@ def concatenate(transitions: Sequence[Transition]) -> Transition:
             )
     joined = {
         field: np.concatenate([getattr(each, field) for each in transitions])
-        for field in ("action", "reward", "discount", "steps", "age", "key", "probability")
+        for field in ("action", "reward", "discount", "steps", "age", "key", "weight", "probability")
     }
     return Transition(
         observation=_join([each.observation for each in transitions]),

@@ -82,6 +82,7 @@ class ReverbReplay:
         self._steps = {Table.MAIN: n_step, Table.EARLY: 1}
         self._early_steps = early_steps
         self._prioritized = prioritized
+        self._exponent = priority_exponent if prioritized else 0.0
         self._timeout_s = timeout_s
         self._largest_priority = 1.0
         self._name = uuid.uuid4().hex
@@ -142,7 +143,7 @@ class ReverbReplay:
         """
         assert self._dtype is not None
         address, timeout_s = f"{host}:{self._port}", timeout_s or self._timeout_s
-        return ReverbSampler(address, self._steps[Table.MAIN], self._dtype, timeout_s, self._name)
+        return ReverbSampler(address, self._steps[Table.MAIN], self._dtype, timeout_s, self._name, self._exponent)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
@@ -216,7 +217,13 @@ class ReverbSampler:
     """Samples the tables of a `ReverbReplay`, from its own process or from any other."""
 
     def __init__(
-        self, address: str, n_step: int, dtype: "np.dtype[np.void]", timeout_s: float = 30.0, server: str = ""
+        self,
+        address: str,
+        n_step: int,
+        dtype: "np.dtype[np.void]",
+        timeout_s: float = 30.0,
+        server: str = "",
+        priority_exponent: float = 0.0,
     ) -> None:
         """Connects when the first batch is asked for.
 
@@ -226,12 +233,14 @@ class ReverbSampler:
           dtype: The rows'.
           timeout_s: The deadline of every call, in seconds.
           server: A name of the server's own, which tells it from another at the same address.
+          priority_exponent: Of the main table's selector; 0 if that is uniform.
         """
         self.server = server
         self._address = address
         self._steps = {Table.MAIN: n_step, Table.EARLY: 1}
         self._dtype = dtype
         self._timeout_s = timeout_s
+        self._exponents = {Table.MAIN: priority_exponent, Table.EARLY: 0.0}
 
     def batches(self, table: Table, batch_size: int, wait_on: Callable[[], bool] | None = None) -> Iterator[Transition]:
         """Yields batches without end, drawn with replacement.
@@ -255,7 +264,8 @@ class ReverbSampler:
                 rows = np.empty((batch_size, self._steps[table] + 1), self._dtype)
                 for step, column in enumerate(sample.data):
                     rows[:, step] = column.view(self._dtype)[:, 0]
-                yield unpack(rows, sample.info.key.astype(np.int64), sample.info.probability.copy())
+                info, exponent = sample.info, self._exponents[table]
+                yield unpack(rows, info.key.astype(np.int64), info.priority**exponent, info.probability.copy())
 
     def _dataset(self, table: Table, batch_size: int, timeout_s: float | None) -> Iterator[Any]:
         """Opens a stream of batches: per item one row of bytes for each of its n + 1 references.

@@ -57,13 +57,16 @@ def pack(episode: Episode, dtype: np.dtype[np.void]) -> Rows:
     return rows
 
 
-def unpack(rows: Rows, keys: NDArray[np.int64], probability: NDArray[np.float64]) -> Transition:
+def unpack(
+    rows: Rows, keys: NDArray[np.int64], weight: NDArray[np.float64], probability: NDArray[np.float64]
+) -> Transition:
     """Reads windows of rows as a batch of transitions.
 
     Args:
       rows: Records [B, n + 1], as `nstep.window_rows` orders them. The pictures returned are views of it.
       keys: The items' keys, int64 [B].
-      probability: The probabilities with which they were sampled, float64 [B].
+      weight: Those of the items, in proportion to which they were sampled, float64 [B].
+      probability: The probabilities with which they were, float64 [B].
     """
     n = rows.shape[1] - 1
     first = rows[:, 0]
@@ -78,6 +81,7 @@ def unpack(rows: Rows, keys: NDArray[np.int64], probability: NDArray[np.float64]
         steps=np.minimum(n, first["left"]).astype(np.int64),
         age=first["age"].astype(np.int64),
         key=keys,
+        weight=weight,
         probability=probability,
     )
 

@@ -28,7 +28,8 @@ class Transition(NamedTuple):
     steps: Any  # how many of the n steps were taken: int64 [B], 1 <= steps <= n
     age: Any  # t, the steps since the episode began: int64 [B]
     key: Any  # the item's identity in its table, for priorities: int64 [B]
-    probability: Any  # with which the table sampled the item (for importance weights): float64 [B]
+    weight: Any  # the table samples the item in proportion to it, 1 if uniformly: float64 [B]
+    probability: Any  # with which it did, the weight's share of all: float64 [B]
 
 
 class Pair(NamedTuple):
@@ -38,8 +39,28 @@ class Pair(NamedTuple):
     expert: Transition
 
 
+class PrioritizedBatch(NamedTuple):
+    """What one update consumes of transitions that are sampled by priority, the expert's last."""
+
+    transition: Transition
+    importance: Any  # weights that make up for the sampling, 1 if that was uniform: float32 [B]
+    expert_rows: int
+
+
 class ImitationBatch(NamedTuple):
     """What one adversarial update consumes."""
 
     train: Pair
     constraint: Pair | None = None  # TRAIL's I_A and I_E: frames that must not tell agent from expert
+
+
+def rows(transition: Transition, which: slice) -> Transition:
+    """Some rows of a batch, as views of it."""
+    parts = transition._asdict()
+    observations = {
+        name: {camera: values[which] for camera, values in parts[name].items()}
+        for name in ("observation", "next_observation")
+    }
+    return Transition(
+        **{name: values[which] for name, values in parts.items() if name not in observations}, **observations
+    )

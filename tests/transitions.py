@@ -35,6 +35,7 @@ def random_transition(seed: int, batch: int = 4, n: int = 3) -> Transition:
             steps=steps,
             age=rng.integers(0, 50, batch),
             key=np.arange(batch),
+            weight=np.ones(batch),
             probability=np.full(batch, 1.0),
         )
     )

@@ -15,6 +15,7 @@ from trailkit.agents.base import Learner, StopRule, as_tensors
 from trailkit.agents.bc import BC, BCSettings
 from trailkit.agents.d4pg import D4PG, D4PGSettings
 from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.agents.prioritized import Prioritized
 from trailkit.agents.run.build_networks import make_critic_head, make_policy_network
 from trailkit.agents.run.build_reward import make_reward_model, make_stop
 from trailkit.agents.stop import Never
@@ -31,6 +32,8 @@ from trailkit.replay.episode import Episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.mix import constrained_pairs, pairs
 from trailkit.replay.reverb import ReverbReplay
+from trailkit.replay.transition import PrioritizedBatch
+from trailkit.replay.union import Union
 
 _MEASURED_STEPS = 256  # of the demonstrations kept back, and of those learned from
 _HOLDOUT_EPISODES = 25  # at most, where nobody says how many; TRAIL's number (Fig. 10)
@@ -99,7 +102,10 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
         reward_model = make_reward_model(config, settings, network.encoder, device)
         stop = make_stop(config, settings, network.encoder)
         critic = _make_d4pg(config, network.to(device), settings, action_size)
-        learner = Adversarial(reward_model, critic, config.demos_in_replay)
+        if config.learner is LearnerKind.ddpgfd:
+            learner = Prioritized(critic, config.replay.demo_bonus)
+        else:
+            learner = Adversarial(reward_model, critic, config.demos_in_replay)
     acting = make_policy_network(config.encoder, settings, action_size)
     actor = config.actor
     explorer = ExplorationPolicy(acting, actor.exploration, actor.noise_correlation, config.seed)
@@ -117,9 +123,11 @@ def replay_backend(config: TrainConfig) -> ReplayBackend:
 def make_replay(config: TrainConfig) -> Replay:
     """The agent's replay, on the backend that is asked for or to be had."""
     arguments = config.replay.capacity, config.agent.n_step, config.env.early_steps
+    exponent = _priority_exponent(config)
+    priorities: dict[str, Any] = {} if exponent is None else {"prioritized": True, "priority_exponent": exponent}
     if replay_backend(config) is ReplayBackend.memory:
-        return MemoryReplay(*arguments, seed=_sampling_seed(config, 0))
-    return ReverbReplay(*arguments)
+        return MemoryReplay(*arguments, seed=_sampling_seed(config, 0), **priorities)
+    return ReverbReplay(*arguments, **priorities)
 
 
 def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
@@ -153,7 +161,9 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     n_step, early = config.agent.n_step, config.env.early_steps
     seed = _sampling_seed(config, 2)
     kept_back = holdout_episodes(config, len(store))
-    replay, held_out = load_replay(store, n_step, early, seed, holdout=kept_back, limit=config.demo_limit)
+    replay, held_out = load_replay(
+        store, n_step, early, seed, kept_back, config.demo_limit, priority_exponent=_priority_exponent(config)
+    )
     random = None
     if config.discriminator.constraint is Constraint.random:
         assert config.random_demos is not None
@@ -189,11 +199,16 @@ def holdout_episodes(config: TrainConfig, recorded: int) -> int:
     return min(recorded // _HOLDOUT_SHARE, _HOLDOUT_EPISODES)
 
 
-def make_batches(config: TrainConfig, demos: Demos, replay: Sampler | None, random: Sampler | None) -> Iterator[Any]:
-    """What the method's learner consumes, as tensors on its device: `Transition` for BC, else `ImitationBatch`.
+def make_batches(
+    config: TrainConfig, agent: Agent, demos: Demos, replay: Sampler | None, random: Sampler | None
+) -> Iterator[Any]:
+    """What the method's learner consumes, as tensors on its device.
+
+    It is `Transition` for BC, `PrioritizedBatch` for DDPGfD, else `ImitationBatch`.
 
     Args:
         config: Names the method.
+        agent: Its learner sets the priorities by which the next batches are sampled, if any.
         demos: The expert's transitions.
         replay: The agent's; BC needs none.
         random: Those that the agent's random policy made, for constraint=random.
@@ -203,6 +218,13 @@ def make_batches(config: TrainConfig, demos: Demos, replay: Sampler | None, rand
     if config.learner is LearnerKind.bc:
         return _on(device, expert)
     assert replay is not None
+    if isinstance(agent.learner, Prioritized):
+        assert isinstance(replay, Replay)
+        return _prioritized(
+            config,
+            agent.learner,
+            Union(replay, demos.replay, config.replay.importance_exponent, _sampling_seed(config, 4)),
+        )
     batches = pairs(replay.batches(Table.MAIN, size), expert)
     match config.discriminator.constraint:
         case Constraint.early:
@@ -213,6 +235,19 @@ def make_batches(config: TrainConfig, demos: Demos, replay: Sampler | None, rand
             sets = pairs(random.batches(Table.MAIN, size), demos.random.batches(Table.MAIN, size))
             batches = constrained_pairs(batches, (batch.train for batch in sets))
     return _on(device, batches)
+
+
+def _prioritized(config: TrainConfig, learner: Prioritized, union: Union) -> Iterator[PrioritizedBatch]:
+    device = make_device(config.device)
+    for batch in union.batches(2 * config.agent.batch_size):
+        yield as_tensors(batch, device)
+        # Whoever asks for the next batch has learned from this one.
+        union.update_priorities(batch, learner.priorities.cpu().double().numpy())
+
+
+def _priority_exponent(config: TrainConfig) -> float | None:
+    """That of the replays, or None where they are uniform."""
+    return config.replay.priority_exponent if config.learner is LearnerKind.ddpgfd else None
 
 
 def _sampling_seed(config: TrainConfig, which: int) -> int:
@@ -270,6 +305,8 @@ def _make_d4pg(config: TrainConfig, network: PolicyNetwork, settings: EnvSetting
             max_grad_norm=agent.max_grad_norm,
             random_shift=agent.random_shift,
             bc_weight=agent.bc_weight,
+            one_step_weight=agent.one_step_weight,
+            weight_decay=agent.weight_decay,
         ),
         config.seed,
     )

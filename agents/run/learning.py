@@ -82,7 +82,9 @@ class Learning:
 
     def updates(self, replay: Sampler | None, random: Sampler | None = None) -> Iterator[Metrics]:
         """Makes one update for each `next`; see `build.make_batches`."""
-        for metrics in learn(self.agent.learner, build.make_batches(self.config, self.demos, replay, random)):
+        for metrics in learn(
+            self.agent.learner, build.make_batches(self.config, self.agent, self.demos, replay, random)
+        ):
             self.steps += 1
             yield metrics
 

@@ -17,6 +17,7 @@ def numpy_transition() -> Transition:
         steps=np.ones(2, np.int64),
         age=np.zeros(2, np.int64),
         key=np.zeros(2, np.int64),
+        weight=np.ones(2, np.float64),
         probability=np.ones(2, np.float64),
     )
 

@@ -37,7 +37,7 @@ def test_a_mixed_batch_is_the_agents_then_the_experts() -> None:
 def test_concatenation_keeps_every_field_in_order() -> None:
     one, other = (next(batches(random_episode(9, seed), 4)) for seed in (AGENT, EXPERT))
     joined = concatenate([one, other])
-    for name in ("action", "reward", "discount", "steps", "age", "key", "probability"):
+    for name in ("action", "reward", "discount", "steps", "age", "key", "weight", "probability"):
         np.testing.assert_array_equal(getattr(joined, name)[:4], getattr(one, name))
         np.testing.assert_array_equal(getattr(joined, name)[4:], getattr(other, name))
     for name in ("front", "proprio"):

@@ -97,6 +97,7 @@ def test_batches_have_the_shapes_and_dtypes_of_transition(make: MakeReplay) -> N
         "steps": (np.int64, (7,)),
         "age": (np.int64, (7,)),
         "key": (np.int64, (7,)),
+        "weight": (np.float64, (7,)),
         "probability": (np.float64, (7,)),
     }
     assert {k: (v.dtype, v.shape) for k, v in batch.observation.items()} == {
@@ -160,6 +161,7 @@ def test_uniform_sampling_finds_every_transition_equally_often(make: MakeReplay)
     for batch in sample(replay, Table.MAIN, 3000, batch_size=100):
         counts.update(batch.key.tolist())
         np.testing.assert_allclose(batch.probability, 0.1)
+        np.testing.assert_allclose(batch.weight, 1)
     assert len(counts) == 10
     # 3000 draws: 300 each, standard deviation 16.
     assert max(abs(count - 300) for count in counts.values()) < 6 * 16.5
@@ -180,6 +182,7 @@ def test_priorities_set_how_often_items_are_sampled(make: MakeReplay) -> None:
     for batch in sample(replay, Table.MAIN, 4000, batch_size=100):
         counts.update(batch.age.tolist())
         np.testing.assert_allclose(batch.probability, np.where(batch.age == 4, 9 / 18, 1 / 18))
+        np.testing.assert_allclose(batch.weight, np.where(batch.age == 4, 9, 1))
     # 81 ** 0.5 against nine items of 1: half of 4000 draws, standard deviation 32.
     assert abs(counts[4] - 2000) < 6 * 32
 

@@ -44,6 +44,7 @@ def test_methods_are_compositions_of_the_same_keys() -> None:
         ("d4pgfd", LearnerKind.d4pg),
         ("dpgfd", LearnerKind.d4pg),
         ("oracle", LearnerKind.oracle),
+        ("ddpgfd", LearnerKind.ddpgfd),
     ):
         config = train(f"method={name}")
         assert (config.method, config.learner, config.actor.early_stop) == (name, learner, never)
@@ -117,6 +118,9 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("discriminator.dropout=1", r"discriminator.dropout=1.0: it must be in \[0, 1\)"),
         ("discriminator.label_smoothing=-0.1", r"discriminator.label_smoothing=-0.1: it must be in \[0, 1\)"),
         ("discriminator.positive_prior=0", r"discriminator.positive_prior=0.0: it must be in \(0, 1\)"),
+        ("replay.priority_exponent=2", r"replay.priority_exponent=2.0: it must be in \[0, 1\]"),
+        ("replay.demo_bonus=-1", "replay.demo_bonus=-1.0: it must be at least 0"),
+        ("agent.weight_decay=-1", "agent.weight_decay=-1.0: it must be at least 0"),
         ("evaluation.every=0", "evaluation.every=0: it must be at least 1"),
         ("actor.exploration=[]", "the number of actor.exploration=0"),
         ("device=gpu", "device=gpu: choose auto, cpu or cuda"),
@@ -133,7 +137,10 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
     [
         (["discriminator.positive_prior=0.3", "discriminator.label_smoothing=0.1"], "two losses: give one of them"),
         (["method=oracle", "actor.early_stop=adaptive"], "needs a discriminator, which method=oracle has not"),
-        (["method=oracle", "demos_in_replay=false"], "demos_in_replay=false leaves it none"),
+        (["method=oracle", "demos_in_replay=false"], "demos_in_replay=false leaves none"),
+        (["method=ddpgfd", "demos_in_replay=false"], "demos_in_replay=false leaves none"),
+        (["method=ddpgfd", "launch=ray"], "method=ddpgfd needs launch=inline: no other sets priorities"),
+        (["method=ddpgfd", "actor.early_stop=adaptive"], "needs a discriminator, which method=ddpgfd has not"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(words: list[str], message: str) -> None:
@@ -153,7 +160,7 @@ def test_a_sweep_is_the_product_of_its_values() -> None:
 def test_help_lists_choices_and_keys() -> None:
     text = describe("train")
     assert (
-        "method=bc|d4pgfd|dac|dpgfd|gail|gail_aes|gail_aes_random|gail_critic|gail_random|oracle|trail|trail_random"
+        "method=bc|d4pgfd|dac|ddpgfd|dpgfd|gail|gail_aes|gail_aes_random|gail_critic|gail_random|oracle|trail|trail_random"
         in text
     )
     assert "early_steps: 10" in text

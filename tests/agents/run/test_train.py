@@ -69,6 +69,8 @@ def rows(folder: Path) -> list[dict[str, str]]:
         ["method=d4pgfd"],
         ["method=dpgfd"],
         ["method=oracle"],
+        ["method=ddpgfd"],
+        ["method=ddpgfd", "replay=memory", "agent.n_step=1"],
         ["method=gail_critic", "actor.early_stop=adaptive", "discriminator.gradient_penalty=10"],
         ["method=gail", "actor.early_stop=fixed", "actor.fixed_steps=20"],
         ["method=d4pgfd", "actor.early_stop=ground_truth"],
