@@ -70,7 +70,7 @@ class StopRule(Protocol):
 
 @runtime_checkable
 class Learner(Protocol[Batch_contra]):
-    """Learns from batches of tensors: `Transition` for D4PG and BC, `ImitationBatch` for Adversarial."""
+    """Learns from batches of tensors: `Transition` for BC, `ImitationBatch` and `PrioritizedBatch` for the others."""
 
     def step(self, batch: Batch_contra) -> Metrics:
         """Makes one update and returns what happened in it."""

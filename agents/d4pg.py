@@ -33,7 +33,7 @@ class D4PGSettings:
     max_grad_norm: float = 40.0  # acme's; the paper says nothing
     random_shift: int = 3  # pixels, at most; paper 0
     bc_weight: float = 0.0  # of behaviour cloning on the expert's rows in the policy's loss; paper 0
-    one_step_weight: float = 0.0  # of the one-step loss beside the n-step one (DDPGfD); paper 0
+    one_step_weight: float = 0.0  # of the one-step loss beside the n-step one, of weighted rows (DDPGfD); paper 0
     weight_decay: float = 0.0  # L2, of all networks (DDPGfD); paper 0
 
 
@@ -50,7 +50,8 @@ class D4PG:
     4. The images of the RL batch are shifted at random, as in DrQ-v2; the paper augments the discriminator's only.
     5. dQ/da is clipped to norm 1 and gradients to norm 40, as in acme, on which the authors built.
     6. The loss of the critic alone trains the encoder (acme's choice; the paper does not say).
-    7. The action takes a tanh, which Fig. 19 does not draw. `bc_weight` adds a term that the paper has not.
+    7. The action takes a tanh, which Fig. 19 does not draw. `bc_weight`, `one_step_weight` and `weight_decay` add terms
+       that the paper has not.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class D4PG:
         self._generator = torch.Generator().manual_seed(seed)
         self._steps = 0
         self.surprise: Float[Tensor, " batch"] = torch.empty(0)
-        """What the last batch's rows tell by: squared error of the value, and squared dQ/da, if they were weighted."""
+        """Of each row of the last batch, if they had weights: the squared one-step error of the value and |dQ/da|^2."""
 
     def step(
         self, batch: Transition, expert_rows: int = 0, importance: Float[Tensor, " batch"] | None = None
@@ -104,16 +105,13 @@ class D4PG:
         target = self._target(batch)
         value = logits.detach().softmax(-1) @ self._atoms
         row_losses = losses.cross_entropy(logits, target)
-        error = target @ self._atoms - value
-        if self.settings.one_step_weight:
-            near = self._target(_first_steps(batch))
-            row_losses = row_losses + self.settings.one_step_weight * losses.cross_entropy(logits, near)
-            error = near @ self._atoms - value
         if importance is None:
             importance = torch.ones_like(row_losses)
         else:
+            near = self._target(_first_steps(batch))
+            row_losses = row_losses + self.settings.one_step_weight * losses.cross_entropy(logits, near)
             dqda = self._dqda(features.detach(), proprio, batch.action)
-            self.surprise = error.square() + dqda.square().sum(-1)
+            self.surprise = (near @ self._atoms - value).square() + dqda.square().sum(-1)
         critic_loss = (importance * row_losses).mean()
         # The features are detached: the policy's loss must not move the encoder, which the critic's alone trains.
         action = self._policy.head(features.detach(), proprio)
@@ -198,7 +196,7 @@ class D4PG:
         loss = (importance * losses.dpg(action, dqda, self.settings.max_dqda_norm).sum(-1)).mean()
         if expert_rows and self.settings.bc_weight:
             cloning = losses.behaviour_cloning(action[-expert_rows:], batch_action[-expert_rows:])
-            loss = loss + self.settings.bc_weight * cloning.mean()
+            loss = loss + self.settings.bc_weight * (importance[-expert_rows:] * cloning).mean()
         return loss
 
     def _dqda(
@@ -255,7 +253,9 @@ def _reward_means(batch: Transition, expert_rows: int) -> dict[str, Tensor]:
     """Returns the mean reward of a real step, by source."""
     split = len(batch.steps) - expert_rows
     reward, steps = batch.reward.sum(1), batch.steps
-    means = {"reward_mean_agent": reward[:split].sum() / steps[:split].sum().clamp_min(1)}
+    means = {}
+    if split:
+        means["reward_mean_agent"] = reward[:split].sum() / steps[:split].sum()
     if expert_rows:
         means["reward_mean_expert"] = reward[split:].sum() / steps[split:].sum()
     return means

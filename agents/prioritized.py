@@ -18,7 +18,7 @@ class Prioritized:
     """D4PG on batches sampled by priority, the expert's more often: DDPGfD (Vecerik et al. 2017) on D4PG's critic.
 
     The priorities are p = delta^2 + |dQ/da|^2 + a constant, and a bonus for the expert's, where delta is the one-step
-    error of the critic's mean. The paper's critic is not distributional.
+    error of the critic's mean: the paper's critic is not distributional.
     """
 
     def __init__(self, rl: D4PG, demo_bonus: float) -> None:

@@ -166,7 +166,7 @@ class AgentConfig:
     max_dqda_norm: float = 1.0
     random_shift: int = 3  # pixels
     bc_weight: float = 0.0  # of the expert's actions in the policy's loss
-    one_step_weight: float = 0.0  # of the one-step loss beside the n-step one
+    one_step_weight: float = 0.0  # learner=ddpgfd: of the one-step loss beside the n-step one
     weight_decay: float = 0.0  # L2
 
 

@@ -57,14 +57,14 @@ class Manner(NamedTuple):
 class ScriptedExpert:
     """Plays one episode after another of a task."""
 
-    def __init__(self, env: Environment, noise: float = 0.2, variety: float = 0.0, seed: int = 0) -> None:
+    def __init__(self, env: Environment, noise: float = 0.2, seed: int = 0, variety: float = 0.0) -> None:
         """Prepares to play.
 
         Args:
             env: Whose state the expert reads.
             noise: Standard deviation of the disturbance of each velocity command, in units of full speed.
-            variety: In [0, 1]; with 0 all episodes go straight on at full speed, with 1 they differ as people's do.
             seed: Of the disturbance and the variety, together with the environment's.
+            variety: In [0, 1]; with 0 all episodes go straight on at full speed, with 1 they differ as people's do.
 
         Raises:
             UserError: If there is no expert for the task, the noise is negative, or the variety out of its range.
@@ -98,9 +98,10 @@ class ScriptedExpert:
 
     def _pauses(self) -> bool:
         """Whether the hand stands still in this step."""
-        if self._pause == 0 and self._chance.random() < self._variety * _PAUSES:
-            self._pause = int(self._chance.integers(*_PAUSE_STEPS))
-        self._pause = max(0, self._pause - 1)
+        if self._pause > 0:
+            self._pause -= 1
+        elif self._chance.random() < self._variety * _PAUSES:
+            self._pause = int(self._chance.integers(*_PAUSE_STEPS, endpoint=True))
         return self._pause > 0
 
     def _wait(self) -> Command:

@@ -54,7 +54,7 @@ class ImitationBatch(NamedTuple):
     constraint: Pair | None = None  # TRAIL's I_A and I_E: frames that must not tell agent from expert
 
 
-def rows(transition: Transition, which: slice) -> Transition:
+def select(transition: Transition, which: slice) -> Transition:
     """Some rows of a batch, as views of it."""
     parts = transition._asdict()
     observations = {

@@ -29,11 +29,11 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.replay.base import Replay, Sampler, Table
 from trailkit.replay.episode import Episode
+from trailkit.replay.joint import JointReplay
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.mix import constrained_pairs, pairs
 from trailkit.replay.reverb import ReverbReplay
 from trailkit.replay.transition import PrioritizedBatch
-from trailkit.replay.union import Union
 
 _MEASURED_STEPS = 256  # of the demonstrations kept back, and of those learned from
 _HOLDOUT_EPISODES = 25  # at most, where nobody says how many; TRAIL's number (Fig. 10)
@@ -223,7 +223,7 @@ def make_batches(
         return _prioritized(
             config,
             agent.learner,
-            Union(replay, demos.replay, config.replay.importance_exponent, _sampling_seed(config, 4)),
+            JointReplay(replay, demos.replay, config.replay.importance_exponent, _sampling_seed(config, 4)),
         )
     batches = pairs(replay.batches(Table.MAIN, size), expert)
     match config.discriminator.constraint:
@@ -237,12 +237,12 @@ def make_batches(
     return _on(device, batches)
 
 
-def _prioritized(config: TrainConfig, learner: Prioritized, union: Union) -> Iterator[PrioritizedBatch]:
+def _prioritized(config: TrainConfig, learner: Prioritized, joint: JointReplay) -> Iterator[PrioritizedBatch]:
     device = make_device(config.device)
-    for batch in union.batches(2 * config.agent.batch_size):
+    for batch in joint.batches(2 * config.agent.batch_size):
         yield as_tensors(batch, device)
         # Whoever asks for the next batch has learned from this one.
-        union.update_priorities(batch, learner.priorities.cpu().double().numpy())
+        joint.update_priorities(batch, learner.priorities.cpu().double().numpy())
 
 
 def _priority_exponent(config: TrainConfig) -> float | None:

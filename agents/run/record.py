@@ -60,7 +60,7 @@ def _source(config: RecordConfig) -> dict[str, object]:
 def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a script or chance play, showing how far it is."""
     scripted = config.device is Device.scripted
-    device = ScriptedExpert(env, config.noise, config.variety) if scripted else RandomDevice(env)
+    device = ScriptedExpert(env, config.noise, variety=config.variety) if scripted else RandomDevice(env)
     keep_failures = config.keep_failures or config.device is Device.random
     missing = config.episodes - len(store)
     failures = _count_failures(record(env, device, store, missing, config.seed, keep_failures), missing)

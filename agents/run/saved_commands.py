@@ -89,7 +89,8 @@ def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhe
     begin, console = time.perf_counter(), Console(stderr=True)
     played = workers.play(checkpoint, config.episodes, config.seed, elsewhere)
     label = f"{checkpoint}{elsewhere}"
-    episodes = tuple(track(played, label, config.episodes, console=console, transient=True))
+    shown = track(played, label, config.episodes, console=console, transient=True)
+    episodes = tuple(sorted(shown, key=lambda episode: episode.episode_ix))
     result = Evaluation(config.seed, episodes, time.perf_counter() - begin)
     # Beside the training's own evaluation of each step.
     name = f"seed{config.seed}_episodes{config.episodes}{elsewhere}"

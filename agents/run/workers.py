@@ -9,8 +9,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trailkit.agents.run.saved import SavedAgents
 
 _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
+_AHEAD = 2  # episodes given to each: the one that it plays, and the next
 
 
 class Workers:
@@ -39,15 +40,16 @@ class Workers:
             count: How many processes there are to be, with this one.
         """
         self._play = partial(_play, folder)
+        self._others = count - 1
         self._pool = None
-        if count > 1:
+        if self._others:
             # Spawned: a fork would share what threads and OpenGL hold here.
-            self._pool = ProcessPoolExecutor(count - 1, multiprocessing.get_context("spawn"), _begin)
-            for _ in range(count - 1):
+            self._pool = ProcessPoolExecutor(self._others, multiprocessing.get_context("spawn"), _begin)
+            for _ in range(self._others):
                 self._pool.submit(_import)
 
     def play(self, checkpoint: str, episodes: int, seed: int, elsewhere: Elsewhere = HERE) -> Iterator["EpisodeResult"]:
-        """Plays the episodes of an evaluation, in order.
+        """Plays the episodes of an evaluation, and yields each when it has been played.
 
         Raises:
             UserError: If there is no such run, task or appearance, the checkpoint is damaged, or a process dies.
@@ -56,19 +58,29 @@ class Workers:
         if self._pool is None:
             yield from map(play, range(episodes))
             return
-        mine: dict[int, EpisodeResult] = {}
         try:
-            # Not `map`, which cancels the rest after a failure, while the pool's own thread tells them of it.
-            futures = [self._pool.submit(play, index) for index in range(episodes)]
-            for index, future in enumerate(futures):
-                # While the others are at theirs, this process plays from the end what none has begun.
-                while index not in mine and not future.done() and futures[last := episodes - 1 - len(mine)].cancel():
-                    mine[last] = play(last)
-                yield mine[index] if index in mine else future.result()
+            yield from self._share(self._pool, play, episodes)
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker of the evaluation died, perhaps for want of memory: give fewer workers="
             ) from error
+
+    def _share(
+        self, pool: ProcessPoolExecutor, play: Callable[[int], "EpisodeResult"], episodes: int
+    ) -> Iterator["EpisodeResult"]:
+        """Plays episodes in the pool, from the first on, and meanwhile in this process, from the last on."""
+        first, last = 0, episodes  # of those that no one has begun
+        given: set[Future[EpisodeResult]] = set()
+        while first < last or given:
+            # Few at a time: what was given to the pool cannot be taken back.
+            more = min(_AHEAD * self._others - len(given), last - first)
+            given |= {pool.submit(play, index) for index in range(first, first + more)}
+            first += more
+            if first < last:
+                last -= 1
+                yield play(last)
+            done, given = wait(given, timeout=0 if first < last else None, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
 
     def __enter__(self) -> Self:
         return self

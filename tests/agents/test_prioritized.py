@@ -41,11 +41,15 @@ def test_priorities_are_squared_errors_of_one_step_and_squared_slopes_and_a_bonu
 def test_rows_of_no_importance_teach_nothing() -> None:
     results = []
     for reward in (0.0, 100.0):
-        agent, d4pg = learner(learning_rate_critic=1e-2, learning_rate_policy=1e-2)
+        agent, d4pg = learner(learning_rate_critic=1e-2, learning_rate_policy=1e-2, average_tau=1.0)
         batch = batch_of(1.0, 0.0, 0.0, 2.0)
         batch.transition.reward[1:3] = reward
+        batch.transition.action[1:3] = reward / 100
         agent.step(batch)
-        results.append(torch.cat([weight.flatten() for weight in d4pg.parameters()["policy"].values()]))
+        state = d4pg.state_dict()
+        results.append(
+            torch.cat([weight.flatten() for part in ("policy", "critic") for weight in state[part].values()])
+        )
     torch.testing.assert_close(*results)
 
 

@@ -35,7 +35,7 @@ def first_actions(noise, seed=0, env_seed=0):
     env = make("lift")
     env.seed(env_seed)
     env.reset()
-    expert = ScriptedExpert(env, noise, seed=seed)
+    expert = ScriptedExpert(env, noise, seed)
     expert.reset()
     actions = []
     for _ in range(5):

@@ -178,7 +178,7 @@ def test_an_environment_that_does_not_fit_the_policy_is_told_by_weight_and_shape
 
 
 def test_a_worker_that_dies_is_an_error(run: Path) -> None:
-    with Workers(run, 2) as workers, pytest.raises(UserError, match="a worker of the evaluation died"):
+    with Workers(run, 3) as workers, pytest.raises(UserError, match="a worker of the evaluation died"):
         played = workers.play("000001200", 1000, 0)
         next(played)
         assert workers._pool is not None
@@ -187,7 +187,7 @@ def test_a_worker_that_dies_is_an_error(run: Path) -> None:
 
 
 def test_workers_end_with_what_they_work_for(run: Path) -> None:
-    words = ["evaluate", f"run={run}", "episodes=10000", "workers=2"]
+    words = ["evaluate", f"run={run}", "episodes=10000", "workers=3"]
     command = subprocess.Popen([sys.executable, "-m", "trailkit.agents.run.cli", *words])
     working: list[psutil.Process] = []
     while len(working) < 2:  # for longer than it takes to begin

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from trailkit.replay.base import Replay, Table
 from trailkit.replay.mix import concatenate
-from trailkit.replay.transition import PrioritizedBatch, Transition, rows
+from trailkit.replay.transition import PrioritizedBatch, Transition, select
+
+_CHUNK = 8  # rows sampled at once: those that wait keep the priorities that they were sampled by
 
 
-class Union:
+class JointReplay:
     """Samples each transition in proportion to its weight, whichever of two prioritised replays holds it."""
 
     def __init__(self, agent: Replay, expert: Replay, importance_exponent: float, seed: int) -> None:
@@ -20,7 +22,7 @@ class Union:
             agent: The agent's transitions.
             expert: The expert's.
             importance_exponent: Beta of the importance weights (1 / (N P))^beta; with 1 they make up for all of the
-                sampling (Schaul et al. 2016, sec. 3.4).
+                sampling (Schaul et al. 2016, sec. 3.4). They are not scaled to at most 1, as they are there.
             seed: Of how many transitions of a batch each replay gives.
         """
         self._agent, self._expert = agent, expert
@@ -33,12 +35,13 @@ class Union:
         Raises:
             ReplayTimeout: One of the replays is empty.
         """
-        agent, expert = (_Stream(each.batches(Table.MAIN, batch_size)) for each in (self._agent, self._expert))
+        agent, expert = (_Stream(each.batches(Table.MAIN, _CHUNK)) for each in (self._agent, self._expert))
         while True:
             ours, theirs = agent.total_weight(), expert.total_weight()
             count = int(self._generator.binomial(batch_size, theirs / (ours + theirs)))
             transition = concatenate([agent.take(batch_size - count), expert.take(count)])
-            probability = transition.weight / (ours + theirs)
+            other = np.where(np.arange(batch_size) < batch_size - count, theirs, ours)
+            probability = transition.weight / (transition.weight / transition.probability + other)
             stored = self._agent.size(Table.MAIN) + self._expert.size(Table.MAIN)
             importance = (stored * probability) ** -self._exponent
             yield PrioritizedBatch(
@@ -69,8 +72,8 @@ class _Stream:
         parts = []
         while True:
             rest = self._filled()
-            parts.append(rows(rest, slice(count)))
-            self._rest = rows(rest, slice(count, None))
+            parts.append(select(rest, slice(count)))
+            self._rest = select(rest, slice(count, None))
             count -= len(parts[-1].steps)
             if count == 0:
                 return concatenate(parts)

@@ -10,9 +10,9 @@ import pytest
 from replay_episodes import random_episode
 
 from trailkit.replay.base import Replay, Table
+from trailkit.replay.joint import JointReplay
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.reverb import ReverbReplay
-from trailkit.replay.union import Union
 
 
 def memory(seed: int, exponent: float = 1.0) -> MemoryReplay:
@@ -53,7 +53,7 @@ def test_transitions_are_sampled_in_proportion_to_their_weight_wherever_they_are
     set_priorities(expert, {0: 1.0, 1: 1.0, 2: 1.0, 3: 25.0})
     total = 6 * 2 + 28
     counts: Counter[tuple[bool, int]] = Counter()
-    for batch in islice(Union(agent, expert, 0.5, seed=0).batches(40), 100):
+    for batch in islice(JointReplay(agent, expert, 0.5, seed=0).batches(40), 100):
         is_expert = np.arange(40) >= 40 - batch.expert_rows
         counts.update(zip(is_expert.tolist(), batch.transition.age.tolist(), strict=True))
         weight = np.where(is_expert, np.where(batch.transition.age == 3, 25.0, 1.0), 2.0)
@@ -69,7 +69,7 @@ def test_importance_weights_of_exponent_one_leave_every_mean_as_if_sampled_unifo
     with closing(memory(seed=1)) as agent:
         agent.add(random_episode(6, seed=1))
         set_priorities(agent, dict(enumerate([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])))
-        batches = islice(Union(agent, expert, 1.0, seed=0).batches(100), 200)
+        batches = islice(JointReplay(agent, expert, 1.0, seed=0).batches(100), 200)
         estimates = [np.mean(batch.importance * batch.transition.age) for batch in batches]
     ages = [*range(6), *range(4)]
     assert abs(np.mean(estimates) - np.mean(ages)) < 4 * np.std(estimates) / np.sqrt(200)
@@ -78,9 +78,9 @@ def test_importance_weights_of_exponent_one_leave_every_mean_as_if_sampled_unifo
 def test_priorities_go_to_the_replay_that_each_transition_is_from(expert: MemoryReplay) -> None:
     with closing(memory(seed=1)) as agent:
         agent.add(random_episode(6, seed=1))
-        union = Union(agent, expert, 1.0, seed=0)
-        batch = next(union.batches(200))  # all ten are in it
-        union.update_priorities(batch, np.where(np.arange(200) < 200 - batch.expert_rows, 3.0, 7.0))
+        joint = JointReplay(agent, expert, 1.0, seed=0)
+        batch = next(joint.batches(200))  # all ten are in it
+        joint.update_priorities(batch, np.where(np.arange(200) < 200 - batch.expert_rows, 3.0, 7.0))
         assert next(agent.batches(Table.MAIN, 1)).weight == 3.0
         assert next(expert.batches(Table.MAIN, 1)).weight == 7.0
 
@@ -88,14 +88,14 @@ def test_priorities_go_to_the_replay_that_each_transition_is_from(expert: Memory
 def test_nothing_is_sampled_in_vain(expert: MemoryReplay) -> None:
     with closing(memory(seed=1)) as agent:
         agent.add(random_episode(6, seed=1))
-        used = sum(32 - batch.expert_rows for batch in islice(Union(agent, expert, 1.0, seed=0).batches(32), 50))
+        used = sum(32 - batch.expert_rows for batch in islice(JointReplay(agent, expert, 1.0, seed=0).batches(32), 50))
         assert used <= agent.samples() < used + 32
 
 
 def test_batches_hold_the_rows_of_their_sources(expert: MemoryReplay) -> None:
     with closing(memory(seed=1)) as agent:
         agent.add(random_episode(6, seed=1))
-        for batch in islice(Union(agent, expert, 1.0, seed=0).batches(8), 5):
+        for batch in islice(JointReplay(agent, expert, 1.0, seed=0).batches(8), 5):
             transition = batch.transition
             assert len(transition.steps) == len(transition.action) == len(batch.importance) == 8
             for row in range(8):
