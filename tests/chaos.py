@@ -88,15 +88,15 @@ def strike(role: str, how: signal.Signals, program: "subprocess.Popen[bytes]", f
 
 
 class Watch(threading.Thread):
-    """Notes when a run got on: an episode, a row of metrics or a checkpoint more."""
+    """Notes when a run got on, from its start-up on: an episode, a row of metrics or a checkpoint more."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(daemon=True)
         self._folder, self._end = folder, threading.Event()
-        self.moved = [time.monotonic()]
+        self.moved: list[float] = []
 
     def run(self) -> None:
-        seen: object = None
+        seen: object = ("", 0, 0)
         while not self._end.wait(0.2):
             newest = max((path.name for path in (self._folder / "replay").glob("episode_*.hdf5")), default="")
             now = newest, learner_steps(self._folder), newest_checkpoint(self._folder)
