@@ -14,12 +14,14 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 
+from trailkit.agents.acting import GreedyPolicy
 from trailkit.agents.base import Learner
 from trailkit.agents.run.serialization import pack, unpack
 from trailkit.envs.errors import UserError
@@ -47,8 +49,24 @@ def load_learner(learner: Learner[Any], state: Mapping[str, Any], run: Path) -> 
     Raises:
         UserError: If it is of another learner, because the run's settings were changed; says which weight differs.
     """
-    try:
+    with _fitting(run):
         learner.load_state_dict(state)
+
+
+def load_policy(policy: GreedyPolicy, state: Mapping[str, Any], run: Path) -> None:
+    """Gives a policy the weights of the averaged one in a checkpoint's state of a learner.
+
+    Raises:
+        UserError: If they are of another policy; see `load_learner`.
+    """
+    with _fitting(run):
+        policy.load({"policy": state.get("rl", state)["average"]})
+
+
+@contextmanager
+def _fitting(run: Path) -> Iterator[None]:
+    try:
+        yield
     except (KeyError, ValueError, RuntimeError) as error:
         found = _SHAPES.search(str(error))
         what = f"{found[1]} has shape {found[2]} there, not {found[3]}" if found else " ".join(str(error).split())

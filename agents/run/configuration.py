@@ -5,23 +5,30 @@ Hydra composes the YAML groups; mistakes come out as one-line errors that name w
 
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import Container, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from trailkit.configs.schema import store_schemas
+from trailkit.configs.schema import EarlyStop, TrainConfig, store_schemas
 from trailkit.envs.errors import UserError, unknown
 
 Config = TypeVar("Config")
 
 _MODULE = "trailkit.configs"
+# What a run may be gone on with otherwise than it began.
+CHANGEABLE = (
+    *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
+    *("launch.address", "launch.actors", "launch.replay_port"),
+)
 
 
 def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
@@ -69,6 +76,34 @@ def typed(config: Any, schema: type[Config], *changes: Any) -> Config:
         raise UserError(_one_line(error)) from error
     assert isinstance(made, schema)
     return made
+
+
+def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
+    """Reads the configuration that a run was started with.
+
+    Raises:
+        UserError: If the folder holds no run.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{folder} holds no run: there is no {path.name} in it")
+    for word in words:
+        if word.split("=")[0] not in CHANGEABLE or "=" not in word:
+            raise UserError(f"{word!r} cannot change in a run: start another, or give {', '.join(CHANGEABLE)}")
+    try:
+        saved = OmegaConf.load(path)
+        _renew(saved)
+        changes = OmegaConf.from_dotlist(list(words))
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} or {' '.join(words)!r} cannot be read: {' '.join(str(error).split())}") from error
+    return typed(saved, TrainConfig, changes)
+
+
+def _renew(saved: Container) -> None:
+    """Puts settings that an earlier version wrote as this one has them: early stopping was on or off."""
+    early_stop = OmegaConf.select(saved, "actor.early_stop")
+    if isinstance(early_stop, bool):
+        OmegaConf.update(saved, "actor.early_stop", (EarlyStop.adaptive if early_stop else EarlyStop.never).name)
 
 
 def sweep(words: Sequence[str]) -> Iterator[list[str]]:

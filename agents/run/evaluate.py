@@ -2,43 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from trailkit.agents.base import Action, Policy
+from trailkit.agents.base import Policy
+from trailkit.agents.run.episodes import EpisodeResult, play_episode
 from trailkit.agents.run.statistics import CONFIDENCE, Interval, wilson
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import written_aside
-from trailkit.replay.transition import Observation
-
-
-class Moment(NamedTuple):
-    """One step of an episode: what was seen and done, and what that led to."""
-
-    observation: Observation
-    action: Action
-    reward: float
-    solved: bool
-
-
-@dataclass(frozen=True)
-class EpisodeResult:
-    """How one episode went."""
-
-    episode_ix: int
-    seed: int
-    sum_reward: float
-    max_reward: float
-    success: bool  # solved after some step
-    success_at_end: bool
-    length: int  # steps
-    steps_to_success: int | None
 
 
 @dataclass(frozen=True)
@@ -143,39 +120,3 @@ def evaluate(
         if on_episode is not None:
             on_episode(results[-1])
     return Evaluation(seed, tuple(results), time.perf_counter() - begin)
-
-
-def episode_seed(seed: int, index: int) -> int:
-    """The seed, 32 bits, of one episode of an evaluation: the same however many are played.
-
-    The spawn key keeps evaluations apart from recordings and trainings with the same seed, whose starts would be known.
-    """
-    return int(np.random.SeedSequence([seed, index], spawn_key=(1,)).generate_state(1, np.uint32)[0])
-
-
-def play(env: Environment, policy: Policy, seed: int) -> Iterator[Moment]:
-    """Plays one episode, however long the environment makes it; yields after each step."""
-    env.seed(seed)
-    timestep = env.reset()
-    policy.reset()
-    while not timestep.last():
-        observation = timestep.observation
-        action = policy.act(observation)
-        timestep = env.step(action)
-        yield Moment(observation, action, float(timestep.reward), env.solved)
-
-
-def play_episode(env: Environment, policy: Policy, seed: int, index: int) -> EpisodeResult:
-    """Plays one episode of an evaluation with a seed."""
-    outcomes = [(moment.reward, moment.solved) for moment in play(env, policy, episode_seed(seed, index))]
-    rewards, solved = zip(*outcomes, strict=True)
-    return EpisodeResult(
-        episode_ix=index,
-        seed=episode_seed(seed, index),
-        sum_reward=sum(rewards),
-        max_reward=max(rewards),
-        success=any(solved),
-        success_at_end=solved[-1],
-        length=len(solved),
-        steps_to_success=solved.index(True) + 1 if any(solved) else None,
-    )

@@ -12,11 +12,11 @@ import yaml
 from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.compare import compare
-from trailkit.agents.run.configuration import configure, sweep
+from trailkit.agents.run.configuration import CHANGEABLE, configure, load_config, sweep
 from trailkit.agents.run.findings import diverged, late_metrics
 from trailkit.agents.run.learning import Diverged, evaluation_file
 from trailkit.agents.run.runs import flat
-from trailkit.agents.run.train import CHANGEABLE, load_config, resume, start
+from trailkit.agents.run.train import resume, start
 from trailkit.configs.schema import LaunchKind, TrainConfig
 from trailkit.envs.errors import UserError, unknown
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trailkit.agents.base import as_tensors
 from trailkit.agents.run import build
-from trailkit.agents.run.evaluate import Moment
+from trailkit.agents.run.episodes import Moment
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.attribution import attribute
 from trailkit.replay.base import Table

@@ -9,10 +9,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.findings import findings, late_metrics
 from trailkit.agents.run.metrics import read_rows
 from trailkit.agents.run.statistics import wilson
-from trailkit.agents.run.train import load_config
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 

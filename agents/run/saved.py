@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
+from trailkit.agents.acting import GreedyPolicy
 from trailkit.agents.run import build
-from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner
+from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner, load_policy
+from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.elsewhere import HERE, Elsewhere
-from trailkit.agents.run.train import load_config
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 
@@ -35,21 +36,29 @@ class SavedAgents:
         if elsewhere.appearance is not None:
             self.config.env.appearance = list(elsewhere.appearance)
         self.env = Environment(build.env_settings(self.config.env), self.config.seed)
-        self._loaded: tuple[str, build.Agent] | None = None
+        self._policy: tuple[str, GreedyPolicy] | None = None
         self._newest: tuple[bytes, int, build.Agent] | None = None
 
-    def at(self, checkpoint: str) -> build.Agent:
-        """The agent of a checkpoint that `checkpoints` named.
+    def policy_at(self, checkpoint: str) -> GreedyPolicy:
+        """The policy of a checkpoint that `checkpoints` named.
 
         Raises:
             UserError: If it is damaged, or does not fit the run's settings.
         """
-        if self._loaded is None or self._loaded[0] != checkpoint:
-            state = None
-            if checkpoint != UNTRAINED:
-                _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
-            self._loaded = checkpoint, self._agent(state)
-        return self._loaded[1]
+        if self._policy is None or self._policy[0] != checkpoint:
+            policy = build.make_policy(self.config, self.env.settings)
+            if (state := self._state(checkpoint)) is not None:
+                load_policy(policy, state["learner"], self._folder)
+            self._policy = checkpoint, policy
+        return self._policy[1]
+
+    def at(self, checkpoint: str) -> build.Agent:
+        """All of the agent of a checkpoint that `checkpoints` named.
+
+        Raises:
+            UserError: As for `policy_at`.
+        """
+        return self._agent(self._state(checkpoint))
 
     def newest(self) -> tuple[int, build.Agent] | None:
         """The step and the agent of the newest valid checkpoint of a run that may be going on; None before the first.
@@ -65,6 +74,12 @@ class SavedAgents:
                 return None
             self._newest = seal, found[0], self._agent(found[1])
         return self._newest[1:]
+
+    def _state(self, checkpoint: str) -> State | None:
+        if checkpoint == UNTRAINED:
+            return None
+        _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
+        return state
 
     def _agent(self, state: State | None) -> build.Agent:
         """An agent with the weights of a checkpoint's state, or untrained."""

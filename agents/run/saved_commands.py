@@ -10,12 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.elsewhere import Elsewhere
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.explain import explain, references
 from trailkit.agents.run.saved import ALL, SavedAgents, checkpoints
 from trailkit.agents.run.shifts import shift_table, shifts
-from trailkit.agents.run.train import load_config
 from trailkit.agents.run.video import View, record_videos
 from trailkit.agents.run.workers import Workers
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
@@ -103,7 +103,7 @@ def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhe
 
 def _film(config: EvaluateConfig, elsewhere: Elsewhere, checkpoint: str, folder: Path) -> list[Path]:
     saved = SavedAgents(Path(config.run), elsewhere)
-    paths = record_videos(saved.env, saved.at(checkpoint).evaluator, folder, episodes=1, seed=config.seed)
+    paths = record_videos(saved.env, saved.policy_at(checkpoint), folder, episodes=1, seed=config.seed)
     saved.env.close()
     return paths
 

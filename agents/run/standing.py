@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.curves import Table, read_table
 from trailkit.agents.run.findings import findings, late_metrics
-from trailkit.agents.run.train import load_config
 from trailkit.configs.schema import TrainConfig
 
 # What a person looks at while a run is going on, in groups that are read together.

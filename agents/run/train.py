@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import yaml
-from omegaconf import Container, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
 
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics
 from trailkit.agents.run import build
-from trailkit.agents.run.configuration import configure, sweep, typed
-from trailkit.agents.run.evaluate import EpisodeResult, evaluate
+from trailkit.agents.run.configuration import configure, load_config, sweep
+from trailkit.agents.run.episodes import EpisodeResult
+from trailkit.agents.run.evaluate import evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.learning import LOG_EVERY, Diverged, Learning, record_evaluation, record_update
@@ -32,7 +31,7 @@ from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.run.provenance import note_provenance
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import EarlyStop, LaunchKind, LearnerKind, TrainConfig
+from trailkit.configs.schema import LaunchKind, LearnerKind, TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import writing, written_aside
@@ -40,12 +39,6 @@ from trailkit.replay.base import Table
 from trailkit.replay.episode import Episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
-
-# What a run may be gone on with otherwise than it began.
-CHANGEABLE = (
-    *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
-    *("launch.address", "launch.actors", "launch.replay_port"),
-)
 
 
 def start(words: Sequence[str]) -> Path:
@@ -127,7 +120,7 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 
     Args:
         folder: The run's.
-        words: Keys to change, of those that do not make it another run; see `CHANGEABLE`.
+        words: Keys to change, of those that do not make it another run; see `configuration.CHANGEABLE`.
 
     Raises:
         UserError: If there is no run to go on with, another process trains in its folder, or a key may not change.
@@ -163,34 +156,6 @@ def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callabl
     if resumed:
         trainer.restore()
     return trainer.run
-
-
-def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
-    """Reads the configuration that a run was started with.
-
-    Raises:
-        UserError: If the folder holds no run.
-    """
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise UserError(f"{folder} holds no run: there is no {path.name} in it")
-    for word in words:
-        if word.split("=")[0] not in CHANGEABLE or "=" not in word:
-            raise UserError(f"{word!r} cannot change in a run: start another, or give {', '.join(CHANGEABLE)}")
-    try:
-        saved = OmegaConf.load(path)
-        _renew(saved)
-        changes = OmegaConf.from_dotlist(list(words))
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} or {' '.join(words)!r} cannot be read: {' '.join(str(error).split())}") from error
-    return typed(saved, TrainConfig, changes)
-
-
-def _renew(saved: Container) -> None:
-    """Puts settings that an earlier version wrote as this one has them: early stopping was on or off."""
-    early_stop = OmegaConf.select(saved, "actor.early_stop")
-    if isinstance(early_stop, bool):
-        OmegaConf.update(saved, "actor.early_stop", (EarlyStop.adaptive if early_stop else EarlyStop.never).name)
 
 
 class _Interrupted(Exception):

@@ -8,7 +8,7 @@ import imageio.v3
 import numpy as np
 
 from trailkit.agents.base import Policy
-from trailkit.agents.run.evaluate import Moment, episode_seed, play
+from trailkit.agents.run.episodes import Moment, episode_seed, play
 from trailkit.agents.run.explain import Explanation
 from trailkit.agents.run.overlay import Overlay, side_by_side
 from trailkit.demos.video import Frame, write_video

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from trailkit.agents.run import build
-from trailkit.agents.run.evaluate import episode_seed, play
+from trailkit.agents.run.episodes import episode_seed, play
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.saved import SavedAgents
 from trailkit.agents.run.screen import Scene, Screen

@@ -22,7 +22,7 @@ from trailkit.configs.schema import EvaluateConfig
 from trailkit.envs.errors import UserError
 
 if TYPE_CHECKING:
-    from trailkit.agents.run.evaluate import EpisodeResult
+    from trailkit.agents.run.episodes import EpisodeResult
     from trailkit.agents.run.saved import SavedAgents
 
 _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
@@ -121,14 +121,14 @@ def _follow() -> None:
 
 
 def _import() -> None:
-    from trailkit.agents.run import saved  # noqa: F401
+    from trailkit.agents.run import episodes, saved  # noqa: F401
 
 
 def _play(folder: Path, elsewhere: Elsewhere, checkpoint: str, seed: int, index: int) -> "EpisodeResult":
-    from trailkit.agents.run.evaluate import play_episode
+    from trailkit.agents.run.episodes import play_episode
 
     saved = _agents(folder, elsewhere)
-    return play_episode(saved.env, saved.at(checkpoint).evaluator, seed, index)
+    return play_episode(saved.env, saved.policy_at(checkpoint), seed, index)
 
 
 @cache

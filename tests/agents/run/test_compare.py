@@ -14,7 +14,8 @@ from trailkit.agents.run.cli import main
 from trailkit.agents.run.compare import compare
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.contests import contests
-from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
+from trailkit.agents.run.episodes import EpisodeResult
+from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.runs import read_run
 from trailkit.configs.schema import TrainConfig
 from trailkit.demos.video import write_video

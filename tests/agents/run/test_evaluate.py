@@ -6,7 +6,8 @@ import dm_env
 import numpy as np
 import pytest
 
-from trailkit.agents.run.evaluate import EpisodeResult, Evaluation, episode_seed, evaluate
+from trailkit.agents.run.episodes import EpisodeResult, episode_seed
+from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.loops import episode_starts
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError

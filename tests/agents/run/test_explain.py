@@ -7,7 +7,7 @@ import torch
 from trailkit.agents.base import as_tensors
 from trailkit.agents.run import build
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.evaluate import Moment
+from trailkit.agents.run.episodes import Moment
 from trailkit.agents.run.explain import MAP_EVERY, explain, stopped
 from trailkit.configs.schema import TrainConfig
 

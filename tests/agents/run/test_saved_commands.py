@@ -17,7 +17,8 @@ from trailkit.agents.run import workers as workers_module
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.elsewhere import HERE, Elsewhere
-from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
+from trailkit.agents.run.episodes import EpisodeResult
+from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.saved import checkpoints
 from trailkit.agents.run.saved_commands import evaluate_run, render_run
 from trailkit.agents.run.shifts import shift_table, shifts

@@ -18,9 +18,9 @@ from trailkit.agents.base import Policy
 from trailkit.agents.run import train
 from trailkit.agents.run.build import holdout_episodes
 from trailkit.agents.run.cli import main
-from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.configuration import configure, load_config
 from trailkit.agents.run.evaluate import Evaluation, evaluate
-from trailkit.agents.run.train import Trainer, load_config, resume, start
+from trailkit.agents.run.train import Trainer, resume, start
 from trailkit.configs.schema import EarlyStop, TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError

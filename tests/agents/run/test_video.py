@@ -7,7 +7,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from trailkit.agents.run.evaluate import episode_seed
+from trailkit.agents.run.episodes import episode_seed
 from trailkit.agents.run.explain import Explanation
 from trailkit.agents.run.video import View, record_videos
 from trailkit.demos.video import write_video

@@ -15,7 +15,8 @@ from trailkit.agents.base import Snapshot
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.evaluate import EpisodeResult, Evaluation
+from trailkit.agents.run.episodes import EpisodeResult
+from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.learning import Learning
 from trailkit.agents.run.lock import locked
 from trailkit.configs.schema import TrainConfig
