@@ -25,9 +25,10 @@ _MB = 1e6
 # Bytes of a process, without replay, demonstrations and what an update computes; measured.
 _INLINE = 510 * _MB  # torch, MuJoCo, the networks and their optimisers
 _LEARNER = 310 * _MB  # torch and the networks
-_SERVER = 140 * _MB
-_REVERB = 420 * _MB  # TensorFlow and Reverb, on top of those
-_PLAYER = 450 * _MB  # an actor or an evaluator
+_SERVER = 180 * _MB
+_REVERB = 235 * _MB  # TensorFlow and Reverb, on top of those in each process that loads them
+_REVERB_LIBRARIES = 530 * _MB  # which those processes share
+_PLAYER = 460 * _MB  # an actor or an evaluator
 _RAY = 760 * _MB  # its own processes on one machine, and the command itself
 # Of an update's intermediate results, for 32 of the agent's transitions of one 64x64 picture.
 _UPDATE = {EncoderKind.compact: 54 * _MB, EncoderKind.nature: 57 * _MB, EncoderKind.residual: 320 * _MB}
@@ -144,16 +145,15 @@ def _taken(folder: Path) -> float:
 
 def _processes(config: TrainConfig) -> dict[str, float]:
     """What the processes take that run on this machine, if Ray is not told of others."""
-    reverb = _REVERB if build.replay_backend(config) is ReplayBackend.reverb else 0.0
-    if config.learner is LearnerKind.bc:
-        reverb = 0.0
+    loaded = build.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
     if config.launch.kind is LaunchKind.inline:
-        return {"the process": _INLINE + reverb + _update(config)}
+        return {"the process": _INLINE + loaded * (_REVERB + _REVERB_LIBRARIES) + _update(config)}
+    reverb = loaded * (_REVERB + _REVERB_LIBRARIES / 2)  # of the learner and of the server
     players = config.launch.evaluators + (0 if config.learner is LearnerKind.bc else config.launch.actors)
     return {
         "Ray": _RAY,
         "learner": _LEARNER + reverb + _update(config),
-        "replay server": _SERVER + reverb if reverb else 0.0,
+        "replay server": loaded * (_SERVER + reverb),
         "actors and evaluators": players * _PLAYER,
     }
 
