@@ -37,31 +37,34 @@ class SavedAgents:
             self.config.env.appearance = list(elsewhere.appearance)
         self.env = Environment(build.env_settings(self.config.env), self.config.seed)
         self._policy: tuple[str, GreedyPolicy] | None = None
-        self._newest: tuple[bytes, int, build.Agent] | None = None
-
-    def policy_at(self, checkpoint: str) -> GreedyPolicy:
-        """The policy of a checkpoint that `checkpoints` named.
-
-        Raises:
-            UserError: If it is damaged, or does not fit the run's settings.
-        """
-        if self._policy is None or self._policy[0] != checkpoint:
-            policy = build.make_policy(self.config, self.env.settings)
-            if (state := self._state(checkpoint)) is not None:
-                load_policy(policy, state["learner"], self._folder)
-            self._policy = checkpoint, policy
-        return self._policy[1]
+        self._newest: tuple[bytes, int, GreedyPolicy] | None = None
 
     def at(self, checkpoint: str) -> build.Agent:
         """All of the agent of a checkpoint that `checkpoints` named.
 
         Raises:
-            UserError: As for `policy_at`.
+            UserError: If it is damaged, or does not fit the run's settings.
         """
-        return self._agent(self._state(checkpoint))
+        agent = build.make_agent(self.config, self.env.settings)
+        if (state := self._state(checkpoint)) is not None:
+            load_learner(agent.learner, state["learner"], self._folder)
+        parameters = agent.learner.parameters()
+        agent.evaluator.load(parameters)
+        agent.stop.load(parameters)
+        return agent
 
-    def newest(self) -> tuple[int, build.Agent] | None:
-        """The step and the agent of the newest valid checkpoint of a run that may be going on; None before the first.
+    def policy_at(self, checkpoint: str) -> GreedyPolicy:
+        """The policy alone of a checkpoint that `checkpoints` named, which is made sooner.
+
+        Raises:
+            UserError: As for `at`.
+        """
+        if self._policy is None or self._policy[0] != checkpoint:
+            self._policy = checkpoint, self._policy_of(self._state(checkpoint))
+        return self._policy[1]
+
+    def newest(self) -> tuple[int, GreedyPolicy] | None:
+        """Step and policy of the newest valid checkpoint of a run that may be going on; None before the first.
 
         Raises:
             UserError: If all are damaged.
@@ -72,24 +75,21 @@ class SavedAgents:
             found = _of(self._folder).latest()
             if found is None:
                 return None
-            self._newest = seal, found[0], self._agent(found[1])
+            self._newest = seal, found[0], self._policy_of(found[1])
         return self._newest[1:]
 
     def _state(self, checkpoint: str) -> State | None:
+        """What a checkpoint holds; None for the untrained one."""
         if checkpoint == UNTRAINED:
             return None
         _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
         return state
 
-    def _agent(self, state: State | None) -> build.Agent:
-        """An agent with the weights of a checkpoint's state, or untrained."""
-        agent = build.make_agent(self.config, self.env.settings)
+    def _policy_of(self, state: State | None) -> GreedyPolicy:
+        policy = build.make_policy(self.config, self.env.settings)
         if state is not None:
-            load_learner(agent.learner, state["learner"], self._folder)
-        parameters = agent.learner.parameters()
-        agent.evaluator.load(parameters)
-        agent.stop.load(parameters)
-        return agent
+            load_policy(policy, state["learner"], self._folder)
+        return policy
 
 
 def checkpoints(folder: Path, which: str) -> list[str]:

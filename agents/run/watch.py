@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from trailkit.agents.run import build
+from trailkit.agents.acting import GreedyPolicy
 from trailkit.agents.run.episodes import episode_seed, play
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.saved import SavedAgents
@@ -69,18 +69,18 @@ def _scenes(saved: SavedAgents, seed: int) -> Iterator[Scene | None]:
         UserError: If all checkpoints are damaged, and there was no other before.
     """
     camera = saved.env.settings.observation.cameras[0]
-    found: tuple[int, build.Agent] | None = None
+    found: tuple[int, GreedyPolicy] | None = None
     for index in itertools.count():
         while (found := _newest(saved, found)) is None:
             yield None
-        checkpoint, agent = found
+        checkpoint, policy = found
         solved: list[bool] = []
-        for moment in play(saved.env, agent.evaluator, episode_seed(seed, index)):
+        for moment in play(saved.env, policy, episode_seed(seed, index)):
             solved.append(moment.solved)
             yield Scene(moment.observation[camera], checkpoint, index, solved, saved.env.settings.episode_steps)
 
 
-def _newest(saved: SavedAgents, before: tuple[int, build.Agent] | None) -> tuple[int, build.Agent] | None:
+def _newest(saved: SavedAgents, before: tuple[int, GreedyPolicy] | None) -> tuple[int, GreedyPolicy] | None:
     """The newest policy that can be had: the one from before, if there is none any more."""
     try:
         return saved.newest() or before

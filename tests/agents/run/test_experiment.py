@@ -112,7 +112,7 @@ def test_a_run_that_diverges_does_not_end_the_others(grid: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "name one experiment: demonstrations, early_stopping, methods, or a .yaml file"),
+        ([], "name one experiment: demonstrations, early_stopping, holdout, methods, or a .yaml file"),
         (["method"], "unknown experiment 'method': did you mean 'methods'"),
         (["none.yaml"], "none.yaml cannot be read: .* No such file"),
         (["bad.yaml"], "bad.yaml cannot be read: .* expected"),
