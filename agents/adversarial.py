@@ -1,21 +1,28 @@
 """Imitation by a reward of choice: GAIL, DAC, TRAIL and their controls, by what is put in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
-from trailkit.agents.base import Metrics, Parameters
+from trailkit.agents.base import Metrics, Parameters, as_floats
 from trailkit.discriminators.base import RewardModel
 from trailkit.replay.transition import ImitationBatch, Transition
 
 
+Update = Callable[[ImitationBatch], Mapping[str, Tensor]]
+
+
 @runtime_checkable
 class ReinforcementLearner(Protocol):
-    """A `Learner` of transitions that is told which rows are the expert's."""
+    """Learns from transitions, and is told which rows are the expert's."""
 
-    def step(self, batch: Transition, expert_rows: int = 0) -> Metrics:
+    def update(self, batch: Transition, expert_rows: int = 0) -> Mapping[str, Tensor]:
         """Makes one update; the last `expert_rows` rows of the batch are the expert's."""
+
+    def follow(self) -> None:
+        """Does what is to be done after an update, and not after each alike."""
 
     def parameters(self) -> Parameters:
         """The weights that actors need."""
@@ -30,7 +37,13 @@ class ReinforcementLearner(Protocol):
 class Adversarial:
     """Updates a reward model, then a reinforcement learner on transitions that the model has just rewarded."""
 
-    def __init__(self, reward_model: RewardModel, rl: ReinforcementLearner, demos_in_replay: bool = True) -> None:
+    def __init__(
+        self,
+        reward_model: RewardModel,
+        rl: ReinforcementLearner,
+        demos_in_replay: bool = True,
+        wrap: Callable[[Update], Update] = lambda update: update,
+    ) -> None:
         """Joins the two.
 
         Args:
@@ -38,21 +51,19 @@ class Adversarial:
             rl: learns from them.
             demos_in_replay: whether the expert's transitions are learned from too, beside the agent's, as in the
                 paper (TRAIL, Alg. 2). Without them no action of the expert is used.
+            wrap: makes something faster of the update, e.g. `Graphed`.
         """
         self._reward_model = reward_model
         self._rl = rl
         self._demos_in_replay = demos_in_replay
+        self._wrap = wrap
+        self._update = wrap(self._make_update)
 
     def step(self, batch: ImitationBatch) -> Metrics:
         """Makes one update of each."""
-        metrics = self._reward_model.update(batch)
-        agent, expert = batch.train
-        if self._demos_in_replay:
-            both, expert_rows = concatenate(agent, expert), len(expert.steps)
-            learned = self._rl.step(self._rewarded(both, expert_rows), expert_rows)
-        else:
-            learned = self._rl.step(self._rewarded(agent))
-        return {**metrics, **learned}
+        metrics = self._update(batch)
+        self._rl.follow()
+        return as_floats(metrics)
 
     def parameters(self) -> Parameters:
         """The policy, and the discriminator by which actors stop early."""
@@ -67,6 +78,17 @@ class Adversarial:
         """Takes over what `state_dict` returned."""
         self._reward_model.load_state_dict(state["reward_model"])
         self._rl.load_state_dict(state["rl"])
+        self._update = self._wrap(self._make_update)  # what was made of it before knows the optimisers' old states
+
+    def _make_update(self, batch: ImitationBatch) -> dict[str, Tensor]:
+        metrics = self._reward_model.update(batch)
+        agent, expert = batch.train
+        if self._demos_in_replay:
+            both, expert_rows = concatenate(agent, expert), len(expert.steps)
+            learned = self._rl.update(self._rewarded(both, expert_rows), expert_rows)
+        else:
+            learned = self._rl.update(self._rewarded(agent))
+        return {**metrics, **learned}
 
     def _rewarded(self, transition: Transition, expert_rows: int = 0) -> Transition:
         reward = self._reward_model.reward(transition, expert_rows)

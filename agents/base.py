@@ -40,6 +40,11 @@ def _as_tensors(node: Any, device: torch.device) -> Any:
             return node
 
 
+def as_floats(metrics: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Reads scalars from the device where they are, all at once: each reading waits for all that is under way there."""
+    return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
+
+
 @runtime_checkable
 class Policy(Protocol):
     """Chooses actions for one environment."""

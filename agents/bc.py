@@ -14,6 +14,7 @@ from trailkit.agents.diagnostics import spread
 from trailkit.agents.networks.augment import RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.discriminators.draws import make_generator, restore
 from trailkit.replay.transition import Observation, Transition
 
 
@@ -47,7 +48,7 @@ class BC:
         self._average = follower(policy)
         self._optimizer = torch.optim.Adam(policy.parameters(), lr=self.settings.learning_rate, fused=True)
         self._shift = RandomShift(self.settings.random_shift)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = make_generator(next(policy.parameters()).device, seed)
 
     def step(self, batch: Transition) -> dict[str, float]:
         """Makes one update on the expert's transitions."""
@@ -84,4 +85,4 @@ class BC:
         self._policy.load_state_dict(state["policy"])
         self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._generator.set_state(state["generator"])
+        restore(self._generator, state["generator"])

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trailkit.agents import losses
-from trailkit.agents.base import Parameters
+from trailkit.agents.base import Parameters, as_floats
 from trailkit.agents.diagnostics import spread
 from trailkit.agents.networks.augment import RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import CriticHead, PolicyNetwork, proprioception
+from trailkit.discriminators.draws import make_generator, restore
 from trailkit.replay.transition import Observation, Transition
 
 
@@ -80,7 +81,7 @@ class D4PG:
             device=self._policy_parameters[0].device,
         )
         self._shift = RandomShift(self.settings.random_shift)
-        self._generator = torch.Generator().manual_seed(seed)
+        self.generator = make_generator(self._atoms.device, seed)
         self._steps = 0
         self.surprise: Float[Tensor, " batch"] = torch.empty(0)
         """Of each row of the last batch, if they had weights: the squared one-step error of the value and |dQ/da|^2."""
@@ -88,7 +89,15 @@ class D4PG:
     def step(
         self, batch: Transition, expert_rows: int = 0, importance: Float[Tensor, " batch"] | None = None
     ) -> dict[str, float]:
-        """Makes one update.
+        """Makes one update, after which the followers follow; see `update`."""
+        metrics = self.update(batch, expert_rows, importance)
+        self.follow()
+        return as_floats(metrics)
+
+    def update(
+        self, batch: Transition, expert_rows: int = 0, importance: Float[Tensor, " batch"] | None = None
+    ) -> dict[str, Tensor]:
+        """Updates critic, encoder and policy, by the same operations each time: for `Graphed`, too.
 
         Args:
             batch: transitions, as tensors.
@@ -96,9 +105,9 @@ class D4PG:
             importance: weights of the rows' losses, where they were sampled by priority.
 
         Returns:
-            Losses, values, rewards, gradient norms, and how the policy's actions spread.
+            Losses, values, rewards, gradient norms, and how the policy's actions spread: scalars, where it learns.
         """
-        observation = self._shift(batch.observation, self._generator)
+        observation = self._shift(batch.observation, self.generator)
         features = self._policy.encoder(observation)
         proprio = proprioception(observation, features)
         logits = self._critic(features, proprio, batch.action)
@@ -117,7 +126,7 @@ class D4PG:
         action = self._policy.head(features.detach(), proprio)
         policy_loss = self._policy_loss(features.detach(), proprio, action, batch.action, expert_rows, importance)
 
-        metrics = {
+        return {
             "critic_loss": critic_loss.detach(),
             "policy_loss": policy_loss.detach(),
             "critic_gradient_norm": self._descend(critic_loss, self._critic_optimizer, self._critic_parameters),
@@ -129,8 +138,14 @@ class D4PG:
             **_reward_means(batch, expert_rows),
             **spread(action),
         }
-        self._follow()
-        return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
+
+    def follow(self) -> None:
+        """Moves the averaged policy, and, when their time has come, the target networks."""
+        self._steps += 1
+        follow(self._average, self._policy, self.settings.average_tau)
+        if self._steps % self.settings.target_period == 0:
+            follow(self._target_policy, self._policy, self.settings.target_tau)
+            follow(self._target_critic, self._critic, self.settings.target_tau)
 
     @property
     def atoms(self) -> Float[Tensor, " atoms"]:
@@ -153,13 +168,13 @@ class D4PG:
     def state_dict(self) -> dict[str, Any]:
         """Networks, optimisers, generator and counter."""
         stateful = {name: part.state_dict() for name, part in self._parts().items()}
-        return stateful | {"generator": self._generator.get_state(), "steps": self._steps}
+        return stateful | {"generator": self.generator.get_state(), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes over what `state_dict` returned."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self._generator.set_state(state["generator"])
+        restore(self.generator, state["generator"])
         self._steps = state["steps"]
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
@@ -176,7 +191,7 @@ class D4PG:
     @torch.no_grad()
     def _target(self, batch: Transition) -> Float[Tensor, "batch atoms"]:
         """Returns the distribution of the n-step return, bootstrapped where the window ends."""
-        observation_t = self._shift(_last_observation(batch), self._generator)
+        observation_t = self._shift(_last_observation(batch), self.generator)
         features_t = self._target_policy.encoder(observation_t)
         proprio_t = proprioception(observation_t, features_t)
         logits_t = self._target_critic(features_t, proprio_t, self._target_policy.head(features_t, proprio_t))
@@ -212,7 +227,13 @@ class D4PG:
         return dqda
 
     def _adam(self, parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-        return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=self.settings.weight_decay, fused=True)
+        return torch.optim.Adam(
+            parameters,
+            lr=learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+            capturable=parameters[0].is_cuda,
+        )
 
     def _descend(
         self, loss: Float[Tensor, ""], optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]
@@ -222,13 +243,6 @@ class D4PG:
         norm = nn.utils.clip_grad_norm_(parameters, self.settings.max_grad_norm)
         optimizer.step()
         return norm.detach()
-
-    def _follow(self) -> None:
-        self._steps += 1
-        follow(self._average, self._policy, self.settings.average_tau)
-        if self._steps % self.settings.target_period == 0:
-            follow(self._target_policy, self._policy, self.settings.target_tau)
-            follow(self._target_critic, self._critic, self.settings.target_tau)
 
 
 def _last_observation(batch: Transition) -> Observation:

@@ -12,6 +12,7 @@ from trailkit.discriminators.augmentation import Augmentation
 from trailkit.discriminators.base import DiscriminatorLoss, Judgement, Logits, RewardFunction
 from trailkit.discriminators.diagnostics import diagnose
 from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.draws import make_generator, restore
 from trailkit.discriminators.rewards import minus_log_one_minus_d
 from trailkit.replay.transition import ImitationBatch, Observation, Transition
 
@@ -54,11 +55,12 @@ class AdversarialReward:
         self._augmentation = augmentation
         self._loss = loss
         self._reward = reward
-        self._generator = torch.Generator().manual_seed(seed)
+        weights = list(discriminator.trained.parameters())
+        self.generator = make_generator(weights[0].device, seed)
         learning_rate = (settings or AdversarialRewardSettings()).learning_rate
-        self._optimizer = torch.optim.Adam(discriminator.trained.parameters(), lr=learning_rate, fused=True)
+        self._optimizer = torch.optim.Adam(weights, lr=learning_rate, fused=True, capturable=weights[0].is_cuda)
 
-    def update(self, batch: ImitationBatch) -> dict[str, float]:
+    def update(self, batch: ImitationBatch) -> dict[str, Tensor]:
         """Makes one update on the frames `observation` of all four sources, in one forward pass."""
         self.discriminator.train()  # in which spectral norms are followed, if there are any
         judgement = self._judge(batch)
@@ -68,8 +70,7 @@ class AdversarialReward:
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         with torch.no_grad():
-            metrics = {"disc_loss": loss} | diagnose(judgement.train, judgement.constraint)
-            return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
+            return {"disc_loss": loss.detach()} | diagnose(judgement.train, judgement.constraint)
 
     @torch.no_grad()
     def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
@@ -93,23 +94,23 @@ class AdversarialReward:
         return {
             "discriminator": self.discriminator.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "generator": self._generator.get_state(),
+            "generator": self.generator.get_state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes over what `state_dict` returned."""
         self.discriminator.load_state_dict(state["discriminator"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._generator.set_state(state["generator"])
+        restore(self.generator, state["generator"])
 
     def _judge(self, batch: ImitationBatch) -> Judgement:
         pairs = [batch.train] if batch.constraint is None else [batch.train, batch.constraint]
         sources: list[Observation] = [t.observation for pair in pairs for t in (pair.expert, pair.agent)]
         cameras = self.discriminator.cameras
         joined = {camera: torch.cat([source[camera] for source in sources]) for camera in cameras}
-        augmented = self._augmentation(joined, self._generator)
+        augmented = self._augmentation(joined, self.generator)
         sizes = [len(source[cameras[0]]) for source in sources]
-        expert, agent, *constraint = self.discriminator(augmented, self._generator).split(sizes)
+        expert, agent, *constraint = self.discriminator(augmented, self.generator).split(sizes)
         frames = {camera: images.split(sizes) for camera, images in augmented.items()}
         return Judgement(
             train=Logits(expert, agent),
@@ -117,5 +118,5 @@ class AdversarialReward:
             expert_frames={camera: parts[0] for camera, parts in frames.items()},
             agent_frames={camera: parts[1] for camera, parts in frames.items()},
             discriminator=self.discriminator,
-            generator=self._generator,
+            generator=self.generator,
         )

@@ -116,6 +116,7 @@ class Augmentation(nn.Module):
             maps = crop_maps(image_sizes[camera], crop, top, left, angle)
             self.register_buffer(f"maps_{camera}", maps, persistent=False)
         self.register_buffer("noise", torch.randn(NOISE, generator=generator), persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA), persistent=False)
 
     def forward(self, frames: Observation, generator: torch.Generator) -> dict[str, Tensor]:
         """Augments each camera by draws of its own."""
@@ -125,23 +126,25 @@ class Augmentation(nn.Module):
         count = len(next(iter(augmented.values())))
         kept = draw_kept(count, len(augmented), self.settings.camera_drop, generator)
         for column, images in zip(kept.unbind(1), augmented.values(), strict=True):
-            images.mul_(column.to(images.device)[:, None, None, None])
+            images.mul_(column[:, None, None, None])
         return augmented
 
     def _augment(
         self, camera: str, images: UInt8[Tensor, "batch H W 3"], generator: torch.Generator
     ) -> Float[Tensor, "batch h w 3"]:
         size, bank = self.crops[camera], self.get_buffer(f"maps_{camera}")
-        choice = torch.randint(len(bank), (len(images),), generator=generator).to(bank.device)
+        choice = torch.randint(len(bank), (len(images),), generator=generator, device=generator.device)
         pixels = gather_pixels(images, bank, choice, size)
-        matrix, offset = (part.to(pixels.device) for part in self._draw_colours(len(images), generator))
+        matrix, offset = self._draw_colours(len(images), generator)
         noise = self._draw_noise(pixels.numel(), generator).view(len(images), -1, 3)
         return _recolour(pixels.view(len(images), -1, 3), matrix, offset, self.settings.noise, noise).view(
             len(images), *size, 3
         )
 
     def _draw_noise(self, count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
-        """Takes runs of the bank, from random places, none longer than half of it."""
+        """Takes runs of the bank, from random places, none longer than half of it; a GPU draws as fast as it reads."""
+        if generator.device.type != "cpu":
+            return torch.randn(count, generator=generator, device=generator.device)
         bank = self.get_buffer("noise")
         runs = []
         for length in [NOISE // 2] * (count // (NOISE // 2)) + [count % (NOISE // 2)]:
@@ -153,12 +156,13 @@ class Augmentation(nn.Module):
         self, count: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 1 3"]]:
         """Draws the linear maps of colours: out = in @ matrix + offset, for brightness in [0, 1]."""
-        uniform = 2 * torch.rand(3, count, 1, 1, generator=generator) - 1
+        uniform = 2 * torch.rand(3, count, 1, 1, generator=generator, device=generator.device) - 1
         brightness = self.settings.brightness * uniform[0]
         contrast = 1 + self.settings.contrast * uniform[1]
         saturation = 1 + self.settings.saturation * uniform[2]
-        grey = torch.tensor(LUMA)[:, None].expand(3, 3)
-        matrix = contrast * (saturation * torch.eye(3) + (1 - saturation) * grey)
+        grey = self.get_buffer("luma")[:, None].expand(3, 3)
+        identity = torch.eye(3, device=generator.device)
+        matrix = contrast * (saturation * identity + (1 - saturation) * grey)
         return matrix, (0.5 * (1 - contrast) + brightness).expand(count, 1, 3)
 
 
@@ -173,7 +177,7 @@ def _recolour(
     count, number, _ = pixels.shape
     block = math.gcd(number, BLOCK)
     blocks = torch.zeros(count, block, 3, block, 3, device=pixels.device)
-    diagonal = torch.arange(block)
+    diagonal = torch.arange(block, device=pixels.device)
     blocks[:, diagonal, :, diagonal, :] = matrix / 255
     width = 3 * block
     rows = pixels.reshape(count, -1, width).float()
@@ -183,5 +187,5 @@ def _recolour(
 
 def draw_kept(count: int, cameras: int, drop: float, generator: torch.Generator) -> Float[Tensor, "batch cameras"]:
     """Draws which cameras a frame keeps, 1 or 0: each is dropped with probability `drop`, but never the last one."""
-    uniform = torch.rand(count, cameras, generator=generator)
+    uniform = torch.rand(count, cameras, generator=generator, device=generator.device)
     return torch.maximum((uniform >= drop).float(), F.one_hot(uniform.argmax(1), cameras).float())

@@ -50,8 +50,8 @@ RewardFunction = Callable[[Tensor], Tensor]
 class RewardModel(Protocol):
     """A reward that is computed when a transition is sampled, never stored."""
 
-    def update(self, batch: ImitationBatch) -> Mapping[str, float]:
-        """Makes one update and returns what happened in it."""
+    def update(self, batch: ImitationBatch) -> Mapping[str, Tensor]:
+        """Makes one update and returns what happened in it: scalars, where it learns."""
 
     def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
         """Returns the rewards of arriving in each of `next_observation`, padding included.

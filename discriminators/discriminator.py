@@ -67,5 +67,5 @@ def drop(
 
     See "Dropout", Srivastava et al. 2014, and for discriminators Orsini et al. 2021 (https://arxiv.org/abs/2106.00672).
     """
-    kept = torch.rand(features.shape, generator=generator) >= rate
-    return features * kept.to(features.device) / (1 - rate)
+    kept = torch.rand(features.shape, generator=generator, device=generator.device) >= rate
+    return features * kept / (1 - rate)

@@ -12,7 +12,7 @@ from trailkit.replay.transition import ImitationBatch, Transition
 class EnvironmentReward:
     """Passes on the rewards as they were stored and learns nothing: D4PG from demonstrations."""
 
-    def update(self, batch: ImitationBatch) -> dict[str, float]:
+    def update(self, batch: ImitationBatch) -> dict[str, Tensor]:
         """Has nothing to update."""
         return {}
 

@@ -98,7 +98,7 @@ def with_gradient_penalty(loss: DiscriminatorLoss, weight: float = 10.0) -> Disc
     def penalised(judgement: Judgement) -> Tensor:
         expert, agent = judgement.expert_frames, judgement.agent_frames
         count = len(judgement.train.expert)
-        share = torch.rand(count, 1, 1, 1, generator=judgement.generator).to(judgement.train.expert.device)
+        share = torch.rand(count, 1, 1, 1, generator=judgement.generator, device=judgement.generator.device)
         between = {camera: torch.lerp(agent[camera], expert[camera], share).requires_grad_() for camera in expert}
         gradients = torch.autograd.grad(
             judgement.discriminator(between).sum(), list(between.values()), create_graph=True

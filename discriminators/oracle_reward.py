@@ -17,7 +17,7 @@ class OracleReward:
     (Reddy et al. 2020, https://arxiv.org/abs/1905.11108).
     """
 
-    def update(self, batch: ImitationBatch) -> dict[str, float]:
+    def update(self, batch: ImitationBatch) -> dict[str, Tensor]:
         """Has nothing to update."""
         return {}
 

@@ -29,7 +29,7 @@ class RandomShift:
     def _shift(self, images: UInt8[Tensor, "batch H W 3"], generator: torch.Generator) -> UInt8[Tensor, "batch H W 3"]:
         count, height, width, _ = images.shape
         pixels, places, device = self._pixels, 2 * self._pixels + 1, images.device
-        choice = torch.randint(places**2, (count, 1), generator=generator).to(device)
+        choice = torch.randint(places**2, (count, 1), generator=generator, device=device)
         down, right = choice // places - pixels, choice % places
         edges = [edge.expand(-1, -1, pixels, -1) for edge in (images[:, :, :1], images[:, :, -1:])]
         wide = torch.cat([edges[0], images, edges[1]], 2)

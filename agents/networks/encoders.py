@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from trailkit.replay.transition import Observation
 
@@ -30,18 +31,22 @@ class Encoder(nn.Module):
     The kinds below differ in the stack alone.
     """
 
-    def __init__(self, stack: Callable[[], nn.Module], image_sizes: ImageSizes, embedding: int) -> None:
+    def __init__(
+        self, stack: Callable[[], nn.Module], image_sizes: ImageSizes, embedding: int, bfloat16: bool = False
+    ) -> None:
         """Makes one stack for each camera.
 
         Args:
             stack: makes a module that maps images to [B, C, h, w].
             image_sizes: height and width of every camera's images, at least 32 (less after a crop).
             embedding: the width of the output.
+            bfloat16: whether the stacks compute in it on a GPU; their weights stay float32.
         """
         super().__init__()
         if not image_sizes:
             raise ValueError("an encoder needs at least one camera: name one in image_sizes")
         self.embedding = embedding
+        self._bfloat16 = bfloat16
         self.image_sizes = dict(image_sizes)
         self.stacks = nn.ModuleDict({camera: stack() for camera in sorted(image_sizes)})
         width = sum(self._features(camera, torch.zeros(1, *image_sizes[camera], 3)).shape[1] for camera in self.stacks)
@@ -57,8 +62,16 @@ class Encoder(nn.Module):
 
     def _features(self, camera: str, images: Images) -> Float[Tensor, "batch features"]:
         # Flattened in the order in which channels_last lies in memory: no copy.
-        output: Tensor = self.stacks[camera](images)
+        stack = self.stacks[camera]
+        output: Tensor = in_bfloat16(stack, images) if self._bfloat16 and images.is_cuda else stack(images)
         return output.permute(0, 2, 3, 1).flatten(1)
+
+
+def in_bfloat16(stack: nn.Module, images: Images) -> Float[Tensor, "batch channels h w"]:
+    """Computes a stack's output with its weights rounded to bfloat16, and all between in it, too."""
+    weights = {name: weight.bfloat16() for name, weight in stack.named_parameters()}
+    output: Tensor = functional_call(stack, weights, (images,))
+    return output.float()
 
 
 class _Stem(nn.Module):
@@ -76,7 +89,7 @@ class _Stem(nn.Module):
         assert bias is not None
         scaled = weight * _brightness_scale(images)
         shifted = bias - 0.5 * weight.sum((1, 2, 3))
-        return F.conv2d(images.permute(0, 3, 1, 2).float(), scaled, shifted, self.convolution.stride)
+        return F.conv2d(images.permute(0, 3, 1, 2).to(weight.dtype), scaled, shifted, self.convolution.stride)
 
 
 class CompactStack(nn.Module):
@@ -169,7 +182,8 @@ class ResidualStack(nn.Module):
 
     def forward(self, images: Images) -> Float[Tensor, "batch channels h w"]:
         """Maps images to feature maps of an eighth of their size, rounded up."""
-        pixels = images.permute(0, 3, 1, 2).float() * _brightness_scale(images) - 0.5
+        dtype = next(self.parameters()).dtype
+        pixels = images.permute(0, 3, 1, 2).to(dtype) * _brightness_scale(images) - 0.5
         output: Tensor = self.layers(pixels)
         return output
 
@@ -177,19 +191,19 @@ class ResidualStack(nn.Module):
 class CompactEncoder(Encoder):
     """The default: made for a CPU."""
 
-    def __init__(self, image_sizes: ImageSizes, embedding: int = 64) -> None:
-        super().__init__(CompactStack, image_sizes, embedding)
+    def __init__(self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False) -> None:
+        super().__init__(CompactStack, image_sizes, embedding, bfloat16)
 
 
 class NatureEncoder(Encoder):
     """The peers' baseline."""
 
-    def __init__(self, image_sizes: ImageSizes, embedding: int = 64) -> None:
-        super().__init__(NatureStack, image_sizes, embedding)
+    def __init__(self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False) -> None:
+        super().__init__(NatureStack, image_sizes, embedding, bfloat16)
 
 
 class ResidualEncoder(Encoder):
     """The paper's; it does not give the embedding's width."""
 
-    def __init__(self, image_sizes: ImageSizes, embedding: int = 256) -> None:
-        super().__init__(ResidualStack, image_sizes, embedding)
+    def __init__(self, image_sizes: ImageSizes, embedding: int = 256, bfloat16: bool = False) -> None:
+        super().__init__(ResidualStack, image_sizes, embedding, bfloat16)

@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from trailkit.agents.adversarial import Adversarial
 from trailkit.agents.base import Learner, StopRule, as_tensors
 from trailkit.agents.bc import BC, BCSettings
 from trailkit.agents.d4pg import D4PG, D4PGSettings
+from trailkit.agents.graph import Graphed
 from trailkit.agents.networks.heads import PolicyNetwork
 from trailkit.agents.prioritized import Prioritized
+from trailkit.agents.run.ahead import ahead_on_gpu, on_device
 from trailkit.agents.run.build_networks import make_critic_head, make_policy_network
 from trailkit.agents.run.build_reward import make_reward_model, make_stop
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import Constraint, EnvConfig, LearnerKind, ReplayBackend, TrainConfig
+from trailkit.configs.schema import Constraint, EnvConfig, LaunchKind, LearnerKind, ReplayBackend, TrainConfig
 from trailkit.demos.store import DemoStore
 from trailkit.demos.stream import first_states, load_replay
 from trailkit.discriminators.adversarial_reward import AdversarialReward
@@ -105,12 +108,19 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
         if config.learner is LearnerKind.ddpgfd:
             learner = Prioritized(critic, config.replay.demo_bonus)
         else:
-            learner = Adversarial(reward_model, critic, config.demos_in_replay)
+            learner = _make_adversarial(config, reward_model, critic)
     acting = make_policy_network(config.encoder, settings, action_size)
     actor = config.actor
     explorer = ExplorationPolicy(acting, actor.exploration, actor.noise_correlation, config.seed)
     learned = reward_model if isinstance(reward_model, AdversarialReward) else None
     return Agent(learner, explorer, GreedyPolicy(acting), stop, learned, critic)
+
+
+def _make_adversarial(config: TrainConfig, reward_model: RewardModel, critic: D4PG) -> Adversarial:
+    generators = [part.generator for part in (reward_model, critic) if isinstance(part, AdversarialReward | D4PG)]
+    if make_device(config.device).type == "cuda" and config.cuda_graph:
+        return Adversarial(reward_model, critic, config.demos_in_replay, partial(Graphed, generators=generators))
+    return Adversarial(reward_model, critic, config.demos_in_replay)
 
 
 def make_policy(config: TrainConfig, settings: EnvSettings) -> GreedyPolicy:
@@ -223,9 +233,12 @@ def make_batches(
         random: Those that the agent's random policy made, for constraint=random.
     """
     device, size = make_device(config.device), config.agent.batch_size
+    # Replays that actors write to from other processes may be read from other threads.
+    shared = config.launch.kind is LaunchKind.ray
+    moved = ahead_on_gpu if device.type == "cuda" and shared else on_device
     expert = demos.replay.batches(Table.MAIN, size if config.learner is not LearnerKind.bc else 2 * size)
     if config.learner is LearnerKind.bc:
-        return _on(device, expert)
+        return moved(expert, device)
     assert replay is not None
     if isinstance(agent.learner, Prioritized):
         assert isinstance(replay, Replay)
@@ -243,7 +256,7 @@ def make_batches(
             assert random is not None and demos.random is not None
             sets = pairs(random.batches(Table.MAIN, size), demos.random.batches(Table.MAIN, size))
             batches = constrained_pairs(batches, (batch.train for batch in sets))
-    return _on(device, batches)
+    return moved(batches, device)
 
 
 def _prioritized(config: TrainConfig, learner: Prioritized, joint: JointReplay) -> Iterator[PrioritizedBatch]:
@@ -275,10 +288,6 @@ def _spread(episodes: Sequence[Episode], device: torch.device) -> Steps:
         name: joined(episode.observation[name][:-1] for episode in episodes) for name in episodes[0].observation
     }
     return Steps(observation, joined(episode.action for episode in episodes))
-
-
-def _on(device: torch.device, batches: Iterator[Any]) -> Iterator[Any]:
-    return (as_tensors(batch, device) for batch in batches)
 
 
 def _make_bc(config: TrainConfig, network: PolicyNetwork) -> BC:

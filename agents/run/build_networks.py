@@ -18,7 +18,7 @@ _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[R
 
 def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> Encoder:
     """An encoder of cameras of these heights and widths."""
-    return _ENCODERS[config.kind](dict(sizes), config.embedding)
+    return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16)
 
 
 def make_policy_network(config: EncoderConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:

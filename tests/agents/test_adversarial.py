@@ -26,9 +26,11 @@ class Recorder:
     batch: Transition
     expert_rows: int
 
-    def step(self, batch: Transition, expert_rows: int = 0) -> dict[str, float]:
+    def update(self, batch: Transition, expert_rows: int = 0) -> dict[str, Tensor]:
         self.batch, self.expert_rows = batch, expert_rows
-        return {"rows": float(len(batch.steps))}
+        return {"rows": torch.tensor(float(len(batch.steps)))}
+
+    def follow(self) -> None: ...
 
     def parameters(self) -> Parameters:
         return {"policy": {}}
