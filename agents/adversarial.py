@@ -10,7 +10,6 @@ from trailkit.agents.base import Metrics, Parameters, as_floats
 from trailkit.discriminators.base import RewardModel
 from trailkit.replay.transition import ImitationBatch, Transition
 
-
 Update = Callable[[ImitationBatch], Mapping[str, Tensor]]
 
 
