@@ -25,7 +25,7 @@ def note_provenance(folder: Path) -> None:
         UserError: If it cannot be written.
     """
     with written_aside(folder / _NAME) as aside:
-        aside.write_text(json.dumps([*read_provenance(folder), _provenance()], indent=2) + "\n")
+        aside.write_text(json.dumps([*read_provenance(folder), provenance()], indent=2) + "\n")
 
 
 def read_provenance(folder: Path) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def read_provenance(folder: Path) -> list[dict[str, Any]]:
     return list(json.loads(path.read_text())) if path.exists() else []
 
 
-def _provenance() -> dict[str, Any]:
+def provenance() -> dict[str, Any]:
     return {
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "trailkit": version("trailkit"),

@@ -1,0 +1,115 @@
+"""Trains discriminators alone, on what an agent has played, and asks them about demonstrations that were kept back.
+
+`PYTHONPATH=tests python -m holdout REPORT.md agent=RUN/replay updates=10000 env=… demos=… demo_limit=… method=gail_aes,trail …`
+takes the episodes of a run's replay for the agent's, and trains one discriminator for each of the sweep's settings: TRAIL's
+Fig. 10 in minutes, without a policy. It writes mean D after the last updates as a table, the curves as JSON, and a plot.
+With `cut=10` the agent's episodes end 10 steps after their first success, as the best of early stopping would have them.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from trailkit.agents.run import build
+from trailkit.agents.run.configuration import configure, sweep
+from trailkit.agents.run.provenance import provenance
+from trailkit.configs.schema import TrainConfig
+from trailkit.discriminators.diagnostics import mean_score
+from trailkit.replay.episode import STEP_FIELDS, Episode
+from trailkit.replay.memory import MemoryReplay
+from trailkit.replay.spill import Spill
+
+EVERY = 500  # updates between two looks at the demonstrations
+SCORES = ("disc_score_known", "disc_score_holdout", "disc_score_agent")
+WATCHED = ("disc_loss", "disc_acc", "disc_acc_constraint", "disc_constraint_fired", "disc_score_agent")
+
+
+def episodes(folder: Path, cut: int | None) -> Iterator[Episode]:
+    """What an agent has played, each episode up to `cut` steps after its first success."""
+    for episode in Spill(folder, 10**9).load():
+        solved = np.flatnonzero(episode.success)
+        end = episode.length if cut is None or not len(solved) else min(episode.length, int(solved[0]) + cut)
+        steps = {name: getattr(episode, name)[:end] for name in STEP_FIELDS}
+        yield episode._replace(observation={k: v[: end + 1] for k, v in episode.observation.items()}, state=None, **steps)
+
+
+def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Iterator[dict[str, float]]:
+    """Trains one discriminator; yields what it thinks every `EVERY` updates."""
+    torch.set_num_threads(config.threads)
+    settings = build.env_settings(config.env)
+    demos = build.load_demos(config, settings)
+    assert demos.known is not None and demos.holdout is not None
+    replay = MemoryReplay(config.replay.capacity, config.agent.n_step, config.env.early_steps, seed=config.seed)
+    for episode in played:
+        replay.add(episode)
+    agent = build.make_agent(config, settings)
+    model = agent.reward_model
+    assert model is not None
+    seen: list[list[float]] = []
+    batches = build.make_batches(config, agent, demos, replay, None)
+    for number, batch in enumerate(islice(batches, updates), 1):
+        metrics = model.update(batch)
+        seen.append([float(metrics[name]) if name in metrics else np.nan for name in WATCHED])
+        if number % EVERY == 0:
+            yield {
+                "update": number,
+                **dict(zip(WATCHED, np.mean(seen, 0).tolist(), strict=True)),
+                "disc_score_known": mean_score(model.discriminator, demos.known.observation),
+                "disc_score_holdout": mean_score(model.discriminator, demos.holdout.observation),
+            }
+            seen.clear()
+
+
+def draw(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Draws mean D over the updates: on the demonstrations learned from, and on those kept back."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, rows) in enumerate(curves.items()):
+        for score, style in (("disc_score_known", "--"), ("disc_score_holdout", "-")):
+            label = name if style == "-" else None
+            axes.plot([r["update"] for r in rows], [r[score] for r in rows], style, color=f"C{number}", label=label)
+    axes.set(xlabel="updates", ylabel="mean D (dashed: learned from; solid: kept back)", ylim=(0, 1))
+    axes.legend(fontsize=7)
+    figure.savefig(path, dpi=150)
+
+
+def table(curves: dict[str, list[dict[str, float]]]) -> str:
+    """Mean D over the last four looks of each, as Markdown."""
+    lines = ["| discriminator | D, learned from | D, kept back | D, agent | accuracy on constraining frames |"]
+    lines.append("|---|---|---|---|---|")
+    for name, rows in curves.items():
+        means = [np.mean([row[score] for row in rows[-4:]]) for score in (*SCORES, "disc_acc_constraint")]
+        lines.append(f"| {name} | {' | '.join('' if np.isnan(mean) else f'{mean:.2f}' for mean in means)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(words: Sequence[str]) -> None:
+    """Trains all of the sweep, and writes after each what there is."""
+    report, *rest = words
+    own = {key: value for key, value in (word.split("=", 1) for word in rest) if key in ("agent", "updates", "cut")}
+    runs = list(sweep([word for word in rest if word.split("=")[0] not in own]))
+    varied = [index for index, each in enumerate(zip(*runs, strict=True)) if len(set(each)) > 1]
+    curves: dict[str, list[dict[str, float]]] = {}
+    path = Path(report)
+    for run in runs:
+        name = " ".join(run[index] for index in varied) or "alone"
+        began = time.monotonic()
+        config = configure("train", TrainConfig, [*run, "out=none"])
+        played = episodes(Path(own["agent"]), int(own["cut"]) if "cut" in own else None)
+        curves[name] = list(trained(config, played, int(own["updates"])))
+        print(name, f"{time.monotonic() - began:.0f} s", table({name: curves[name]}).splitlines()[-1], flush=True)
+        path.write_text(table(curves))
+        made = {"words": list(rest), "provenance": provenance(), "curves": curves}
+        path.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n")
+        draw(curves, path.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
