@@ -14,6 +14,7 @@ from trailkit.agents.diagnostics import spread
 from trailkit.agents.networks.augment import RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.discriminators.adam import Adam
 from trailkit.discriminators.draws import make_generator, restore
 from trailkit.replay.transition import Observation, Transition
 
@@ -46,7 +47,7 @@ class BC:
         self.settings = settings or BCSettings()
         self._policy = policy
         self._average = follower(policy)
-        self._optimizer = torch.optim.Adam(policy.parameters(), lr=self.settings.learning_rate, fused=True)
+        self._optimizer = Adam(policy.parameters(), self.settings.learning_rate)
         self._shift = RandomShift(self.settings.random_shift)
         self._generator = make_generator(next(policy.parameters()).device, seed)
 

@@ -14,6 +14,7 @@ from trailkit.agents.diagnostics import spread
 from trailkit.agents.networks.augment import RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import CriticHead, PolicyNetwork, proprioception
+from trailkit.discriminators.adam import Adam
 from trailkit.discriminators.draws import make_generator, restore
 from trailkit.replay.transition import Observation, Transition
 
@@ -72,8 +73,9 @@ class D4PG:
         self._average = follower(policy)
         self._critic_parameters = [*policy.encoder.parameters(), *critic.parameters()]
         self._policy_parameters = list(policy.head.parameters())
-        self._critic_optimizer = self._adam(self._critic_parameters, self.settings.learning_rate_critic)
-        self._policy_optimizer = self._adam(self._policy_parameters, self.settings.learning_rate_policy)
+        decay = self.settings.weight_decay
+        self._critic_optimizer = Adam(self._critic_parameters, self.settings.learning_rate_critic, decay)
+        self._policy_optimizer = Adam(self._policy_parameters, self.settings.learning_rate_policy, decay)
         self._atoms = torch.linspace(
             self.settings.v_min,
             self.settings.v_max,
@@ -97,7 +99,7 @@ class D4PG:
     def update(
         self, batch: Transition, expert_rows: int = 0, importance: Float[Tensor, " batch"] | None = None
     ) -> dict[str, Tensor]:
-        """Updates critic, encoder and policy, by the same operations each time: for `Graphed`, too.
+        """Updates critic, encoder and policy; without `importance` by the same operations each time, as `Graphed` asks.
 
         Args:
             batch: transitions, as tensors.
@@ -225,15 +227,6 @@ class D4PG:
         value = (self._critic(features, proprio, leaf).softmax(-1) @ self._atoms).sum()
         (dqda,) = torch.autograd.grad(value, leaf)
         return dqda
-
-    def _adam(self, parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-        return torch.optim.Adam(
-            parameters,
-            lr=learning_rate,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-            capturable=parameters[0].is_cuda,
-        )
 
     def _descend(
         self, loss: Float[Tensor, ""], optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]

@@ -1,6 +1,6 @@
 """An update as one CUDA graph."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -42,8 +42,7 @@ class Graphed(Generic[Batch]):
         if self._graph is None:
             self._record(batch)
         else:
-            for kept, new in zip(_tensors(self._batch), _tensors(batch), strict=True):
-                kept.copy_(new)
+            copy_into(self._batch, batch)
         assert self._graph is not None
         self._graph.replay()
         return self._metrics
@@ -59,22 +58,29 @@ class Graphed(Generic[Batch]):
 
     def _record(self, batch: Batch) -> None:
         """Records an update on the memory of this batch, into which those to come are copied; makes none."""
-        self._batch, self._graph = batch, torch.cuda.CUDAGraph()
+        graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
-            self._graph.register_generator_state(generator)
+            graph.register_generator_state(generator)
         # Other threads go on copying batches to the GPU meanwhile.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._metrics = self._update(batch)
+        self._batch, self._graph = batch, graph
 
 
-def _tensors(node: Any) -> Iterator[Tensor]:
-    """Yields the tensors of nested tuples and mappings, in order."""
-    match node:
+def copy_into(kept: Any, new: Any) -> None:
+    """Copies the tensors of nested tuples and mappings into those of others like them."""
+    match kept:
         case Tensor():
-            yield node
+            if kept.shape != new.shape or kept.dtype != new.dtype:
+                raise ValueError(
+                    f"a batch of {new.dtype} {list(new.shape)}: before it was {kept.dtype} {list(kept.shape)}"
+                )
+            kept.copy_(new)
         case Mapping():
-            for value in node.values():
-                yield from _tensors(value)
+            if kept.keys() != new.keys():
+                raise ValueError(f"a batch of {', '.join(new)}: before it was {', '.join(kept)}")
+            for name, value in kept.items():
+                copy_into(value, new[name])
         case tuple():
-            for part in node:
-                yield from _tensors(part)
+            for part, other in zip(kept, new, strict=True):
+                copy_into(part, other)

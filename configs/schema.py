@@ -146,7 +146,7 @@ class EncoderConfig:
 
     kind: EncoderKind = EncoderKind.compact
     embedding: int = 64
-    bfloat16: bool = False  # in which it computes on a GPU; its weights stay float32
+    bfloat16: bool = False  # in which its convolutions compute on a GPU; its weights stay float32
 
 
 @dataclass
@@ -270,7 +270,7 @@ class TrainConfig:
     keep_checkpoints: int = 3
     threads: int = 2  # of torch
     device: str = "auto"  # cpu, cuda or auto
-    cuda_graph: bool = True  # on a GPU, whether an update's kernels are launched as one
+    cuda_graph: bool = True  # on a GPU, whether an update's kernels are launched as one; bc and ddpgfd never do so
 
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed, steps=self.steps, holdout=self.holdout, minutes=self.minutes)
@@ -294,8 +294,6 @@ class TrainConfig:
             raise UserError(f"actor.noise_correlation={self.actor.noise_correlation}: it must be in [0, 1)")
         _at_least(1, actor__patience=self.actor.patience, actor__fixed_steps=self.actor.fixed_steps)
         self._check_method()
-        if self.encoder.bfloat16 and self.discriminator.spectral_norm:
-            raise UserError("encoder.bfloat16=true is too coarse for discriminator.spectral_norm=true: choose one")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device={self.device}: choose auto, cpu or cuda")
         if self.discriminator.constraint is Constraint.random and self.launch.kind is LaunchKind.ray:
@@ -330,6 +328,10 @@ class TrainConfig:
         for name in ("priority_exponent", "importance_exponent"):
             if not 0 <= getattr(self.replay, name) <= 1:
                 raise UserError(f"replay.{name}={getattr(self.replay, name)}: it must be in [0, 1]")
+        if self.encoder.bfloat16 and chosen.spectral_norm and chosen.features is Features.own:
+            raise UserError(
+                "encoder.bfloat16=true and discriminator.spectral_norm=true do not work together: choose one"
+            )
         _at_least(0, replay__demo_bonus=self.replay.demo_bonus, agent__weight_decay=self.agent.weight_decay)
         _at_least(0, agent__one_step_weight=self.agent.one_step_weight)
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from trailkit.discriminators.adam import Adam
 from trailkit.discriminators.augmentation import Augmentation
 from trailkit.discriminators.base import DiscriminatorLoss, Judgement, Logits, RewardFunction
 from trailkit.discriminators.diagnostics import diagnose
@@ -55,10 +56,9 @@ class AdversarialReward:
         self._augmentation = augmentation
         self._loss = loss
         self._reward = reward
-        weights = list(discriminator.trained.parameters())
-        self.generator = make_generator(weights[0].device, seed)
+        self.generator = make_generator(next(discriminator.parameters()).device, seed)
         learning_rate = (settings or AdversarialRewardSettings()).learning_rate
-        self._optimizer = torch.optim.Adam(weights, lr=learning_rate, fused=True, capturable=weights[0].is_cuda)
+        self._optimizer = Adam(discriminator.trained.parameters(), learning_rate)
 
     def update(self, batch: ImitationBatch) -> dict[str, Tensor]:
         """Makes one update on the frames `observation` of all four sources, in one forward pass."""

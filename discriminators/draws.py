@@ -1,5 +1,7 @@
 """Random numbers that are drawn where they are used, so that an update on a GPU neither waits nor copies for them."""
 
+import hashlib
+
 import torch
 from torch import Tensor
 
@@ -12,8 +14,11 @@ def make_generator(device: torch.device | str, seed: int) -> torch.Generator:
 def restore(generator: torch.Generator, state: Tensor) -> None:
     """Goes on from a state that `get_state` returned.
 
-    That of another kind of device says nothing to this one, which goes on with its own numbers then: a training that
-    is moved from a GPU to a CPU is another one in its last digits anyway.
+    That of another kind of device, which is of another length, only seeds this one: what is drawn from there on is as
+    random, and not what was drawn before.
     """
     if state.numel() == generator.get_state().numel():
         generator.set_state(state)
+    else:
+        digest = hashlib.sha256(state.numpy().tobytes()).digest()
+        generator.manual_seed(int.from_bytes(digest[:7], "big"))

@@ -1,9 +1,9 @@
 """Trains discriminators alone, on what an agent has played, and asks them about demonstrations that were kept back.
 
-`PYTHONPATH=tests python -m holdout REPORT.md agent=RUN/replay updates=10000 env=… demos=… demo_limit=… method=gail_aes,trail …`
-takes the episodes of a run's replay for the agent's, and trains one discriminator for each of the sweep's settings: TRAIL's
-Fig. 10 in minutes, without a policy. It writes mean D after the last updates as a table, the curves as JSON, and a plot.
-With `cut=10` the agent's episodes end 10 steps after their first success, as the best of early stopping would have them.
+`PYTHONPATH=tests python -m holdout REPORT.md agent=RUN/replay updates=6000 env=… demos=… method=gail_aes,trail …`
+takes the episodes of a run's replay for the agent's, and trains one discriminator for each of the sweep's settings:
+TRAIL's Fig. 10 in minutes, without a policy. It writes mean D after the last updates as a table, the curves as JSON,
+and a plot. With `cut=10` the agent's episodes end 10 steps after their first success.
 """
 
 import json
@@ -37,7 +37,9 @@ def episodes(folder: Path, cut: int | None) -> Iterator[Episode]:
         solved = np.flatnonzero(episode.success)
         end = episode.length if cut is None or not len(solved) else min(episode.length, int(solved[0]) + cut)
         steps = {name: getattr(episode, name)[:end] for name in STEP_FIELDS}
-        yield episode._replace(observation={k: v[: end + 1] for k, v in episode.observation.items()}, state=None, **steps)
+        yield episode._replace(
+            observation={k: v[: end + 1] for k, v in episode.observation.items()}, state=None, **steps
+        )
 
 
 def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Iterator[dict[str, float]]:

@@ -19,8 +19,9 @@ def on_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]
 def ahead_on_gpu(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
     """Draws each batch and copies it to the GPU while the one before is learned from, in a thread and a stream.
 
-    Only for batches that may be drawn while others write to where they come from. Whoever asks for a batch must be
-    done with the one before: on the GPU, too, where its memory is used again.
+    Only for endless batches that may be drawn while others write to where they come from. Whoever asks for a batch must
+    be done with the one before: on the GPU, too, where its memory is used again. A checkpoint meanwhile finds the state
+    of what is sampled from one batch ahead, so that a run that is resumed from it leaves that batch out.
     """
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
@@ -30,9 +31,12 @@ def ahead_on_gpu(batches: Iterator[Batch], device: torch.device) -> Iterator[Bat
         stream.synchronize()
         return batch
 
-    with ThreadPoolExecutor(1, "batches") as thread:
+    thread = ThreadPoolExecutor(1, "batches")
+    try:
         upcoming = thread.submit(draw)
         while True:
             batch = upcoming.result()
             upcoming = thread.submit(draw)
             yield batch
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)  # it may be waiting for episodes that never come

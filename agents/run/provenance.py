@@ -35,6 +35,7 @@ def read_provenance(folder: Path) -> list[dict[str, Any]]:
 
 
 def provenance() -> dict[str, Any]:
+    """What runs here, and on what: the commit, the machine and the libraries."""
     return {
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "trailkit": version("trailkit"),

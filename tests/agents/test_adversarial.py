@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transitions import IMAGE_SIZES, random_imitation_batch
 
-from trailkit.agents.adversarial import Adversarial, ReinforcementLearner
+from trailkit.agents.adversarial import Adversarial, ReinforcementLearner, Update
 from trailkit.agents.base import Parameters
 from trailkit.agents.networks.encoders import CompactEncoder
 from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
@@ -17,7 +17,7 @@ from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.environment_reward import EnvironmentReward
 from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint
 from trailkit.discriminators.oracle_reward import OracleReward
-from trailkit.replay.transition import Transition
+from trailkit.replay.transition import ImitationBatch, Transition
 
 
 class Recorder:
@@ -25,12 +25,14 @@ class Recorder:
 
     batch: Transition
     expert_rows: int
+    followed = 0
 
     def update(self, batch: Transition, expert_rows: int = 0) -> dict[str, Tensor]:
         self.batch, self.expert_rows = batch, expert_rows
         return {"rows": torch.tensor(float(len(batch.steps)))}
 
-    def follow(self) -> None: ...
+    def follow(self) -> None:
+        self.followed += 1
 
     def parameters(self) -> Parameters:
         return {"policy": {}}
@@ -130,3 +132,26 @@ def test_the_constraint_needs_its_frames() -> None:
     )
     with pytest.raises(ValueError, match="needs constraining frames"):
         constrained.update(random_imitation_batch(0)._replace(constraint=None))
+
+
+def test_what_wraps_the_update_is_given_it_anew_with_another_state() -> None:
+    wrapped: list[Update] = []
+    called: list[int] = []
+
+    def wrap(update: Update) -> Update:
+        number = len(wrapped)
+        wrapped.append(update)
+
+        def wrapping(batch: ImitationBatch) -> Mapping[str, Tensor]:
+            called.append(number)
+            return update(batch)
+
+        return wrapping
+
+    rl = Recorder()
+    learner = Adversarial(reward_model(), rl, wrap=wrap)
+    learner.step(random_imitation_batch(0))
+    learner.load_state_dict(learner.state_dict())
+    learner.step(random_imitation_batch(1))
+    assert called == [0, 1]
+    assert rl.followed == 2

@@ -113,7 +113,12 @@ class LearnerRole(KeepsEpisodes):
         if self._remote is None:
             return self.service.batches(table, batch_size)
         sampler = self._sampler()
-        return sampler.batches(table, batch_size, lambda: self._sampler().server == sampler.server)
+        return sampler.batches(table, batch_size, lambda: self._waits_on(sampler))
+
+    def _waits_on(self, sampler: ReverbSampler) -> bool:
+        """Whether the server of a sampler that has had nothing for some time is the one of now."""
+        self.waits()  # said before, but perhaps by another thread than the one that has learned meanwhile
+        return self._sampler().server == sampler.server
 
     def _sampler(self) -> ReverbSampler:
         """What samples the server of now, as soon as there is something to sample."""

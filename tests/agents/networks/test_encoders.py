@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
+from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder, in_bfloat16
 
 KINDS = [CompactEncoder, NatureEncoder, ResidualEncoder]
 Kind = type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]
@@ -73,3 +73,17 @@ def test_the_residual_encoder_is_the_papers() -> None:
 def test_an_encoder_of_no_camera_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one camera"):
         CompactEncoder({})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_bfloat16_the_features_are_nearly_the_same_and_all_weights_have_gradients(kind: Kind) -> None:
+    torch.manual_seed(0)
+    stack = kind({"front": (64, 64)}).stacks["front"]
+    seen = images(2, 64, 64)
+    exact, rounded = stack(seen), in_bfloat16(stack, seen)
+    assert rounded.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(exact.flatten(), rounded.flatten(), 0) > 0.99
+    rounded.square().sum().backward()
+    for name, weight in stack.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.dtype == torch.float32
