@@ -70,6 +70,13 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
     )
 
 
+def test_the_gpu_s_preset_is_the_cpu_s_in_larger_batches() -> None:
+    here, there = train("preset=cpu"), train("preset=gpu")
+    assert there.agent.batch_size == 128
+    there.agent.batch_size, there.preset = here.agent.batch_size, here.preset
+    assert there == here
+
+
 def test_early_stopping_waits_for_as_long_as_the_task_takes() -> None:
     assert train("env=reach").actor.min_steps == 40
     assert train("env=lift").actor.min_steps == 70
@@ -137,6 +144,7 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
     [
         (["discriminator.positive_prior=0.3", "discriminator.label_smoothing=0.1"], "two losses: give one of them"),
         (["method=oracle", "actor.early_stop=adaptive"], "needs a discriminator, which method=oracle has not"),
+        (["encoder.bfloat16=true", "discriminator.spectral_norm=true"], "do not work together: choose one"),
         (["method=oracle", "demos_in_replay=false"], "demos_in_replay=false leaves none"),
         (["method=ddpgfd", "demos_in_replay=false"], "demos_in_replay=false leaves none"),
         (["method=ddpgfd", "launch=ray"], "method=ddpgfd needs launch=inline: no other sets priorities"),
