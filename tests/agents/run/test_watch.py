@@ -119,7 +119,9 @@ def test_the_newest_policy_plays_whatever_becomes_of_its_checkpoint(run: Path, t
         damage(folder)
         (folder / "checkpoints" / "last").unlink()
         episode = int(re.findall(r"episode (\d+)", terminal.seen)[-1])
-        terminal.wait_for(f"episode ({episode + 2}|{episode + 3}), policy of step 300")
+        now = episode
+        while now < episode + 2:  # not each of these short episodes is shown
+            now = int(terminal.wait_for(r"episode \d+, policy of step 300").split(",")[0].split()[1])
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.end() == 0
     assert "Traceback" not in terminal.seen and "damaged" not in terminal.seen
