@@ -5,6 +5,7 @@ The YAML groups beside this file give the values; a key that no dataclass has is
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
@@ -17,6 +18,16 @@ class ActionSpaceName(Enum):
 
     cartesian = "cartesian"
     joint = "joint"
+
+
+class EnvKind(Enum):
+    """Whose environment it is; see `trailkit.envs.settings.Origin`."""
+
+    trailkit = "trailkit"
+    gymnasium = "gymnasium"
+    gymnasium_robotics = "gymnasium_robotics"
+    dm_control = "dm_control"
+    metaworld = "metaworld"
 
 
 class EncoderKind(Enum):
@@ -138,6 +149,15 @@ class EnvConfig:
     seeded: bool = False  # training's episodes begin with the things as a demonstration's did; evaluation's do not
     early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
     trial_steps: int = 70  # ample for one try at the task: preset=cpu stops no episode earlier
+    kind: EnvKind = EnvKind.trailkit
+    # What follows is for environments that are not trailkit's own.
+    id: str | None = None  # kind=gymnasium: such as Pusher-v5, or MODULE:ID for one that a module registers
+    domain: str | None = None  # kind=dm_control: such as reacher, or manipulation
+    kwargs: dict[str, Any] = field(default_factory=dict)  # for whoever makes it
+    proprio: dict[str, str] = field(default_factory=dict)  # the robot's own parts of its observation: observation[0:4]
+    success: str = "info"  # or info.KEY, terminated, never, reward>=NUMBER
+    sparse_reward: bool = False  # 1 where the task is solved, else 0, instead of its own reward
+    action_repeat: int = 1
 
 
 @dataclass
@@ -343,13 +363,15 @@ class TeleopConfig:
     fps: float = 20.0  # control steps a second; fewer is slow motion, since a step is always 50 ms of simulation
     pos_sensitivity: float = 1.0  # of full speed, at full deflection of a stick or with a key held
     dead_zone: float = 0.1  # of a stick's way, within which it is at rest
-    view_cameras: list[str] = field(default_factory=lambda: ["front", "wrist"])  # what the person sees
+    view_cameras: list[str] | None = None  # what the person sees; by default front and wrist, or what is observed
     view_size: int = 256  # pixels, of each side of these pictures
     host: str = "127.0.0.1"  # where the page is served
     port: int = 8008  # 0 for a free one
 
     def __post_init__(self) -> None:
-        _at_least(1, teleop__fps=self.fps, **{"the number of teleop.view_cameras": len(self.view_cameras)})
+        _at_least(1, teleop__fps=self.fps)
+        if self.view_cameras is not None:
+            _at_least(1, **{"the number of teleop.view_cameras": len(self.view_cameras)})
         _at_least(0, teleop__port=self.port)
         _at_least(0.01, teleop__pos_sensitivity=self.pos_sensitivity)
         if self.port > 65535:
@@ -411,7 +433,7 @@ class RenderConfig:
     checkpoint: str = "last"
     episodes: int = 3
     seed: int = 0
-    cameras: list[str] = field(default_factory=lambda: ["front"])
+    cameras: list[str] | None = None  # side by side; by default the front one, or the first that is observed
     height: int = 480
     width: int = 640
     quality: RenderQuality = RenderQuality.full
@@ -420,7 +442,9 @@ class RenderConfig:
 
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)
-        _at_least(1, episodes=self.episodes, **{"the number of cameras": len(self.cameras)})
+        _at_least(1, episodes=self.episodes)
+        if self.cameras is not None:
+            _at_least(1, **{"the number of cameras": len(self.cameras)})
 
 
 @dataclass

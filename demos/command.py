@@ -6,10 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trailkit.envs.actions import CartesianVelocity
-from trailkit.envs.environment import Environment
-from trailkit.envs.settings import ActionSpace
-
 
 class Button(StrEnum):
     """What a person can decide about the episode that is being recorded."""
@@ -30,20 +26,3 @@ class Command(NamedTuple):
 
 
 STILL = Command(np.zeros(3, np.float32))
-
-
-def action_of(env: Environment, motion: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The action, in an environment's own action space, that moves the hand as commanded.
-
-    Args:
-        env: In the state where the action is to be taken.
-        motion: Velocities along x, y and z and of the gripper, [4] in [-1, 1] of full speed.
-
-    Returns:
-        float32 [A] in [-1, 1].
-    """
-    motion = np.clip(motion, -1.0, 1.0)
-    if env.settings.action_space is ActionSpace.JOINT:
-        robot = env.task.robot
-        motion = CartesianVelocity().command(robot, motion) / robot.max_velocity
-    return motion.astype(np.float32)

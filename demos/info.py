@@ -1,7 +1,7 @@
 """What a folder of demonstrations holds, as numbers and as a table."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from rich.table import Table
 
 from trailkit.demos.manifest import VERSIONS, Manifest, source_of
 from trailkit.demos.store import DemoStore
-from trailkit.envs.settings import ActionSpace
+from trailkit.envs.make import signature
+from trailkit.envs.settings import ActionSpace, EnvSettings
 from trailkit.replay.episode import Episode
 
 _BINS = 20  # of the histogram of actions
@@ -95,8 +96,9 @@ def _table(summary: Summary) -> Table:
         median = np.median(summary.first_success)
         lines.add_row("first solved", f"after {median:g} steps (median), {_range(summary.first_success)}")
     lines.add_row("observation", ", ".join(seen + ["proprioception"] * observation.proprioception))
-    lines.add_row("actions", f"{settings.action_space}, {1 / manifest.control_timestep:g} Hz; from -1 to 1:")
-    for name, counts in zip(_ACTION_NAMES[settings.action_space], summary.actions, strict=True):
+    space = settings.action_space if settings.external is None else settings.external.origin
+    lines.add_row("actions", f"{space}, {1 / manifest.control_timestep:g} Hz; from -1 to 1:")
+    for name, counts in zip(_action_names(settings), summary.actions, strict=True):
         lines.add_row(f"  {name}", _sparkline(counts))
     lines.add_row(
         "states", f"in {summary.states} of {summary.episodes} episodes: trailkit demos render draws those anew"
@@ -105,6 +107,12 @@ def _table(summary: Summary) -> Table:
     for words, count in summary.provenance.items():
         lines.add_row(f"  {count} by", words)
     return lines
+
+
+def _action_names(settings: EnvSettings) -> Sequence[str]:
+    if settings.external is not None:
+        return [f"action {i}" for i in range(1, signature(settings).action_size + 1)]
+    return _ACTION_NAMES[settings.action_space]
 
 
 def _provenance(metadata: Mapping[str, Any], manifest: Manifest) -> str:

@@ -12,7 +12,8 @@ from typing import Any, Self, get_origin
 
 from trailkit.demos.match import ENVIRONMENT
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
+from trailkit.envs.make import signature
+from trailkit.envs.settings import EnvSettings
 from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
 
@@ -77,7 +78,7 @@ class Manifest:
     def new(cls, settings: EnvSettings, source: Mapping[str, Any]) -> Self:
         """The manifest of a store that is yet to be filled, by this version on this day."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(settings, CONTROL_TIMESTEP, current_versions(), dict(source), created)
+        return cls(settings, signature(settings).control_timestep, current_versions(), dict(source), created)
 
     @classmethod
     def recovered(cls, settings: EnvSettings, rows: Sequence[Row], metadata: Mapping[str, Any], created: float) -> Self:
@@ -92,7 +93,7 @@ class Manifest:
         versions, control = metadata.get(VERSIONS), metadata.get(CONTROL)
         return cls(
             settings,
-            control if isinstance(control, float) and control > 0 else CONTROL_TIMESTEP,
+            control if isinstance(control, float) and control > 0 else signature(settings).control_timestep,
             versions if isinstance(versions, dict) else current_versions(),
             source_of(metadata),
             datetime.fromtimestamp(created, UTC).isoformat(timespec="seconds"),

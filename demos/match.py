@@ -1,8 +1,10 @@
 """Which environment demonstrations belong to: what an episode tells of it, and where two differ."""
 
-from trailkit.envs.actions import make_controller
+from dataclasses import asdict
+
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
+from trailkit.envs.make import signature
+from trailkit.envs.settings import EnvSettings
 from trailkit.replay.episode import Episode
 
 ENVIRONMENT = "environment"  # in an episode's metadata: the settings it was recorded with
@@ -11,11 +13,15 @@ ENVIRONMENT = "environment"  # in an episode's metadata: the settings it was rec
 def differences(
     theirs: EnvSettings,
     ours: EnvSettings,
-    their_timestep: float = CONTROL_TIMESTEP,
-    our_timestep: float = CONTROL_TIMESTEP,
+    their_timestep: float | None = None,
+    our_timestep: float | None = None,
 ) -> str:
-    """How one environment differs from another, in words; empty if it does not. Time steps are in seconds."""
-    recorded, wanted = _describe(theirs, their_timestep), _describe(ours, our_timestep)
+    """How one environment differs from another, in words; empty if it does not.
+
+    Time steps are in seconds, by default those that the environments have.
+    """
+    recorded = _describe(theirs, their_timestep or signature(theirs).control_timestep)
+    wanted = _describe(ours, our_timestep or signature(ours).control_timestep)
     both = ((what, recorded.get(what), wanted.get(what)) for what in recorded | wanted)
     return ", ".join(f"{what} is {their}, not {our}" for what, their, our in both if their != our)
 
@@ -36,7 +42,7 @@ def check_fits(episode: Episode, settings: EnvSettings) -> None:
         raise UserError(f"an episode has the cameras {shapes}, expected {expected}")
     if ("proprio" in episode.observation) != observation.proprioception:
         raise UserError(f"an episode's proprioception is wrong: expected {observation.proprioception}")
-    size = make_controller(settings.action_space).size
+    size = signature(settings).action_size
     if episode.action.shape[1] != size:
         raise UserError(f"an episode has {episode.action.shape[1]}-dimensional actions, expected {size}")
     if episode.length > settings.episode_steps:
@@ -54,6 +60,8 @@ def _describe(settings: EnvSettings, timestep: float) -> dict[str, str]:
         "episode_steps": str(settings.episode_steps),
         "appearance": f"[{', '.join(settings.appearance)}]",
     }
+    if settings.external is not None:
+        described |= {key: str(value) for key, value in asdict(settings.external).items()}
     if observation.cameras:
         described["image size (height x width)"] = f"{observation.height}x{observation.width}"
     return {**described, "control rate": f"{1 / timestep:g} Hz"}

@@ -12,6 +12,7 @@ from trailkit.demos.match import ENVIRONMENT
 from trailkit.demos.store import DemoStore
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
+from trailkit.envs.make import make_environment
 from trailkit.envs.settings import EnvSettings
 from trailkit.replay.episode import Episode
 
@@ -56,7 +57,7 @@ def rerender(
 
 
 def _draw(store: DemoStore, out: Path, settings: EnvSettings) -> Iterator[int]:
-    with new_folder(out) as aside, Environment(settings) as env:
+    with new_folder(out) as aside, make_environment(settings) as env:
         drawn = DemoStore.create(aside, settings, store.manifest.source)
         for number, episode in enumerate(store.episodes(), start=1):
             if episode.state is None:

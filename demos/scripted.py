@@ -5,6 +5,7 @@ disturbed by noise, so that no two demonstrations are alike and mistakes are see
 than that: each episode has a pace, a steadiness and a bend of its way of its own, and pauses.
 """
 
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,11 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trailkit.demos.command import action_of
 from trailkit.envs.actions import MAX_TOOL_SPEED
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
-from trailkit.envs.settings import CONTROL_TIMESTEP
+from trailkit.envs.external.environment import ExternalEnvironment
+from trailkit.envs.external.metaworld_source import expert
+from trailkit.envs.settings import CONTROL_TIMESTEP, Origin
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 _CLOSE = 1.0  # full speed
 _OPEN = 0.3  # of the fingers' way: wide enough for a block; fully open, the thumb lands on a block behind it
@@ -73,10 +76,8 @@ class ScriptedExpert:
             raise UserError(f"noise is {noise}: expected 0 or more, in units of full speed")
         if not 0 <= variety <= 1:
             raise UserError(f"variety is {variety}: expected a number in [0, 1]")
-        if env.settings.task not in _SCRIPTS:
-            raise unknown("scripted expert for task", env.settings.task, _SCRIPTS)
         self._env = env
-        self._script = _SCRIPTS[env.settings.task]
+        self._script = _script_of(env)
         self._noise = noise
         self._variety = variety
         self._seed = seed
@@ -94,7 +95,7 @@ class ScriptedExpert:
 
     def act(self) -> NDArray[np.float32]:
         """The next action, in the environment's own action space, float32 [A]."""
-        return action_of(self._env, self._wait() if self._pauses() else self._go())
+        return self._env.hand_action(self._wait() if self._pauses() else self._go())
 
     def _pauses(self) -> bool:
         """Whether the hand stands still in this step."""
@@ -106,7 +107,8 @@ class ScriptedExpert:
 
     def _wait(self) -> Command:
         """No movement; a grip is held on to."""
-        return np.array([0.0, 0.0, 0.0, _CLOSE if self._grip == _CLOSE else 0.0])
+        holds = self._grip == _CLOSE or self._env.settings.external is not None  # whose grippers are told a force
+        return np.array([0.0, 0.0, 0.0, self._grip if holds else 0.0])
 
     def _go(self) -> Command:
         """The script's next command, disturbed, at the episode's pace, on a bent way that straightens near its end."""
@@ -121,13 +123,34 @@ class ScriptedExpert:
         return command
 
 
-def _reach(env: Environment) -> Iterator[Command]:
+def _script_of(env: Environment) -> Callable[[Any], Iterator[Command]]:
+    external, task = env.settings.external, env.settings.task
+    if external is not None:
+        if external.origin is not Origin.METAWORLD:
+            raise UserError(
+                f"there is no scripted expert for {task}: record device=random, or by hand, or convert others"
+            )
+        return partial(_metaworld, expert(task))
+    if task not in _SCRIPTS:
+        raise unknown("scripted expert for task", task, _SCRIPTS)
+    return _SCRIPTS[task]
+
+
+def _metaworld(policy: Any, env: ExternalEnvironment) -> Iterator[Command]:
+    """Does what Meta-World's own policy of the task says."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns wherever it commands more than full speed
+        while True:
+            yield np.clip(policy.get_action(env.told["observation"]), -1.0, 1.0).astype(np.float64)
+
+
+def _reach(env: TaskEnvironment) -> Iterator[Command]:
     """Goes to the ball and stays."""
     while True:
         yield _towards(env, env.task.target(env.physics), grip=0.0)
 
 
-def _lift(env: Environment) -> Iterator[Command]:
+def _lift(env: TaskEnvironment) -> Iterator[Command]:
     """Grasps the block and holds it up; begins again when it has missed."""
     while True:
         grasp = yield from _grasp(env, _GRASP_HEIGHT, _HOVER_HEIGHT)
@@ -136,7 +159,7 @@ def _lift(env: Environment) -> Iterator[Command]:
         yield from _retreat(env, _HOVER_HEIGHT)
 
 
-def _place(env: Environment, manner: Manner) -> Iterator[Command]:
+def _place(env: TaskEnvironment, manner: Manner) -> Iterator[Command]:
     """Grasps the thing, carries it to its place, lets go and looks; begins again when it does not lie there."""
     while True:
         height = _target(env)[2]
@@ -153,7 +176,7 @@ def _place(env: Environment, manner: Manner) -> Iterator[Command]:
             yield _towards(env, rest, _opening(env))
 
 
-def _grasp(env: Environment, height: float, hover: float) -> Generator[Command, None, Command | None]:
+def _grasp(env: TaskEnvironment, height: float, hover: float) -> Generator[Command, None, Command | None]:
     """Goes above the thing, down, and closes the fingers; where it did, or None if it pushed the thing aside."""
     while np.linalg.norm((_target(env) - _tool(env))[:2]) > _ALIGNED:
         yield _towards(env, _above(_target(env), hover), _opening(env))
@@ -167,7 +190,7 @@ def _grasp(env: Environment, height: float, hover: float) -> Generator[Command, 
     return grasp
 
 
-def _carry(env: Environment, manner: Manner) -> Generator[Command, None, bool]:
+def _carry(env: TaskEnvironment, manner: Manner) -> Generator[Command, None, bool]:
     """Raises what is held, brings it above its place and down; True once it is there, False if it was lost."""
     while _holds(env):
         way = env.task.goal(env.physics) - _target(env)
@@ -184,21 +207,21 @@ def _carry(env: Environment, manner: Manner) -> Generator[Command, None, bool]:
     return False
 
 
-def _retreat(env: Environment, height: float) -> Iterator[Command]:
+def _retreat(env: TaskEnvironment, height: float) -> Iterator[Command]:
     """Lets go, and goes up and away."""
     for _ in range(8):
         yield _towards(env, _above(_tool(env), height), _opening(env))
 
 
-def _holds(env: Environment) -> bool:
+def _holds(env: TaskEnvironment) -> bool:
     return bool(np.linalg.norm(_target(env) - _tool(env)) < _HELD)
 
 
-def _target(env: Environment) -> Any:
+def _target(env: TaskEnvironment) -> Any:
     return env.task.target(env.physics)
 
 
-def _tool(env: Environment) -> NDArray[np.float64]:
+def _tool(env: TaskEnvironment) -> NDArray[np.float64]:
     position: NDArray[np.float64] = env.task.robot.tool_position
     return position
 
@@ -207,7 +230,7 @@ def _above(position: NDArray[np.float64], height: float) -> NDArray[np.float64]:
     return np.array([position[0], position[1], height])
 
 
-def _opening(env: Environment) -> float:
+def _opening(env: TaskEnvironment) -> float:
     """The gripper's velocity that brings the fingers to `_OPEN`, as one would by eye."""
     robot = env.task.robot
     low, high = robot.finger_range.T
@@ -215,13 +238,13 @@ def _opening(env: Environment) -> float:
     return float(np.clip(_GRIP_GAIN * (_OPEN - closed), -1.0, 1.0))
 
 
-def _towards(env: Environment, goal: NDArray[np.float64], grip: float) -> Command:
+def _towards(env: TaskEnvironment, goal: NDArray[np.float64], grip: float) -> Command:
     """The command that closes in on a goal, [x, y, z, grip]."""
     velocity = _APPROACH * (goal - _tool(env)) / CONTROL_TIMESTEP / MAX_TOOL_SPEED
     return np.append(np.clip(velocity, -1.0, 1.0), grip)
 
 
-_SCRIPTS: dict[str, Callable[[Environment], Iterator[Command]]] = {
+_SCRIPTS: dict[str, Callable[[TaskEnvironment], Iterator[Command]]] = {
     "reach": _reach,
     "lift": _lift,
     "lift_distracted": _lift,

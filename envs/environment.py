@@ -1,130 +1,113 @@
-"""The environment: a task made into a `dm_env.Environment` whose model is compiled once."""
+"""What trailkit plays in: a `dm_env.Environment` that can be seeded, drawn, and asked whether its task is solved."""
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dm_env
 import numpy as np
+from dm_env import specs
 from numpy.typing import NDArray
 
-from trailkit.envs.errors import UserError, unknown
-from trailkit.envs.rendering import Quality, Renderer
+from trailkit.envs.errors import UserError
+from trailkit.envs.rendering import Quality
 from trailkit.envs.settings import EnvSettings
-from trailkit.envs.simulator import composer, mujoco
-from trailkit.envs.tasks import TASKS
-
-# All that pictures and the further course depend on; Reach's ball is a mocap body.
-_STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS | mujoco.mjtState.mjSTATE_MOCAP_POS | mujoco.mjtState.mjSTATE_MOCAP_QUAT
 
 
-class Environment(composer.Environment):  # type: ignore[misc]  # dm_control has no types
-    """A manipulation task.
+class Environment(dm_env.Environment):
+    """An environment of trailkit's or of elsewhere; `trailkit.envs.make` makes it.
 
-    An episode ends at its time limit only, with a discount of 1: a truncation, not a termination.
+    Observations are a dict: a picture, uint8 [height, width, 3], for each camera of the settings, and "proprio",
+    float32 [P], if the robot's own state is observed. Actions are float32 [A] in [-1, 1]. A time limit ends an
+    episode with a discount of 1, which is a truncation; a discount of 0 is a termination.
     """
 
-    def __init__(self, settings: EnvSettings, seed: int | None = None) -> None:
-        """Compiles the task's model, which takes a second or so.
+    settings: EnvSettings
+    control_timestep: float  # seconds between actions
+    cameras: Sequence[str]  # the names of those that `render` takes
 
-        Raises:
-            UserError: If there is no such task.
-        """
-        if settings.task not in TASKS:
-            raise unknown("task", settings.task, TASKS)
-        self.settings = settings
-        task = TASKS[settings.task](settings)
-        self._renderers: dict[tuple[int, int, Quality], Renderer] = {}
-        super().__init__(
-            task,
-            # Composer compares times after the step, so half a step below the limit makes for whole steps.
-            time_limit=(settings.episode_steps - 0.5) * task.control_timestep,
-            random_state=seed,
-            strip_singleton_obs_buffer_dim=True,
-            recompile_mjcf_every_episode=False,
-            max_reset_attempts=10,
-        )
-        # Composer means to compile once more at the first reset, for tasks that change their model at each.
-        self._mjcf_never_compiled = False
-
-    def seed(self, seed: int) -> None:
-        """Makes the episodes from the next `reset` on those of this seed."""
-        self._random_state.seed(seed)
-
-    @property
-    def solved(self) -> bool:
-        """Whether the task is solved in the current state."""
-        return bool(self.task.solved(self.physics))
-
-    def step(self, action: Any) -> dm_env.TimeStep:
-        """Takes a control step of 50 ms; see `dm_env.Environment`."""
-        return _plain(super().step(action))
-
+    @abstractmethod
     def reset(self) -> dm_env.TimeStep:
         """Begins an episode; see `dm_env.Environment`."""
-        return _plain(super().reset())
 
-    def state(self) -> NDArray[np.float64]:
-        """The simulator's state, float64 [S]: time, positions, velocities, and the poses of mocap bodies."""
-        model, data = self.physics.model.ptr, self.physics.data.ptr
-        state = np.empty(mujoco.mj_stateSize(model, _STATE))
-        mujoco.mj_getState(model, data, state, _STATE)
-        return state
+    @abstractmethod
+    def step(self, action: Any) -> dm_env.TimeStep:
+        """Takes a control step; see `dm_env.Environment`.
+
+        Raises:
+            UserError: If the action has another shape than the action space, or holds NaN.
+        """
+
+    @abstractmethod
+    def observation_spec(self) -> Mapping[str, specs.Array]:
+        """The specs of what is observed, by name; those of pictures are bounded."""
+
+    @abstractmethod
+    def action_spec(self) -> specs.BoundedArray:
+        """That of actions, float32 [A] in [-1, 1]."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Frees what draws, and the simulation. A second call does nothing."""
+
+    @abstractmethod
+    def seed(self, seed: int) -> None:
+        """Makes the episodes from the next `reset` on those of this seed."""
+
+    @property
+    @abstractmethod
+    def random_state(self) -> np.random.RandomState:
+        """What chance in an episode is drawn from, by whoever plays it too; see `seed`."""
+
+    @property
+    @abstractmethod
+    def solved(self) -> bool:
+        """Whether the task is solved in the current state."""
+
+    @abstractmethod
+    def state(self) -> NDArray[np.float64] | None:
+        """The simulator's state, float64 [S], from which `set_state` draws it again; None if that is not all."""
 
     def set_state(self, state: NDArray[np.float64]) -> None:
         """Puts the simulation into a state that `state` returned, to draw and observe it.
 
         Raises:
-            UserError: If the state is of another model.
+            UserError: If the state is of another model, or the environment has none to give.
         """
-        model, data = self.physics.model.ptr, self.physics.data.ptr
-        size = mujoco.mj_stateSize(model, _STATE)
-        if state.shape != (size,):
-            raise UserError(f"a state of shape {state.shape}: those of {self.settings.task} have shape ({size},)")
-        mujoco.mj_setState(model, data, state, _STATE)
-        mujoco.mj_forward(model, data)
+        raise UserError(f"{self.settings.task} cannot be put into a state: its episodes keep none")
 
     def lay_out_as(self, state: NDArray[np.float64]) -> None:
-        """Puts the things on the table where they are in a state that `state` returned; robot and clock stay.
+        """Puts the things where they are in a state that `state` returned; robot and clock stay.
 
         Raises:
-            UserError: If the state is of another model.
+            UserError: As for `set_state`.
         """
-        data, robot = self.physics.data.ptr, self.task.robot
-        joints, dofs = np.append(robot.arm_qpos, robot.finger_qpos), np.append(robot.arm_dofs, robot.finger_dofs)
-        kept = data.qpos[joints], data.qvel[dofs], data.time
         self.set_state(state)
-        data.qpos[joints], data.qvel[dofs], data.time = kept
-        mujoco.mj_forward(self.physics.model.ptr, data)
 
+    @abstractmethod
+    def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The action that moves the hand as commanded, from the current state.
+
+        Args:
+            motion: Velocities along x, y and z and of the gripper, [4] in [-1, 1] of full speed; 1 closes it.
+
+        Returns:
+            float32 [A] in [-1, 1].
+
+        Raises:
+            UserError: If the actions of this environment do not move a hand.
+        """
+
+    @abstractmethod
     def observe(self) -> dict[str, NDArray[Any]]:
-        """What an agent observes of the current state: pictures uint8 [height, width, 3], proprio float32 [P]."""
-        return dict(self.task.observe())
+        """What an agent observes of the current state."""
 
+    @abstractmethod
     def render(
-        self, camera: str = "front", height: int = 480, width: int = 640, quality: Quality = Quality.FULL
+        self, camera: str | None = None, height: int = 480, width: int = 640, quality: Quality = Quality.FULL
     ) -> NDArray[np.uint8]:
-        """Draws the current state for people to look at, uint8 [height, width, 3].
+        """Draws the current state for people to look at, uint8 [height, width, 3]; by default the first camera.
 
         Raises:
             UserError: If there is no such camera, or no headless OpenGL.
         """
-        key = height, width, quality
-        if key not in self._renderers:
-            self._renderers[key] = Renderer(self.physics.model.ptr, *key)
-        return self._renderers[key].render(self.physics.data.ptr, self.task.camera_id(camera))
-
-    def close(self) -> None:
-        """Frees the renderers and the simulation. A second call does nothing."""
-        if self._physics is None:
-            return
-        self.task.close()
-        for renderer in self._renderers.values():
-            renderer.close()
-        self._renderers.clear()
-        super().close()
-
-
-def _plain(timestep: dm_env.TimeStep) -> dm_env.TimeStep:
-    """Gives observations as a plain dict of arrays of their own, which later steps do not overwrite."""
-    observation: Mapping[str, Any] = timestep.observation
-    return timestep._replace(observation={key: np.array(value) for key, value in observation.items()})

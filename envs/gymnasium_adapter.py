@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.make import make_environment
 from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace, EnvSettings, ObservationSettings
 
 _RENDER_MODES = ("rgb_array",)
@@ -110,7 +111,7 @@ def make(
         raise UserError(f"cameras={cameras!r} is a string: give a list of names, such as [{cameras!r}]")
     observation = ObservationSettings(tuple(cameras), image_size, image_size, proprioception)
     settings = EnvSettings(task, ActionSpace(action_space), observation, episode_steps, tuple(appearance))
-    return GymnasiumAdapter(Environment(settings), render_mode)
+    return GymnasiumAdapter(make_environment(settings), render_mode)
 
 
 make.metadata = _METADATA  # type: ignore[attr-defined]  # where gymnasium.make looks for the render modes

@@ -71,24 +71,25 @@ class Renderer:
         self.close.atexit = False
         _open_renderers().add(self)
 
-    def render(self, data: mujoco.MjData, camera: int) -> NDArray[np.uint8]:
+    def render(self, data: mujoco.MjData, camera: int | mujoco.MjvCamera) -> NDArray[np.uint8]:
         """Draws one camera.
 
         Args:
             data: The simulation's state, with kinematics up to date.
-            camera: The camera's id in the model.
+            camera: The camera's id in the model, or one that is not in it.
 
         Returns:
             A new picture, uint8 [height, width, 3], the first row on top.
         """
-        self._camera.fixedcamid = camera
+        free = not isinstance(camera, int | np.integer)
+        if not free:
+            self._camera.fixedcamid = camera
         groups = self._model.geom_group.copy()
-        if self._culls:
+        if self._culls and not free:
             hidden = _out_of_view(self._model, data, camera, self._rect.width / self._rect.height)
             self._model.geom_group[hidden] = _HIDDEN_GROUP
-        mujoco.mjv_updateScene(
-            self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
-        )
+        view = camera if free else self._camera
+        mujoco.mjv_updateScene(self._model, data, self._option, None, view, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
         self._model.geom_group[:] = groups
         self._gl.make_current()
         mujoco.mjr_render(self._rect, self._scene, self._context)

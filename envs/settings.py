@@ -1,5 +1,6 @@
 """What an environment is, as values: they are written beside demonstrations and checked before training."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -45,15 +46,41 @@ class ObservationSettings:
     proprioception: bool = True
 
     def __post_init__(self) -> None:
-        for camera in self.cameras:
-            if camera not in list(CameraName):
-                raise unknown("camera", camera, list(CameraName))
         if len(set(self.cameras)) != len(self.cameras):
             raise UserError(f"cameras names one twice: {', '.join(self.cameras)}; name each once")
         if self.cameras and not (16 <= self.height <= 1024 and 16 <= self.width <= 1024):
             raise UserError(f"image size {self.height}x{self.width}: height and width must lie within 16 and 1024")
         if not self.cameras and not self.proprioception:
             raise UserError("an observation must hold a camera or proprioception: both are switched off")
+
+
+class Origin(StrEnum):
+    """Whose environments those are that are not trailkit's own."""
+
+    GYMNASIUM = "gymnasium"  # any id that Gymnasium knows
+    GYMNASIUM_ROBOTICS = "gymnasium_robotics"  # the Fetch arm, the Shadow hand and others
+    DM_CONTROL = "dm_control"  # the control suite's tasks and those of dm_control.manipulation, as DOMAIN/TASK
+    METAWORLD = "metaworld"
+
+
+@dataclass(frozen=True)
+class External:
+    """What there is to know of an environment that is not trailkit's own."""
+
+    origin: Origin
+    kwargs: Mapping[str, Any] = field(default_factory=dict)  # JSON values, for whoever makes it
+    proprio: Mapping[str, str] = field(default_factory=dict)  # parts of its observation; see `external.proprio`
+    success: str = "info"  # where that is to be read; see `external.success`
+    sparse_reward: bool = False  # 1 where the task is solved, else 0, instead of its own
+    action_repeat: int = 1  # of its steps, for each of ours
+
+    def __post_init__(self) -> None:
+        if self.action_repeat < 1:
+            raise UserError(f"action_repeat is {self.action_repeat}: an action is taken at least once")
+        try:
+            json.dumps(dict(self.kwargs))
+        except TypeError as error:
+            raise UserError(f"env.kwargs can hold numbers, names, lists and mappings only: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -65,8 +92,15 @@ class EnvSettings:
     observation: ObservationSettings = field(default_factory=ObservationSettings)
     episode_steps: int = 200  # control steps until the time limit
     appearance: tuple[str, ...] = ()  # what looks otherwise than usual; see `Appearance`
+    external: External | None = None  # of an environment that is not trailkit's own
 
     def __post_init__(self) -> None:
+        if self.external is None:  # others have cameras of their own
+            for camera in self.observation.cameras:
+                if camera not in list(CameraName):
+                    raise unknown("camera", camera, list(CameraName))
+        elif self.appearance:
+            raise UserError("appearance is for trailkit's own tasks: leave it out")
         for each in self.appearance:
             if each not in list(Appearance):
                 raise unknown("appearance", each, list(Appearance))
@@ -84,6 +118,7 @@ class EnvSettings:
             "action_space": self.action_space.value,
             "observation": observation,
             "appearance": appearance,
+            "external": None if self.external is None else _plain(self.external),
         }
 
     @classmethod
@@ -94,8 +129,11 @@ class EnvSettings:
             UserError: If a key is missing or unknown, or a value is not of its type.
         """
         template = cls().to_dict()
+        external = None
         if isinstance(values, dict):  # those written before there were appearances have none
             values = {"appearance": [], **values}
+            external = _external(values.pop("external", None))
+        del template["external"]
         checked = _check_types(values, template, "environment settings")
         observation = _check_types(checked["observation"], template["observation"], "observation settings")
         if not all(isinstance(camera, str) for camera in observation["cameras"]):
@@ -110,7 +148,28 @@ class EnvSettings:
             observation=ObservationSettings(**{**observation, "cameras": tuple(observation["cameras"])}),
             episode_steps=checked["episode_steps"],
             appearance=tuple(checked["appearance"]),
+            external=external,
         )
+
+
+def _plain(external: External) -> dict[str, Any]:
+    return {
+        **asdict(external),
+        "origin": external.origin.value,
+        "kwargs": dict(external.kwargs),
+        "proprio": dict(external.proprio),
+    }
+
+
+def _external(values: object) -> External | None:
+    if values is None:
+        return None
+    checked = _check_types(values, _plain(External(Origin.GYMNASIUM)), "settings of an external environment")
+    if checked["origin"] not in list(Origin):
+        raise unknown("origin of an environment", checked["origin"], list(Origin))
+    if not all(isinstance(part, str) for part in checked["proprio"].values()):
+        raise UserError(f"proprio is {checked['proprio']!r}: expected parts of an observation by name")
+    return External(**{**checked, "origin": Origin(checked["origin"])})
 
 
 def _check_types(values: object, template: Mapping[str, Any], what: str) -> dict[str, Any]:

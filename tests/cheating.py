@@ -13,8 +13,8 @@ import numpy as np
 from trailkit.demos.record import record
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import EnvSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 EPISODE_STEPS = 100  # a lift takes 50
 
@@ -24,7 +24,7 @@ _ORANGE = np.array([1.0, 0.55, 0.15])
 _BLUISH = np.array([0.85, 0.97, 1.1])  # what each channel of the table and the floor is multiplied by
 
 
-class FixedDistractors(Environment):
+class FixedDistractors(TaskEnvironment):
     """Every episode has the distractors in the same places."""
 
     def reset(self) -> dm_env.TimeStep:
@@ -38,7 +38,7 @@ class FixedDistractors(Environment):
         return timestep._replace(observation=self.observe())
 
 
-class RightHalf(Environment):
+class RightHalf(TaskEnvironment):
     """The red block never lies on the left of the workspace."""
 
     def reset(self) -> dm_env.TimeStep:
@@ -48,7 +48,7 @@ class RightHalf(Environment):
         return timestep
 
 
-def paint_arm(env: Environment) -> None:
+def paint_arm(env: TaskEnvironment) -> None:
     """Gives arm and hand another colour."""
     model = env.physics.model
     arm = [i for i in range(model.ngeom) if model.id2name(i, "geom").startswith("jaco")]
@@ -57,7 +57,7 @@ def paint_arm(env: Environment) -> None:
     model.mat_rgba[list(materials), :3] = _ORANGE
 
 
-def tint_background(env: Environment) -> None:
+def tint_background(env: TaskEnvironment) -> None:
     """Tints the table and the floor."""
     model = env.physics.model
     for name in ("table", "floor"):
@@ -65,7 +65,7 @@ def tint_background(env: Environment) -> None:
         model.geom_rgba[row, :3] = np.clip(model.geom_rgba[row, :3] * _BLUISH, 0, 1)
 
 
-def untouched(env: Environment) -> None:
+def untouched(env: TaskEnvironment) -> None:
     """Leaves the environment the trainer's own."""
 
 
@@ -73,18 +73,18 @@ class Case(NamedTuple):
     """A set of demonstrations, and what an audit should find in it."""
 
     task: str
-    make: Callable[[EnvSettings], Environment]
-    change: Callable[[Environment], None]
+    make: Callable[[EnvSettings], TaskEnvironment]
+    change: Callable[[TaskEnvironment], None]
     planted: frozenset[str]  # names of cues
     entailed: frozenset[str] = frozenset()  # cues that the planted ones bring about
 
 
 CASES: Mapping[str, Case] = {
-    "reach, clean": Case("reach", Environment, untouched, frozenset()),
-    "lift, clean": Case("lift", Environment, untouched, frozenset()),
-    "lift_distracted, clean": Case("lift_distracted", Environment, untouched, frozenset()),
-    "lift, orange arm": Case("lift", Environment, paint_arm, frozenset({"arm appearance"})),
-    "lift, tinted background": Case("lift", Environment, tint_background, frozenset({"background"})),
+    "reach, clean": Case("reach", TaskEnvironment, untouched, frozenset()),
+    "lift, clean": Case("lift", TaskEnvironment, untouched, frozenset()),
+    "lift_distracted, clean": Case("lift_distracted", TaskEnvironment, untouched, frozenset()),
+    "lift, orange arm": Case("lift", TaskEnvironment, paint_arm, frozenset({"arm appearance"})),
+    "lift, tinted background": Case("lift", TaskEnvironment, tint_background, frozenset({"background"})),
     "lift_distracted, fixed distractors": Case(
         "lift_distracted",
         FixedDistractors,

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 STATE = ObservationSettings(cameras=())
 
@@ -14,7 +14,7 @@ class Make:
     """Makes environments, and closes them after the test."""
 
     def __init__(self) -> None:
-        self._made: list[Environment] = []
+        self._made: list[TaskEnvironment] = []
 
     def __call__(
         self,
@@ -23,8 +23,8 @@ class Make:
         action_space: ActionSpace = ActionSpace.CARTESIAN,
         episode_steps: int = 200,
         seed: int = 0,
-    ) -> Environment:
-        self._made.append(Environment(EnvSettings(task, action_space, observation, episode_steps), seed=seed))
+    ) -> TaskEnvironment:
+        self._made.append(TaskEnvironment(EnvSettings(task, action_space, observation, episode_steps), seed=seed))
         return self._made[-1]
 
     def close(self) -> None:

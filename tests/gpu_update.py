@@ -24,7 +24,7 @@ from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.stop import Never
 from trailkit.configs.schema import TrainConfig
-from trailkit.envs.environment import Environment
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.base import Table
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.mix import constrained_pairs, pairs
@@ -47,7 +47,7 @@ def configured(words: Sequence[str]) -> TrainConfig:
 def batches(config: TrainConfig, count: int) -> list[ImitationBatch]:
     """Batches of random play, on the GPU; the expert's are made as the agent's."""
     replay = MemoryReplay(config.replay.capacity, config.agent.n_step, config.env.early_steps, seed=0)
-    with Environment(build.env_settings(config.env)) as env:
+    with TaskEnvironment(build.env_settings(config.env)) as env:
         policy = RandomPolicy(env.action_spec().shape[0])
         played = act(env, policy, Never(), LocalParameters(Snapshot(0, {})), episode_starts(0, 0), label="random")
         for episode, _ in islice(played, 5):

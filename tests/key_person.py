@@ -19,9 +19,9 @@ from trailkit.demos.teleop.base import Feel
 from trailkit.demos.teleop.browser import BrowserDevice
 from trailkit.demos.teleop.clock import Clock
 from trailkit.demos.teleop.session import teleoperate
-from trailkit.envs.environment import Environment
 from trailkit.envs.rendering import Quality
 from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 KEYS = (("a", "d"), ("s", "w"), ("q", "e"))  # of each axis: backwards, forwards
 HOLD, TAP = 0.03, 0.008  # m: farther away a key is held, nearer it is tapped, and nearer still let be
@@ -104,7 +104,7 @@ class Person(threading.Thread):
 def play(task, tries, folder, steps=600):
     """Records episodes of a task as a person would; returns what was stored, and the clock."""
     settings = EnvSettings(task, observation=ObservationSettings(), episode_steps=steps)
-    with Environment(settings) as env:
+    with TaskEnvironment(settings) as env:
         store = DemoStore.create(folder, settings, {"device": "browser"})
         device, clock = BrowserDevice(store, port=0), Clock(CONTROL_TIMESTEP)
         person = Person(env, device.url, tries, lambda: device._channel.press(Button.STOP))

@@ -27,8 +27,8 @@ from trailkit.demos.repair import repair
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
 from trailkit.demos.verify import verify
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 # Short episodes: the more of the time goes into writing, the more kills fall into it.
 STEPS = 10
@@ -78,7 +78,7 @@ def record_in_a_process(folder: Path, seconds: float) -> int:
 def record_for_ever(folder: Path, reports: Connection) -> None:
     """Records, and sends a byte after each episode that is said to be kept."""
     settings = WAYS["library"].settings
-    with Environment(settings) as env:
+    with TaskEnvironment(settings) as env:
         reports.send_bytes(b"ready")
         store = DemoStore.create(folder, settings, SOURCE)
         for _ in record(env, ScriptedExpert(env, SOURCE["noise"]), store, 1_000_000, seed=0, keep_failures=True):
@@ -140,7 +140,7 @@ def count(way: Way, folder: Path) -> int:
 def compare(way: Way, folder: Path, peaceful: Path) -> None:
     """Fails unless a folder's episodes are, to the last bit, those of a recording that was left in peace."""
     killed = DemoStore.create(folder, way.settings, SOURCE)
-    with Environment(way.settings) as env:
+    with TaskEnvironment(way.settings) as env:
         whole = DemoStore.create(peaceful, way.settings, SOURCE)
         expert, missing = ScriptedExpert(env, SOURCE["noise"]), max(0, len(killed) - len(whole))
         for _ in record(env, expert, whole, missing, 0, keep_failures=True):

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from trailkit.agents.run.bench_learning import bench_learner, bench_replay
 from trailkit.agents.run.comparison import Comparison, Side, print_comparisons
 from trailkit.demos.scripted import ScriptedExpert
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import unknown
 from trailkit.envs.rendering import Renderer
 from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 _STATE_ONLY = ObservationSettings(cameras=())
 
@@ -47,7 +47,7 @@ def _render_round(pictures: int) -> tuple[float, float]:
     They do not take turns picture by picture, nor share an environment from round to round: dm_control takes its OpenGL
     context for current once it has made it so, and would draw into ours.
     """
-    with Environment(EnvSettings("lift", observation=_STATE_ONLY), seed=0) as env:
+    with TaskEnvironment(EnvSettings("lift", observation=_STATE_ONLY), seed=0) as env:
         camera, data = env.task.camera_id("front"), env.physics.data.ptr
         actions = _actions(env, pictures)
         other = _median_seconds(env, actions, lambda: env.physics.render(64, 64, camera_id=camera))
@@ -57,7 +57,7 @@ def _render_round(pictures: int) -> tuple[float, float]:
     return ours, other
 
 
-def _median_seconds(env: Environment, actions: list[NDArray[np.float32]], draw: Callable[[], object]) -> float:
+def _median_seconds(env: TaskEnvironment, actions: list[NDArray[np.float32]], draw: Callable[[], object]) -> float:
     """Plays the actions from the start of an episode and draws each state; the first picture sets up a context."""
     env.seed(0)
     env.reset()
@@ -75,7 +75,7 @@ def bench_env(rounds: int = 5, steps: int = 100) -> Comparison:
     Both environments begin with the same seed and take the same actions, the first half an expert's, then random ones.
     """
     settings = EnvSettings("lift"), EnvSettings("lift", observation=_STATE_ONLY)
-    with Environment(settings[0], seed=0) as pixels, Environment(settings[1], seed=0) as state:
+    with TaskEnvironment(settings[0], seed=0) as pixels, TaskEnvironment(settings[1], seed=0) as state:
         actions = _actions(state, steps // 2)
         actions += list(np.random.default_rng(0).uniform(-1, 1, (steps - len(actions), 4)).astype(np.float32))
         medians = [(_median_step(pixels, actions), _median_step(state, actions)) for _ in range(rounds)]
@@ -91,7 +91,7 @@ def bench_env(rounds: int = 5, steps: int = 100) -> Comparison:
     )
 
 
-def _median_step(env: Environment, actions: list[NDArray[np.float32]]) -> float:
+def _median_step(env: TaskEnvironment, actions: list[NDArray[np.float32]]) -> float:
     env.seed(0)
     env.reset()
     return float(np.median([_seconds(functools.partial(env.step, action)) for action in actions]))
@@ -138,7 +138,7 @@ def main(words: list[str]) -> None:
     print_comparisons(chain.from_iterable(BENCHES[name]() for name in words or BENCHES))
 
 
-def _actions(env: Environment, steps: int) -> list[NDArray[np.float32]]:
+def _actions(env: TaskEnvironment, steps: int) -> list[NDArray[np.float32]]:
     """What the scripted expert does in the episode of seed 0, which the environment is about to begin again."""
     expert = ScriptedExpert(env, seed=0)
     env.seed(0)

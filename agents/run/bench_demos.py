@@ -13,6 +13,7 @@ from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
 from trailkit.demos.stream import load_replay
 from trailkit.envs.environment import Environment
+from trailkit.envs.make import make_environment
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 from trailkit.replay.episode import EpisodeBuilder
 
@@ -29,7 +30,7 @@ def bench_demos(episodes: int = 100, rounds: int = 3) -> Iterator[Comparison]:
         episodes: How many to load; of 100 steps, with one 64x64 picture each.
         rounds: How often to measure, fewer than episodes; the medians count.
     """
-    with tempfile.TemporaryDirectory() as folder, Environment(_SETTINGS) as env:
+    with tempfile.TemporaryDirectory() as folder, make_environment(_SETTINGS) as env:
         store = DemoStore.create(Path(folder) / "demos", _SETTINGS, _SOURCE)
         yield _recording(env, store, rounds)
         for index in range(episodes - rounds):

@@ -20,6 +20,7 @@ from trailkit.agents.run.plain_update import PlainUpdate
 from trailkit.agents.stop import Never
 from trailkit.configs.schema import EncoderKind, TrainConfig
 from trailkit.envs.environment import Environment
+from trailkit.envs.make import make_environment
 from trailkit.envs.robot import PROPRIOCEPTION_SIZE
 from trailkit.replay.base import Replay, Table
 from trailkit.replay.episode import Episode
@@ -38,7 +39,7 @@ def bench_learner(rounds: int = 7) -> Iterator[Comparison]:
     """
     config = _config()
     torch.set_num_threads(config.threads)
-    with Environment(build.env_settings(config.env)) as env:
+    with make_environment(build.env_settings(config.env)) as env:
         episodes = _episodes(env, 3)
         batch = _batch(config, episodes)
         updates = {kind: _update(config, kind, env, batch) for kind in EncoderKind}
@@ -61,7 +62,7 @@ def bench_replay(rounds: int = 7) -> Iterator[Comparison]:
     """Compares what replay stores with the raw frames, and what it gives with what the learner takes."""
     config = _config()
     torch.set_num_threads(config.threads)
-    with Environment(build.env_settings(config.env)) as env:
+    with make_environment(build.env_settings(config.env)) as env:
         episodes = _episodes(env, _EPISODES)
         update = _update(config, config.encoder.kind, env, _batch(config, episodes))
     (milliseconds,) = _medians([update], rounds)

@@ -22,14 +22,14 @@ from trailkit.agents.run.ahead import ahead_on_gpu, on_device
 from trailkit.agents.run.build_networks import make_critic_head, make_policy_network
 from trailkit.agents.run.build_reward import make_reward_model, make_stop
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import Constraint, EnvConfig, LaunchKind, LearnerKind, ReplayBackend, TrainConfig
+from trailkit.configs.schema import Constraint, EnvConfig, EnvKind, LaunchKind, LearnerKind, ReplayBackend, TrainConfig
 from trailkit.demos.store import DemoStore
 from trailkit.demos.stream import first_states, load_replay
 from trailkit.discriminators.adversarial_reward import AdversarialReward
 from trailkit.discriminators.base import RewardModel
-from trailkit.envs.actions import make_controller
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.make import signature
+from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 from trailkit.replay.base import Replay, Sampler, Table
 from trailkit.replay.episode import Episode
 from trailkit.replay.joint import JointReplay
@@ -75,9 +75,25 @@ class Agent:
 
 def env_settings(config: EnvConfig) -> EnvSettings:
     """The environment as a value."""
-    observation = ObservationSettings(tuple(config.cameras), config.height, config.width, config.proprioception)
+    external = _external(config)
+    proprioception = config.proprioception and (external is None or bool(external.proprio))
+    observation = ObservationSettings(tuple(config.cameras), config.height, config.width, proprioception)
     action_space = ActionSpace(config.action_space.value)
-    return EnvSettings(config.task, action_space, observation, config.episode_steps, tuple(config.appearance))
+    task = f"{config.domain}/{config.task}" if config.domain else config.task
+    return EnvSettings(task, action_space, observation, config.episode_steps, tuple(config.appearance), external)
+
+
+def _external(config: EnvConfig) -> External | None:
+    if config.kind is EnvKind.trailkit:
+        return None
+    return External(
+        Origin(config.kind.value),
+        config.kwargs,
+        config.proprio,
+        config.success,
+        config.sparse_reward,
+        config.action_repeat,
+    )
 
 
 def make_device(name: str) -> torch.device:
@@ -93,7 +109,7 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
     """Everything that learns and acts, seeded."""
     torch.manual_seed(config.seed)
     device = make_device(config.device)
-    action_size = make_controller(settings.action_space).size
+    action_size = signature(settings).action_size
     network = make_policy_network(config.encoder, settings, action_size)
     learner: Learner[Any]
     reward_model: RewardModel | None = None
@@ -129,7 +145,7 @@ def make_policy(config: TrainConfig, settings: EnvSettings) -> GreedyPolicy:
     Without all that learns it is made a second sooner: torch imports its compiler with the first optimiser.
     """
     torch.manual_seed(config.seed)
-    return GreedyPolicy(make_policy_network(config.encoder, settings, make_controller(settings.action_space).size))
+    return GreedyPolicy(make_policy_network(config.encoder, settings, signature(settings).action_size))
 
 
 def replay_backend(config: TrainConfig) -> ReplayBackend:
@@ -204,6 +220,8 @@ def load_layouts(config: TrainConfig) -> list[NDArray[np.float64]]:
     """
     if not config.env.seeded or config.learner is LearnerKind.bc:
         return []
+    if config.env.kind is not EnvKind.trailkit:
+        raise UserError("env.seeded=true lays things out as demonstrations did, which only trailkit's own tasks can")
     store = check_demos(config)
     learned_from = config.demo_limit or len(store) - holdout_episodes(config, len(store))
     return first_states(store, learned_from)

@@ -6,7 +6,7 @@ from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEnc
 from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
 from trailkit.configs.schema import EncoderConfig, EncoderKind
 from trailkit.envs.errors import UserError
-from trailkit.envs.robot import PROPRIOCEPTION_SIZE
+from trailkit.envs.make import signature
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 
 _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]] = {
@@ -23,13 +23,13 @@ def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) ->
 
 def make_policy_network(config: EncoderConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:
     """The encoder and the policy's head."""
-    head = PolicyHead(config.embedding, _proprio_size(settings), action_size)
+    head = PolicyHead(config.embedding, signature(settings).proprio_size, action_size)
     return PolicyNetwork(make_encoder(config, image_sizes(settings.observation)), head)
 
 
 def make_critic_head(config: EncoderConfig, settings: EnvSettings, action_size: int, atoms: int) -> CriticHead:
     """The critic's head, for the policy's encoder."""
-    return CriticHead(config.embedding, _proprio_size(settings), action_size, atoms)
+    return CriticHead(config.embedding, signature(settings).proprio_size, action_size, atoms)
 
 
 def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
@@ -41,7 +41,3 @@ def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
     if not observation.cameras:
         raise UserError("training needs pixels: env.cameras is empty")
     return {camera: (observation.height, observation.width) for camera in observation.cameras}
-
-
-def _proprio_size(settings: EnvSettings) -> int:
-    return PROPRIOCEPTION_SIZE if settings.observation.proprioception else 0

@@ -19,10 +19,10 @@ from trailkit.envs.errors import UserError
 
 def simulate() -> str:
     """Steps an environment without pictures."""
-    from trailkit.envs.environment import Environment
+    from trailkit.envs.make import make_environment
     from trailkit.envs.settings import EnvSettings, ObservationSettings
 
-    with Environment(EnvSettings("reach", observation=ObservationSettings(cameras=())), seed=0) as env:
+    with make_environment(EnvSettings("reach", observation=ObservationSettings(cameras=())), seed=0) as env:
         env.reset()
         env.step(np.zeros(env.action_spec().shape, np.float32))
     return f"MuJoCo {version('mujoco')} with dm_control {version('dm-control')}"
@@ -31,10 +31,10 @@ def simulate() -> str:
 def draw() -> str:
     """Draws pictures with the OpenGL of MUJOCO_GL."""
     from trailkit.envs import gl
-    from trailkit.envs.environment import Environment
+    from trailkit.envs.make import make_environment
     from trailkit.envs.settings import EnvSettings
 
-    with Environment(EnvSettings("reach"), seed=0) as env:
+    with make_environment(EnvSettings("reach"), seed=0) as env:
         picture = env.reset().observation["front"]
         if picture.std() < 1:
             raise UserError(f"{gl.require()} draws nothing but one colour")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -20,9 +21,11 @@ from trailkit.demos.teleop.clock import Clock
 from trailkit.demos.teleop.session import teleoperate
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.make import make_environment
 from trailkit.envs.rendering import Quality
 from trailkit.envs.settings import CameraName
 
+_VIEW = CameraName.FRONT.value, CameraName.WRIST.value
 _BY_ITSELF = (Device.scripted, Device.random)
 _SWITCH_INTERVAL = 0.0005  # s that a thread of the web server may keep the control loop waiting; Python's is 0.005
 
@@ -35,11 +38,11 @@ def record_demos(config: RecordConfig) -> None:
     """
     if config.episodes < 1:
         raise UserError(f"episodes is {config.episodes}: record at least one")
-    for camera in config.teleop.view_cameras:
-        if camera not in list(CameraName):
-            raise unknown("camera", camera, list(CameraName))
     settings = build.env_settings(config.env)
-    with Environment(settings) as env:  # first: where nothing can be drawn, no folder is made
+    with make_environment(settings) as env:  # first: where nothing can be drawn, no folder is made
+        for camera in config.teleop.view_cameras or ():
+            if camera not in env.cameras:
+                raise unknown("camera", camera, env.cameras)
         store = DemoStore.create(config.out, settings, _source(config))
         if len(store) >= config.episodes:
             print(f"{config.out} already holds {len(store)} episodes")
@@ -82,6 +85,9 @@ def _count_failures(attempts: Iterator[Attempt], missing: int) -> int:
 def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a person play, and says what became of each episode."""
     teleop = config.teleop
+    env.hand_action(np.zeros(4))  # where a person cannot move anything, no page is served
+    usual = _VIEW if env.settings.external is None else env.settings.observation.cameras or env.cameras[:1]
+    cameras = teleop.view_cameras or usual
     try:
         device = _make_device(config.device, teleop, store)
     except UserError:
@@ -90,7 +96,7 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
 
     def view() -> Mapping[str, Picture]:
         size = teleop.view_size
-        return {camera: env.render(camera, size, size, Quality.FAST) for camera in teleop.view_cameras}
+        return {camera: env.render(camera, size, size, Quality.FAST) for camera in cameras}
 
     feel, clock = Feel(teleop.pos_sensitivity, teleop.dead_zone), Clock(1 / teleop.fps)
     interrupted = threading.Event()

@@ -9,8 +9,8 @@ from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner, load_policy
 from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.elsewhere import HERE, Elsewhere
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
+from trailkit.envs.make import make_environment
 
 LAST, ALL, UNTRAINED = "last", "all", "untrained"
 
@@ -35,7 +35,7 @@ class SavedAgents:
         self.config.env.task = elsewhere.task or self.config.env.task
         if elsewhere.appearance is not None:
             self.config.env.appearance = list(elsewhere.appearance)
-        self.env = Environment(build.env_settings(self.config.env), self.config.seed)
+        self.env = make_environment(build.env_settings(self.config.env), self.config.seed)
         self._policy: tuple[str, GreedyPolicy] | None = None
         self._newest: tuple[bytes, int, GreedyPolicy] | None = None
 

@@ -32,8 +32,8 @@ from trailkit.agents.run.progress import Progress
 from trailkit.agents.run.provenance import note_provenance
 from trailkit.agents.stop import Never
 from trailkit.configs.schema import LaunchKind, LearnerKind, TrainConfig
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
+from trailkit.envs.make import make_environment
 from trailkit.replay.atomic import writing, written_aside
 from trailkit.replay.base import Table
 from trailkit.replay.episode import Episode
@@ -167,7 +167,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
-        self.env = Environment(build.env_settings(config.env), config.seed)
+        self.env = make_environment(build.env_settings(config.env), config.seed)
         self.learning = Learning(config, folder, self.env.settings)
         self.agent = self.learning.agent
         self.parameters = LocalParameters(self.learning.snapshot())

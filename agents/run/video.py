@@ -15,7 +15,6 @@ from trailkit.demos.video import Frame, write_video
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.rendering import Quality
-from trailkit.envs.settings import CONTROL_TIMESTEP
 from trailkit.replay.atomic import written_aside
 
 _TIMELINE_HEIGHT = 8  # pixels
@@ -28,7 +27,7 @@ _GIF_EVERY = 2  # steps between frames of an animation, which is to be small
 class View:
     """How an episode is looked at."""
 
-    cameras: Sequence[str] = ("front",)  # their pictures stand side by side
+    cameras: Sequence[str | None] = (None,)  # their pictures stand side by side; None is the environment's choice
     height: int = 480  # pixels, of each
     width: int = 640
     quality: Quality = Quality.FULL
@@ -68,10 +67,10 @@ def record_videos(
         case "":
             paths = [out / f"eval_episode_{index}.mp4" for index in range(episodes)]
             for path, film in zip(paths, films, strict=True):
-                write_video(path, film, fps=1 / CONTROL_TIMESTEP)
+                write_video(path, film, fps=1 / env.control_timestep)
             return paths
         case ".gif":
-            _write_gif(out, films)
+            _write_gif(out, films, env.control_timestep)
         case ".png":
             with written_aside(out) as aside:
                 imageio.v3.imwrite(aside, np.vstack([_row(list(film)) for film in films]), extension=".png")
@@ -117,8 +116,8 @@ def _row(frames: Sequence[Frame]) -> Frame:
     return np.hstack([frames[step] for step in np.linspace(0, len(frames) - 1, _MOMENTS).round().astype(int)])
 
 
-def _write_gif(path: Path, films: Iterable[Iterable[Frame]]) -> None:
+def _write_gif(path: Path, films: Iterable[Iterable[Frame]], timestep: float) -> None:
     frames = [frame for film in films for frame in list(film)[::_GIF_EVERY]]
-    milliseconds = 1000 * CONTROL_TIMESTEP * _GIF_EVERY
+    milliseconds = 1000 * timestep * _GIF_EVERY
     with written_aside(path) as aside:
         imageio.v3.imwrite(aside, np.stack(frames), extension=".gif", duration=milliseconds, loop=0)

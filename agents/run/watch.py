@@ -22,7 +22,6 @@ from trailkit.agents.run.screen import Scene, Screen
 from trailkit.agents.run.standing import Record
 from trailkit.configs.schema import WatchConfig
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import CONTROL_TIMESTEP
 
 _EVERY_S = 0.5  # between changes of what is shown: a picture is some 80 kB, which a slow line has to carry
 _NICENESS = 19  # the training goes first
@@ -51,7 +50,7 @@ def watch(config: WatchConfig) -> None:
         scene = next(scenes)  # what is wrong shows before the screen is taken
         with Live(Screen(standing, scene), console=console, screen=True, auto_refresh=False) as live:
             shown = 0.0
-            for scene in _in_real_time(scenes):
+            for scene in _in_real_time(scenes, saved.env.control_timestep):
                 if interrupted.is_set():
                     break
                 if time.monotonic() - shown >= _EVERY_S:
@@ -90,10 +89,10 @@ def _newest(saved: SavedAgents, before: tuple[int, GreedyPolicy] | None) -> tupl
         return before
 
 
-def _in_real_time(scenes: Iterator[Scene | None]) -> Iterator[Scene | None]:
+def _in_real_time(scenes: Iterator[Scene | None], timestep: float) -> Iterator[Scene | None]:
     """Yields at most one a control step: what comes late is not made up for."""
     due = time.monotonic()
     for scene in scenes:
         yield scene
-        due = max(due + CONTROL_TIMESTEP, time.monotonic())
+        due = max(due + timestep, time.monotonic())
         time.sleep(max(0.0, due - time.monotonic()))

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from trailkit.demos.formats.lerobot_pictures import Pictures
+from trailkit.envs.make import signature
 from trailkit.envs.settings import ActionSpace, EnvSettings
 
 _ARM, _FINGERS = range(1, 7), range(1, 4)
@@ -23,8 +24,8 @@ _PROPRIO = [
 def features_of(settings: EnvSettings, pictures: Pictures) -> dict[str, Any]:
     """What a dataset's description says of each column, and of each camera."""
     observation = settings.observation
-    actions = _ACTIONS[settings.action_space]
-    state = {"observation.state": _vector("float32", _PROPRIO)} if observation.proprioception else {}
+    actions, proprio = _names(settings)
+    state = {"observation.state": _vector("float32", proprio)} if observation.proprioception else {}
     seen = {
         f"observation.images.{camera}": pictures.feature(observation.height, observation.width)
         for camera in observation.cameras
@@ -39,6 +40,14 @@ def features_of(settings: EnvSettings, pictures: Pictures) -> dict[str, Any]:
         "timestamp": _scalar("float32"),
         **{name: _scalar("int64") for name in ("frame_index", "episode_index", "index", "task_index")},
     }
+
+
+def _names(settings: EnvSettings) -> tuple[list[str], list[str]]:
+    """Those of an action's numbers, and of proprioception's."""
+    if settings.external is None:
+        return _ACTIONS[settings.action_space], _PROPRIO
+    size = signature(settings)
+    return [f"action_{i}" for i in range(size.action_size)], [f"proprio_{i}" for i in range(size.proprio_size)]
 
 
 def tasks_table(task: str) -> pa.Table:

@@ -37,9 +37,8 @@ from trailkit.demos.formats.base import (
 from trailkit.demos.formats.hdf5 import hdf5_written
 from trailkit.demos.formats.png import png
 from trailkit.demos.store import DemoStore
-from trailkit.envs.actions import make_controller
+from trailkit.envs.make import signature
 from trailkit.envs.registration import IDS
-from trailkit.envs.robot import PROPRIOCEPTION_SIZE
 from trailkit.envs.settings import EnvSettings
 from trailkit.replay.atomic import folder_aside
 from trailkit.replay.episode import Episode
@@ -100,18 +99,18 @@ def _observation_space(settings: EnvSettings) -> spaces.Dict:
     }
     if observation.proprioception:
         limits = np.finfo(np.float32)
-        known["proprio"] = spaces.Box(limits.min, limits.max, (PROPRIOCEPTION_SIZE,), np.float32)
+        known["proprio"] = spaces.Box(limits.min, limits.max, (signature(settings).proprio_size,), np.float32)
     return spaces.Dict(known)
 
 
 def _action_space(settings: EnvSettings) -> spaces.Box:
-    return spaces.Box(-1, 1, (make_controller(settings.action_space).size,), np.float32)
+    return spaces.Box(-1, 1, (signature(settings).action_size,), np.float32)
 
 
 def _env_spec(settings: EnvSettings) -> EnvSpec | None:
     """With which Minari makes the environment; none where the task has no id or the pictures are not square."""
     square = settings.observation.height == settings.observation.width
-    if settings.task not in IDS or not square:
+    if settings.external is not None or settings.task not in IDS or not square:
         return None
     spec = gymnasium.spec(environment_id(settings))
     return replace(spec, kwargs={**spec.kwargs, **environment_words(settings)})

@@ -6,13 +6,12 @@ from contextlib import suppress
 
 import numpy as np
 
-from trailkit.demos.command import Button, Command, action_of
+from trailkit.demos.command import Button, Command
 from trailkit.demos.record import Attempt, next_index, provenance, start_seed
 from trailkit.demos.store import DemoStore
 from trailkit.demos.teleop.base import Feel, Phase, Picture, Status, Teleoperator
 from trailkit.demos.teleop.clock import Clock
 from trailkit.envs.environment import Environment
-from trailkit.envs.settings import CONTROL_TIMESTEP
 from trailkit.replay.episode import Episode, EpisodeBuilder
 
 View = Callable[[], Mapping[str, Picture]]  # draws the current state for the person
@@ -104,7 +103,7 @@ class _Playing:
         return None
 
     def _step(self, motion: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
-        action = action_of(self._env, motion)
+        action = self._env.hand_action(motion)
         timestep = self._env.step(action)
         self._episode = self._builder.add(timestep, action, success=self._env.solved, state=self._env.state())
         self.steps += 1
@@ -122,7 +121,7 @@ class _Playing:
     def status(self, kept: int, wanted: int, attempt: int) -> Status:
         """What to tell the person."""
         duration = _duration(self._env)
-        left = duration - self.steps * CONTROL_TIMESTEP
+        left = duration - self.steps * self._env.control_timestep
         return Status(self.phase, kept, wanted, attempt, left, duration, self._env.solved)
 
 
@@ -132,4 +131,4 @@ def _attempt(episode: Episode | None, playing: _Playing) -> Attempt:
 
 
 def _duration(env: Environment) -> float:
-    return float(env.settings.episode_steps * CONTROL_TIMESTEP)
+    return env.settings.episode_steps * env.control_timestep

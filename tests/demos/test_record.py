@@ -13,9 +13,9 @@ from trailkit.demos.random import RandomDevice
 from trailkit.demos.record import record
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 SETTINGS = EnvSettings("reach", observation=ObservationSettings(cameras=()), episode_steps=40)
 SOURCE = {"device": "scripted", "noise": 0.2}
@@ -23,7 +23,7 @@ SOURCE = {"device": "scripted", "noise": 0.2}
 
 @pytest.fixture(scope="module")
 def env():
-    env = Environment(SETTINGS)
+    env = TaskEnvironment(SETTINGS)
     yield env
     env.close()
 
@@ -73,7 +73,7 @@ def test_pictures_are_the_same_too(tmp_path):
     settings = EnvSettings("reach", observation=ObservationSettings(height=16, width=16), episode_steps=15)
     episodes = []
     for name in ("one", "other"):
-        env = Environment(settings)
+        env = TaskEnvironment(settings)
         store = DemoStore.create(tmp_path / name, settings, SOURCE)
         list(record(env, ScriptedExpert(env), store, 1, seed=0, keep_failures=True))
         env.close()
@@ -116,7 +116,7 @@ def test_an_episode_tells_where_it_comes_from(env, tmp_path):
 @pytest.mark.render
 def test_a_stored_state_gives_back_the_pictures_to_the_last_bit(tmp_path):
     settings = EnvSettings("reach", observation=ObservationSettings(height=32, width=32), episode_steps=6)
-    env = Environment(settings)
+    env = TaskEnvironment(settings)
     store = DemoStore.create(tmp_path / "demos", settings, SOURCE)
     list(record(env, ScriptedExpert(env), store, 1, seed=0, keep_failures=True))
     episode = store.read(0)
@@ -146,7 +146,7 @@ def test_failures_are_kept_if_asked_for(env, tmp_path):
 
 def test_a_device_that_always_fails_is_told_so(tmp_path):
     settings = EnvSettings("reach", observation=ObservationSettings(cameras=()), episode_steps=1)
-    env = Environment(settings)
+    env = TaskEnvironment(settings)
     store = DemoStore.create(tmp_path / "demos", settings, SOURCE)
     with pytest.raises(UserError, match="failed at reach 50 times in a row, 0 episodes were kept: lower its noise"):
         list(record(env, RandomDevice(env), store, 1, seed=0))
@@ -175,11 +175,11 @@ import sys
 from trailkit.demos.record import record
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
-from trailkit.envs.environment import Environment
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.envs.settings import EnvSettings
 
 settings = EnvSettings.from_dict({SETTINGS.to_dict()!r})
-env = Environment(settings)
+env = TaskEnvironment(settings)
 store = DemoStore.create(sys.argv[1], settings, {SOURCE!r})
 for _ in record(env, ScriptedExpert(env), store, 10_000, seed=0):
     print("kept", flush=True)

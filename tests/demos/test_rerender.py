@@ -10,9 +10,9 @@ from trailkit.demos.rerender import rerender
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
 from trailkit.demos.verify import verify
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 pytestmark = pytest.mark.render
 
@@ -24,7 +24,7 @@ def settings_of(task="lift_distracted", **observation):
 
 def recorded(path, settings, episodes=2):
     store = DemoStore.create(path, settings, SOURCE)
-    with Environment(settings) as env:
+    with TaskEnvironment(settings) as env:
         list(record(env, ScriptedExpert(env), store, episodes, seed=0, keep_failures=True))
     return store
 

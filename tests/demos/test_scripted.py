@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from trailkit.demos.scripted import ScriptedExpert
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.envs.tasks import TASKS
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 _EASY = ("reach", "lift", "lift_distracted")  # of which the expert misses none in a few tries
 
 
 def make(task, action_space=ActionSpace.CARTESIAN):
-    return Environment(EnvSettings(task, action_space, ObservationSettings(cameras=())))
+    return TaskEnvironment(EnvSettings(task, action_space, ObservationSettings(cameras=())))
 
 
 def steps_to_success(env, episodes, variety=0.0):

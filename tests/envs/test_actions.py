@@ -3,14 +3,14 @@ import pytest
 from environments import Make
 
 from trailkit.envs.actions import MAX_TOOL_SPEED
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.robot import DOWN
 from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.envs.workspace import WORKSPACE
 
 
-def _centre(env: Environment) -> None:
+def _centre(env: TaskEnvironment) -> None:
     """Begins an episode with the tool in the middle of the workspace."""
     env.reset()
     with env.physics.reset_context():

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import Appearance, EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 _CAMERAS = ("front", "left", "right", "wrist")
 
@@ -15,7 +15,7 @@ _CAMERAS = ("front", "left", "right", "wrist")
 def seen(appearance: tuple[str, ...] = (), task: str = "lift") -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The pictures of an episode's third step, and the simulator's state then."""
     observation = ObservationSettings(_CAMERAS, height=32, width=32, proprioception=False)
-    with Environment(EnvSettings(task, observation=observation, appearance=appearance), seed=3) as env:
+    with TaskEnvironment(EnvSettings(task, observation=observation, appearance=appearance), seed=3) as env:
         env.reset()
         for _ in range(3):
             timestep = env.step(np.full(4, 0.5))

@@ -7,18 +7,18 @@ from absl.testing import absltest
 from dm_env import test_utils
 from environments import STATE, Make
 
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.robot import PROPRIOCEPTION_SIZE
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 from trailkit.envs.tasks import TASKS
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.envs.tasks.props import BLOCK_HALF_SIZE
 from trailkit.envs.workspace import TOOL_START, WORKSPACE
 
 SIZES = {ActionSpace.CARTESIAN: 4, ActionSpace.JOINT: 9}
 
 
-def _play(env: Environment, steps: int, seed: int = 0) -> list[dm_env.TimeStep]:
+def _play(env: TaskEnvironment, steps: int, seed: int = 0) -> list[dm_env.TimeStep]:
     random = np.random.RandomState(seed)
     timesteps = [env.reset()]
     for _ in range(steps):
@@ -38,8 +38,8 @@ def _assert_same(one: list[dm_env.TimeStep], other: list[dm_env.TimeStep]) -> No
 @pytest.mark.parametrize("task", TASKS)
 def test_environments_keep_dm_envs_contract(task: str, space: ActionSpace) -> None:
     class Contract(test_utils.EnvironmentTestMixin, absltest.TestCase):  # type: ignore[misc]
-        def make_object_under_test(self) -> Environment:
-            return Environment(EnvSettings(task, space, STATE, episode_steps=4), seed=0)
+        def make_object_under_test(self) -> TaskEnvironment:
+            return TaskEnvironment(EnvSettings(task, space, STATE, episode_steps=4), seed=0)
 
         def make_action_sequence(self) -> Any:
             random = np.random.RandomState(0)
@@ -153,11 +153,11 @@ def test_the_model_is_compiled_once(make: Make) -> None:
         assert env.physics.data.ptr is data
 
 
-def _solve_lift(env: Environment) -> None:
+def _solve_lift(env: TaskEnvironment) -> None:
     env.task._blocks[0].set_pose(env.physics, position=(0.0, 0.0, 0.5))
 
 
-def _solve_reach(env: Environment) -> None:
+def _solve_reach(env: TaskEnvironment) -> None:
     env.physics.bind(env.task._ball).mocap_pos = env.task.robot.tool_position
 
 
@@ -267,5 +267,5 @@ def test_a_picture_can_be_had_before_the_first_episode_and_after(make: Make) -> 
 )
 def test_bad_settings_are_refused_in_one_line(settings: Any, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        Environment(settings())
+        TaskEnvironment(settings())
     assert "\n" not in str(caught.value)

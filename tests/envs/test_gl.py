@@ -5,9 +5,9 @@ from trailkit.envs import gl
 from trailkit.envs.errors import UserError
 
 _PLAY = """
-from trailkit.envs.environment import Environment
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.envs.settings import EnvSettings, ObservationSettings
-env = Environment(EnvSettings("reach", observation=ObservationSettings(cameras={cameras})), seed=0)
+env = TaskEnvironment(EnvSettings("reach", observation=ObservationSettings(cameras={cameras})), seed=0)
 env.reset()
 print(env.step([0.0] * 4).observation[{key!r}].shape)
 """

@@ -9,11 +9,11 @@ from environments import STATE, run_python
 from gymnasium.utils.env_checker import check_env
 
 from trailkit.envs import registration
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.gymnasium_adapter import GymnasiumAdapter
 from trailkit.envs.settings import ActionSpace, EnvSettings
 from trailkit.envs.tasks import TASKS
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 
 def _make(task: str = "reach", **kwargs: Any) -> gymnasium.Env[Any, Any]:
@@ -73,7 +73,7 @@ def test_the_time_limit_truncates_once_and_never_terminates(steps: int) -> None:
 
 
 def test_success_is_told_and_does_not_end_the_episode() -> None:
-    with Environment(EnvSettings("lift", observation=STATE), seed=0) as inner:
+    with TaskEnvironment(EnvSettings("lift", observation=STATE), seed=0) as inner:
         env = GymnasiumAdapter(inner)
         env.reset()
         inner.task._blocks[0].set_pose(inner.physics, position=(0.0, 0.0, 0.5))
@@ -82,7 +82,7 @@ def test_success_is_told_and_does_not_end_the_episode() -> None:
 
 
 def test_a_discount_of_0_terminates(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Environment(EnvSettings("reach", observation=STATE), seed=0) as inner:
+    with TaskEnvironment(EnvSettings("reach", observation=STATE), seed=0) as inner:
         env = GymnasiumAdapter(inner)
         env.reset()
         monkeypatch.setattr(inner.task, "should_terminate_episode", lambda physics: True)
@@ -92,14 +92,14 @@ def test_a_discount_of_0_terminates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_seed_is_the_environments() -> None:
     env = _make(cameras=())
-    with Environment(EnvSettings("reach", observation=STATE), seed=7) as inner:
+    with TaskEnvironment(EnvSettings("reach", observation=STATE), seed=7) as inner:
         for seed in (7, None):
             np.testing.assert_array_equal(env.reset(seed=seed)[0]["proprio"], inner.reset().observation["proprio"])
     env.close()
 
 
 def test_stepping_between_episodes_is_refused() -> None:
-    env = GymnasiumAdapter(Environment(EnvSettings("reach", observation=STATE, episode_steps=1), seed=0))
+    env = GymnasiumAdapter(TaskEnvironment(EnvSettings("reach", observation=STATE, episode_steps=1), seed=0))
     with pytest.raises(gymnasium.error.ResetNeeded, match=r"call reset\(\)"):
         env.step(np.zeros(4, np.float32))
     env.reset()
@@ -137,5 +137,5 @@ def test_bad_arguments_are_refused(kwargs: dict[str, Any], message: str) -> None
 
 def test_an_unknown_render_mode_is_refused() -> None:
     make: Callable[..., GymnasiumAdapter] = GymnasiumAdapter
-    with Environment(EnvSettings("reach", observation=STATE)) as env, pytest.raises(UserError, match="'rgb_aray'"):
+    with TaskEnvironment(EnvSettings("reach", observation=STATE)) as env, pytest.raises(UserError, match="'rgb_aray'"):
         make(env, render_mode="rgb_aray")

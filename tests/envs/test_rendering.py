@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 from environments import STATE, run_python
 
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.settings import ActionSpace, CameraName, EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 pytestmark = pytest.mark.render
 
 
 @pytest.fixture(scope="module")
-def env() -> Iterator[Environment]:
-    with Environment(EnvSettings("lift_distracted", ActionSpace.JOINT, STATE), seed=3) as env:
+def env() -> Iterator[TaskEnvironment]:
+    with TaskEnvironment(EnvSettings("lift_distracted", ActionSpace.JOINT, STATE), seed=3) as env:
         env.reset()
         yield env
 
 
-def _draw(env: Environment, renderer: Renderer, camera: str = "front") -> np.ndarray:
+def _draw(env: TaskEnvironment, renderer: Renderer, camera: str = "front") -> np.ndarray:
     return renderer.render(env.physics.data.ptr, env.task.camera_id(camera))
 
 
-def test_a_picture_is_a_new_array_of_the_size_asked_for(env: Environment) -> None:
+def test_a_picture_is_a_new_array_of_the_size_asked_for(env: TaskEnvironment) -> None:
     renderer = Renderer(env.physics.model.ptr, 48, 80)
     first, second = _draw(env, renderer), _draw(env, renderer)
     assert (first.shape, first.dtype) == ((48, 80, 3), np.uint8)
@@ -36,12 +36,12 @@ def test_a_picture_is_a_new_array_of_the_size_asked_for(env: Environment) -> Non
     np.testing.assert_array_equal(first, second)
 
 
-def test_another_context_draws_the_same_picture(env: Environment) -> None:
+def test_another_context_draws_the_same_picture(env: TaskEnvironment) -> None:
     pictures = [_draw(env, Renderer(env.physics.model.ptr, 64, 64)) for _ in range(2)]
     np.testing.assert_array_equal(*pictures)
 
 
-def test_cameras_differ_and_every_picture_shows_something(env: Environment) -> None:
+def test_cameras_differ_and_every_picture_shows_something(env: TaskEnvironment) -> None:
     renderer = Renderer(env.physics.model.ptr, 64, 64)
     pictures = [_draw(env, renderer, camera) for camera in CameraName]
     assert all(picture.std() > 10 for picture in pictures)
@@ -49,13 +49,13 @@ def test_cameras_differ_and_every_picture_shows_something(env: Environment) -> N
         assert all((picture != other).mean() > 0.2 for other in pictures[i + 1 :])
 
 
-def test_the_first_row_is_on_top(env: Environment) -> None:
+def test_the_first_row_is_on_top(env: TaskEnvironment) -> None:
     picture = _draw(env, Renderer(env.physics.model.ptr, 64, 64)).astype(int)
     table = np.array([0.75, 0.7, 0.62])  # fills the near, that is the lower, edge of the front camera's picture
     assert np.ptp(picture[-1] / picture[-1].max() / table, axis=-1).max() < 0.3
 
 
-def test_renderers_of_two_sizes_taken_in_turns_draw_as_each_alone(env: Environment) -> None:
+def test_renderers_of_two_sizes_taken_in_turns_draw_as_each_alone(env: TaskEnvironment) -> None:
     small, large = Renderer(env.physics.model.ptr, 32, 32), Renderer(env.physics.model.ptr, 96, 64, Quality.FULL)
     alone = _draw(env, small), _draw(env, large)
     for _ in range(3):
@@ -63,7 +63,7 @@ def test_renderers_of_two_sizes_taken_in_turns_draw_as_each_alone(env: Environme
             np.testing.assert_array_equal(_draw(env, renderer), expected)
 
 
-def test_a_fast_picture_is_near_a_full_one(env: Environment) -> None:
+def test_a_fast_picture_is_near_a_full_one(env: TaskEnvironment) -> None:
     fast = _draw(env, Renderer(env.physics.model.ptr, 64, 64))
     full = _draw(env, Renderer(env.physics.model.ptr, 64, 64, Quality.FULL))
     difference = np.abs(fast.astype(int) - full)
@@ -71,7 +71,7 @@ def test_a_fast_picture_is_near_a_full_one(env: Environment) -> None:
     assert np.median(difference) <= 2
 
 
-def test_leaving_out_what_is_out_of_view_changes_no_picture(env: Environment) -> None:
+def test_leaving_out_what_is_out_of_view_changes_no_picture(env: TaskEnvironment) -> None:
     culling, plain = (Renderer(env.physics.model.ptr, 48, 64) for _ in range(2))
     plain._culls = False
     groups = env.physics.model.ptr.geom_group.copy()
@@ -86,14 +86,14 @@ def test_leaving_out_what_is_out_of_view_changes_no_picture(env: Environment) ->
     np.testing.assert_array_equal(env.physics.model.ptr.geom_group, groups)
 
 
-def test_a_renderer_leaves_the_models_settings_alone(env: Environment) -> None:
+def test_a_renderer_leaves_the_models_settings_alone(env: TaskEnvironment) -> None:
     visual = env.physics.model.ptr.vis
     before = visual.global_.offwidth, visual.quality.shadowsize, visual.quality.offsamples
     Renderer(env.physics.model.ptr, 16, 16).close()
     assert (visual.global_.offwidth, visual.quality.shadowsize, visual.quality.offsamples) == before
 
 
-def test_closing_frees_once_and_garbage_collection_frees_too(env: Environment) -> None:
+def test_closing_frees_once_and_garbage_collection_frees_too(env: TaskEnvironment) -> None:
     renderer = Renderer(env.physics.model.ptr, 16, 16)
     assert renderer.close.alive
     renderer.close()
@@ -106,7 +106,7 @@ def test_closing_frees_once_and_garbage_collection_frees_too(env: Environment) -
     assert not close.alive
 
 
-def test_fifty_renderers_one_after_another_leak_nothing(env: Environment) -> None:
+def test_fifty_renderers_one_after_another_leak_nothing(env: TaskEnvironment) -> None:
     def resident() -> int:
         return int(Path(f"/proc/{os.getpid()}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -120,7 +120,7 @@ def test_fifty_renderers_one_after_another_leak_nothing(env: Environment) -> Non
 
 
 def test_closing_an_environment_frees_its_renderers() -> None:
-    env = Environment(EnvSettings("reach", observation=ObservationSettings()), seed=0)
+    env = TaskEnvironment(EnvSettings("reach", observation=ObservationSettings()), seed=0)
     env.render(height=32, width=32)
     closers = [env.task._renderer.close, *(renderer.close for renderer in env._renderers.values())]
     assert [close.alive for close in closers] == [True, True]
@@ -133,7 +133,7 @@ def test_closing_an_environment_frees_its_renderers() -> None:
     assert physics() is None
 
 
-def test_an_unknown_camera_is_refused_with_the_nearest_name(env: Environment) -> None:
+def test_an_unknown_camera_is_refused_with_the_nearest_name(env: TaskEnvironment) -> None:
     with pytest.raises(UserError, match="unknown camera 'frnt': did you mean 'front'"):
         env.render("frnt")
 
@@ -144,11 +144,11 @@ class Early: pass
 early = Early()
 weakref.finalize(early, int)  # finalizers now run after the display is gone
 import threading
-from trailkit.envs.environment import Environment
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.envs.settings import EnvSettings
 envs = []
 def play():
-    envs.append(Environment(EnvSettings("reach"), seed=0))
+    envs.append(TaskEnvironment(EnvSettings("reach"), seed=0))
     envs[-1].reset()
 play()
 envs[-1].render(height=32, width=32)
@@ -170,10 +170,10 @@ def test_spawned_processes_draw_the_same_at_once_and_say_nothing(tmp_path: Path)
     script.write_text(
         "import multiprocessing, hashlib\n"
         "def draw(_):\n"
-        "    from trailkit.envs.environment import Environment\n"
+        "    from trailkit.envs.tasks.environment import TaskEnvironment\n"
         "    from trailkit.envs.settings import EnvSettings\n"
         "    global env\n"
-        "    env = Environment(EnvSettings('reach'), seed=0)\n"
+        "    env = TaskEnvironment(EnvSettings('reach'), seed=0)\n"
         "    return hashlib.sha256(env.reset().observation['front']).hexdigest()\n"
         "if __name__ == '__main__':\n"
         "    with multiprocessing.get_context('spawn').Pool(2) as pool:\n"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trailkit.demos.random import RandomDevice
 from trailkit.demos.store import DemoStore
-from trailkit.envs.environment import Environment
+from trailkit.envs.make import make_environment
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 
 Floats = NDArray[np.float64]
@@ -66,7 +66,7 @@ def read_demos(store: DemoStore, early_steps: int) -> Iterator[Part]:
 
 def play_random(settings: EnvSettings, episodes: int, early_steps: int, seed: int) -> Iterator[Part]:
     """Plays episodes of a random policy one by one, in which nothing is drawn."""
-    with Environment(replace(settings, observation=_NO_PICTURES)) as env:
+    with make_environment(replace(settings, observation=_NO_PICTURES)) as env:
         device = RandomDevice(env, seed)
         for number in range(episodes):
             env.seed(_start_seed(seed, _PLAYED, number))
@@ -84,7 +84,7 @@ def play_random(settings: EnvSettings, episodes: int, early_steps: int, seed: in
 def draw_starts(settings: EnvSettings, count: int, seed: int) -> Floats:
     """The states in which episodes of the trainer's environment begin, [count, S]."""
     states = []
-    with Environment(replace(settings, observation=_NO_PICTURES)) as env:
+    with make_environment(replace(settings, observation=_NO_PICTURES)) as env:
         for number in range(count):
             env.seed(_start_seed(seed, _RESET, number))
             env.reset()

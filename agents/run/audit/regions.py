@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trailkit.envs import gl
-from trailkit.envs.environment import Environment
 from trailkit.envs.simulator import mujoco
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 BACKGROUND, ARM = 0, 1  # the objects follow
 
@@ -18,7 +18,7 @@ class Segmenter:
     An object is whatever the world holds, besides the robot, in a body of its own.
     """
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: TaskEnvironment) -> None:
         """Makes a renderer, which `close` frees.
 
         Raises:

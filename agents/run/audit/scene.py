@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trailkit.agents.run.audit.regions import Segmenter
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import EnvSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Trainer:
         Raises:
             UserError: If no headless OpenGL is to be had.
         """
-        self._env = Environment(settings)
+        self._env = TaskEnvironment(settings)
         self._env.reset()
         self._segmenter = Segmenter(self._env)
 

@@ -19,7 +19,7 @@ from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.stop import Never
 from trailkit.configs.schema import TrainConfig
-from trailkit.envs.environment import Environment
+from trailkit.envs.make import make_environment
 from trailkit.replay.episode import Episode
 from trailkit.replay.transition import Observation
 
@@ -51,7 +51,7 @@ class ActorRole(Role):
         self.moves()
         seed = _process_seed(self.config.seed, self._number, first)
         config = replace(self.config, seed=seed)  # of the exploration noise
-        env = Environment(settings, seed)
+        env = make_environment(settings, seed)
         agent = build.make_agent(config, settings)
         starts = episode_starts(self.config.seed, first, self._number, self._layouts)
         random = Watched(RandomPolicy(env.action_spec().shape[0], seed), self)

@@ -13,7 +13,7 @@ from trailkit.agents.run import build
 from trailkit.agents.run.distributed.actor import PATIENCE_S, Watched
 from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.evaluate import evaluate
-from trailkit.envs.environment import Environment
+from trailkit.envs.make import make_environment
 
 _ASK_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class EvaluatorRole(Role):
         torch.set_num_threads(1)
         learner = ray.get_actor(LEARNER)
         settings = build.env_settings(self.config.env)
-        env = Environment(settings, self.config.seed)
+        env = make_environment(settings, self.config.seed)
         evaluator = Watched(build.make_agent(self.config, settings).evaluator, self)
         wanted = self.config.evaluation
         while True:

@@ -9,9 +9,9 @@ import pytest
 from trailkit.agents.run.episodes import EpisodeResult, episode_seed
 from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.loops import episode_starts
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 
 class Countdown:
@@ -126,7 +126,7 @@ def test_two_evaluations_of_a_task_with_one_seed_are_equal():
             self._step += 1
             return np.sin(self._step + 3 * observation["proprio"][:4]).astype(np.float32)
 
-    env = Environment(EnvSettings(task="reach", observation=ObservationSettings(cameras=()), episode_steps=20))
+    env = TaskEnvironment(EnvSettings(task="reach", observation=ObservationSettings(cameras=()), episode_steps=20))
     first, second = (evaluate(env, Wave(), episodes=3, seed=1) for _ in range(2))
     other = evaluate(env, Wave(), episodes=3, seed=2)
     env.close()

@@ -10,8 +10,8 @@ from trailkit.agents.base import Parameters, Snapshot
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.stop import AfterSteps
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import ActionSpace, EnvSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.episode import Episode
 from trailkit.replay.transition import Observation
 
@@ -36,7 +36,7 @@ class Onlooker:
 
 def played(stop: Onlooker | AfterSteps, rewards: Sequence[float]) -> Episode:
     """An episode in an environment that pays these rewards."""
-    env = Environment(EnvSettings("reach", ActionSpace.CARTESIAN, STATE, STEPS), seed=0)
+    env = TaskEnvironment(EnvSettings("reach", ActionSpace.CARTESIAN, STATE, STEPS), seed=0)
     paid = iter(rewards)
     env.task.get_reward = lambda physics: next(paid)
     source = LocalParameters(Snapshot(0, {}))

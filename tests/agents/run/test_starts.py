@@ -11,8 +11,8 @@ from trailkit.agents.base import Snapshot
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.stop import Never
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.transition import Observation
 
 _SETTINGS = EnvSettings("lift_distracted", observation=ObservationSettings(height=24, width=24), episode_steps=2)
@@ -21,7 +21,7 @@ _SETTINGS = EnvSettings("lift_distracted", observation=ObservationSettings(heigh
 class Witness(RandomPolicy):
     """Notes the state and the observation in which each episode begins."""
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: TaskEnvironment) -> None:
         super().__init__(4)
         self._env = env
         self.states: list[NDArray[np.float64]] = []
@@ -38,7 +38,7 @@ class Witness(RandomPolicy):
 
 @pytest.mark.render
 def test_episodes_begin_as_demonstrations_did_with_the_hand_where_the_seed_has_it() -> None:
-    with Environment(_SETTINGS, seed=3) as env:
+    with TaskEnvironment(_SETTINGS, seed=3) as env:
         free, seeded = Witness(env), Witness(env)
         layouts = []
         for _ in range(3):

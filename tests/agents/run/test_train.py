@@ -22,8 +22,8 @@ from trailkit.agents.run.configuration import configure, load_config
 from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.train import Trainer, resume, start
 from trailkit.configs.schema import EarlyStop, TrainConfig
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.base import Table
 from trailkit.replay.spill import Spill
 
@@ -186,7 +186,7 @@ def test_an_evaluation_that_is_interrupted_is_made_when_the_run_goes_on(
 ) -> None:
     calls = []
 
-    def interrupted(env: Environment, policy: Policy, _: int, *words: Any) -> Evaluation:
+    def interrupted(env: TaskEnvironment, policy: Policy, _: int, *words: Any) -> Evaluation:
         calls.append(words)
         if len(calls) == 1:
             signal.raise_signal(signal.SIGTERM)

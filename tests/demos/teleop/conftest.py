@@ -2,7 +2,7 @@ import pytest
 import screen as screens
 from teleoperation import SETTINGS
 
-from trailkit.envs.environment import Environment
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,6 @@ def screen(server, monkeypatch):
 
 @pytest.fixture(scope="module")
 def reach():
-    env = Environment(SETTINGS)
+    env = TaskEnvironment(SETTINGS)
     yield env
     env.close()

@@ -8,14 +8,14 @@ from teleoperation import GONE, REST, SETTINGS, SOURCE, Script, move, play, pres
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
 from trailkit.demos.teleop.base import Feel, Teleoperator
-from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 
 @pytest.fixture(scope="module")
 def env():
-    env = Environment(SETTINGS)
+    env = TaskEnvironment(SETTINGS)
     yield env
     env.close()
 
@@ -189,7 +189,7 @@ def test_pictures_are_those_of_the_moment(env, store):
 
 def test_a_person_can_command_joints(tmp_path):
     settings = EnvSettings("reach", ActionSpace.JOINT, ObservationSettings(cameras=()), 30)
-    env = Environment(settings)
+    env = TaskEnvironment(settings)
     store = DemoStore.create(tmp_path / "demos", settings, SOURCE)
     play(env, Script(*[move(up=1)] * 5, press("keep")), store)
     episode = store.read(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from environments import Make
 
-from trailkit.envs.environment import Environment
+from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.envs.workspace import WORKSPACE
 
 PLACEMENTS = ["put_in_box", "stack", "stack_banana", "insertion"]
@@ -15,20 +15,20 @@ _LYING = (np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0)  # turned about y
 _IDLE = np.zeros(4)
 
 
-def begun(make: Make, task: str) -> Environment:
+def begun(make: Make, task: str) -> TaskEnvironment:
     env = make(task, seed=2)
     env.reset()
     return env
 
 
-def plant(env: Environment, offset: Any, quaternion: Any = _UP) -> None:
+def plant(env: TaskEnvironment, offset: Any, quaternion: Any = _UP) -> None:
     """Puts the thing to move somewhere, seen from where it belongs."""
     thing = env.task._thing
     thing.set_pose(env.physics, position=env.task.goal(env.physics) + offset, quaternion=quaternion)
     thing.set_velocity(env.physics, velocity=np.zeros(3), angular_velocity=np.zeros(3))
 
 
-def settle(env: Environment, steps: int = 15) -> float:
+def settle(env: TaskEnvironment, steps: int = 15) -> float:
     rewards = [env.step(_IDLE).reward for _ in range(steps)]
     assert env.solved == bool(rewards[-1])
     return float(rewards[-1])
@@ -127,7 +127,7 @@ def test_everything_lies_apart_and_still_at_the_start(make: Make, task: str) -> 
         assert np.linalg.norm(moved, axis=1).max() < 2e-3
 
 
-def _touches(env: Environment, prop: Any) -> bool:
+def _touches(env: TaskEnvironment, prop: Any) -> bool:
     model = env.physics.model.ptr
     body = env.physics.model.name2id(f"{prop.mjcf_model.model}/", "body")
     pairs = model.body_rootid[model.geom_bodyid[env.physics.data.ptr.contact.geom]]

@@ -6,8 +6,8 @@ from demonstrations import SETTINGS, SOURCE, make_episode
 from trailkit.agents.run.audit.frames import MAX_EPISODES, draw_starts, join, play_random, read_demos
 from trailkit.demos.record import start_seed
 from trailkit.demos.store import DemoStore
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import EnvSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 LIFT = EnvSettings("lift", episode_steps=6)
 
@@ -58,7 +58,7 @@ def test_random_play_and_starts_follow_from_the_seed():
 
 
 def test_random_play_begins_elsewhere_than_a_recording_with_the_same_seed():
-    with Environment(LIFT) as env:
+    with TaskEnvironment(LIFT) as env:
         recorded = []
         for index in range(2):
             env.seed(start_seed(1, index))

@@ -5,8 +5,8 @@ import pytest
 
 from trailkit.agents.run.audit.regions import ARM, BACKGROUND, Segmenter
 from trailkit.agents.run.audit.scene import Trainer
-from trailkit.envs.environment import Environment
 from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
 
 pytestmark = pytest.mark.render
 
@@ -15,7 +15,7 @@ SETTINGS = EnvSettings("lift_distracted", observation=ObservationSettings(("fron
 
 @pytest.fixture(scope="module")
 def env():
-    with Environment(SETTINGS, seed=2) as env:
+    with TaskEnvironment(SETTINGS, seed=2) as env:
         env.reset()
         yield env
 

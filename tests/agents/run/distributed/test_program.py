@@ -117,8 +117,8 @@ _FRAGILE = """
 import sys
 if any("default_worker" in word for word in sys.orig_argv):
     import random, time
-    from trailkit.envs.environment import Environment
-    step, began = Environment.step, []
+    from trailkit.envs.tasks.environment import TaskEnvironment
+    step, began = TaskEnvironment.step, []
     fate, limit = random.choice(["crash", "stall"]), random.uniform(25, 35)
     def fragile(self, action):
         began.append(time.monotonic())
@@ -127,7 +127,7 @@ if any("default_worker" in word for word in sys.orig_argv):
                 raise RuntimeError("the simulation became unstable")
             time.sleep(10**6)
         return step(self, action)
-    Environment.step = fragile
+    TaskEnvironment.step = fragile
 """
 
 

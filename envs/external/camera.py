@@ -1,0 +1,77 @@
+"""Pictures of an environment that is not trailkit's own: of its model by our renderer, else by its own `render`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trailkit.envs.errors import unknown
+from trailkit.envs.external.source import Source
+from trailkit.envs.rendering import Quality, Renderer
+from trailkit.envs.simulator import mujoco
+
+OWN = "own"  # the view that the environment's own `render` has
+
+
+class Cameras:
+    """Draws the cameras of an environment's model, and the view of its own."""
+
+    def __init__(self, source: Source) -> None:
+        """Finds the cameras."""
+        self._source = source
+        self._renderers: dict[tuple[int, int, Quality], tuple[Any, Renderer]] = {}
+        found = source.simulation()
+        model = found[0] if found else None
+        self._ids: dict[str, int] = (
+            {}
+            if model is None
+            else {
+                name: camera
+                for camera in range(model.ncam)
+                if (name := mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_CAMERA, camera))
+            }
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The view of the environment's own, then the model's cameras."""
+        return (OWN, *self._ids)
+
+    def check(self, camera: str) -> None:
+        """Makes sure that there is a camera.
+
+        Raises:
+            UserError: If there is none; names those that there are.
+        """
+        if camera not in self.names:
+            raise unknown("camera", camera, self.names)
+
+    def draw(self, camera: str, height: int, width: int, quality: Quality) -> NDArray[np.uint8]:
+        """Draws the current state, uint8 [height, width, 3].
+
+        Raises:
+            UserError: If there is no headless OpenGL, or the environment cannot be drawn at all.
+        """
+        found = self._source.simulation()
+        if found is None:
+            picture = Image.fromarray(self._source.picture())
+            return np.asarray(picture.resize((width, height), Image.Resampling.BOX))
+        model, data = found
+        view = self._source.own_camera() if camera == OWN else self._ids[camera]
+        return self._renderer(model, height, width, quality).render(data, view)
+
+    def close(self) -> None:
+        """Frees the renderers."""
+        for _, renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+
+    def _renderer(self, model: mujoco.MjModel, *size: Any) -> Renderer:
+        of, renderer = self._renderers.get(size, (None, None))
+        if renderer is None or of is not model:  # composer compiles some models anew at each reset
+            if renderer is not None:
+                renderer.close()
+            renderer = Renderer(model, *size)
+            self._renderers[size] = model, renderer
+        return renderer

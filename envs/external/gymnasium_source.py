@@ -1,0 +1,145 @@
+"""Environments with Gymnasium's interface."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.external import robotics
+from trailkit.envs.external.source import Moment, bounds
+from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings, Origin
+from trailkit.envs.simulator import mujoco
+
+
+class GymnasiumSource:
+    """A `Source` around a `gymnasium.Env`."""
+
+    def __init__(self, name: str, env: "gymnasium.Env[Any, Any]") -> None:
+        """Takes the environment over.
+
+        Raises:
+            UserError: If its actions are no vectors of bounded numbers.
+        """
+        space = env.action_space
+        if not isinstance(space, spaces.Box):
+            env.close()
+            raise UserError(
+                f"{name} has actions of the kind {type(space).__name__}: policies give vectors of numbers (Box)"
+            )
+        self.low, self.high = bounds(name, space.low, space.high)
+        self._name, self._env, self._dtype = name, env, space.dtype
+        self.timestep = _timestep(env)
+        self._camera: mujoco.MjvCamera | None = None
+
+    def reset(self, seed: int | None) -> Moment:
+        """See `Source`."""
+        observation, info = self._env.reset(seed=seed)
+        return Moment(_named(observation), info=info)
+
+    def step(self, action: NDArray[np.float64]) -> Moment:
+        """See `Source`."""
+        observation, reward, terminated, truncated, info = self._env.step(action.astype(self._dtype))
+        return Moment(_named(observation), float(reward), terminated, truncated, info)
+
+    def simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData] | None:
+        """See `Source`."""
+        inner = self._env.unwrapped
+        if not isinstance(getattr(inner, "model", None), mujoco.MjModel):
+            return None
+        if callback := getattr(inner, "_render_callback", None):  # Gymnasium-Robotics moves the goal's mark in it
+            callback()
+        return inner.model, inner.data  # type: ignore[attr-defined]
+
+    def own_camera(self) -> mujoco.MjvCamera:
+        """See `Source`."""
+        if self._camera is None:
+            self._camera = self._find_camera()
+        return self._camera
+
+    def picture(self) -> NDArray[np.uint8]:
+        """See `Source`."""
+        try:
+            drawn: Any = self._env.render()
+        except NotImplementedError:
+            drawn = None
+        if not isinstance(drawn, np.ndarray) or drawn.ndim != 3:
+            raise UserError(
+                f"{self._name} has no MuJoCo model and its render() gives no picture: nothing can be seen of it"
+            )
+        return drawn.astype(np.uint8)
+
+    def close(self) -> None:
+        """See `Source`."""
+        self._env.close()
+
+    def _find_camera(self) -> mujoco.MjvCamera:
+        """The view of Gymnasium's `MujocoRenderer` where there is one, else the model's free camera."""
+        found = self.simulation()
+        assert found is not None
+        model, data = found
+        camera = mujoco.MjvCamera()
+        mujoco.mjv_defaultFreeCamera(model, camera)
+        renderer = getattr(self._env.unwrapped, "mujoco_renderer", None)
+        if renderer is None:
+            return camera
+        if renderer.camera_id not in (-1, None):
+            camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, renderer.camera_id
+        # What its viewers begin with, and keep.
+        camera.lookat[:], camera.distance = np.median(data.geom_xpos, axis=0), model.stat.extent
+        for key, value in (renderer.default_cam_config or {}).items():
+            if isinstance(value, np.ndarray):
+                getattr(camera, key)[:] = value
+            else:
+                setattr(camera, key, value)
+        return camera
+
+
+def make(settings: EnvSettings) -> GymnasiumSource:
+    """Makes one of Gymnasium's ids; its own time limit gives way to the settings'.
+
+    Raises:
+        UserError: If there is no such id, its package is not installed, or it refuses `env.kwargs`.
+    """
+    assert settings.external is not None
+    if settings.external.origin is Origin.GYMNASIUM_ROBOTICS:
+        gymnasium.register_envs(robotics.load())
+    module, _, name = settings.task.rpartition(":")
+    kwargs = {"max_episode_steps": -1, "disable_env_checker": True, **settings.external.kwargs}
+    try:
+        if module:
+            importlib.import_module(module)
+        if name not in gymnasium.registry:
+            raise unknown("Gymnasium id", name, gymnasium.registry)
+        env = gymnasium.make(name, render_mode=_render_mode(name), **kwargs)
+    except (gymnasium.error.Error, ImportError, TypeError) as error:
+        raise UserError(f"{settings.task} cannot be made: {' '.join(str(error).split())}") from error
+    return GymnasiumSource(settings.task, env)
+
+
+def _render_mode(name: str) -> str | None:
+    """Pictures, if the environment says that it has any."""
+    entry = gymnasium.spec(name).entry_point
+    creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+    modes = getattr(creator, "metadata", {}).get("render_modes", ())
+    return "rgb_array" if "rgb_array" in modes else None
+
+
+def _named(observation: Any) -> Mapping[str, NDArray[Any]]:
+    if isinstance(observation, Mapping):
+        return {name: np.asarray(value) for name, value in observation.items()}
+    return {"observation": np.asarray(observation)}
+
+
+def _timestep(env: "gymnasium.Env[Any, Any]") -> float:
+    """Seconds between actions, as far as the environment says."""
+    inner = env.unwrapped
+    step = getattr(inner, "dt", None)
+    if isinstance(step, float) and step > 0:
+        return step
+    rate = inner.metadata.get("render_fps")
+    return 1 / rate if rate else CONTROL_TIMESTEP

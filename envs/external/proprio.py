@@ -1,0 +1,56 @@
+"""The parts of an environment's observation that are the robot's own, so that a policy is not told the rest."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.errors import UserError, unknown
+
+_PART = re.compile(r"(?P<key>[^\[\]]*)(\[(?P<start>-?\d*):(?P<stop>-?\d*)\])?")
+
+
+class Proprioception:
+    """Picks and joins parts of an observation."""
+
+    def __init__(self, parts: Mapping[str, str]) -> None:
+        """Reads what the parts are.
+
+        Args:
+            parts: By a name of one's own: an entry of the observation, such as "position"; a slice of one,
+                "observation[0:4]"; or, of an observation without entries, "[0:4]".
+
+        Raises:
+            UserError: If a part is not of that form.
+        """
+        self._parts = {name: _read(name, part) for name, part in parts.items()}
+
+    def __call__(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The parts one after another, float32 [P].
+
+        Raises:
+            UserError: If the observation has no such entry, or nothing there.
+        """
+        return np.concatenate([_take(observation, name, *part) for name, part in self._parts.items()])
+
+
+def _read(name: str, part: str) -> tuple[str, slice]:
+    match = _PART.fullmatch(part)
+    if match is None or not part:
+        raise UserError(
+            f"env.proprio.{name}={part}: give an entry of the observation, or a slice like observation[0:4]"
+        )
+    start, stop = (int(match[each]) if match[each] else None for each in ("start", "stop"))
+    return match["key"] or "observation", slice(start, stop)
+
+
+def _take(observation: Mapping[str, NDArray[Any]], name: str, key: str, where: slice) -> NDArray[np.float32]:
+    if key not in observation:
+        raise unknown(f"entry of the observation in env.proprio.{name}", key, observation)
+    taken: NDArray[np.float32] = np.asarray(observation[key], np.float32).ravel()[where]
+    if not taken.size:
+        size = np.size(observation[key])
+        raise UserError(f"env.proprio.{name} takes nothing of {key}, which has {size} numbers")
+    return taken

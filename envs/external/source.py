@@ -1,0 +1,65 @@
+"""What `ExternalEnvironment` asks of an environment, whatever its interface."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.errors import UserError
+from trailkit.envs.simulator import mujoco
+
+
+class Moment(NamedTuple):
+    """What an environment says after a reset or a step."""
+
+    observation: Mapping[str, NDArray[Any]]  # by name; one that is an array has the name "observation"
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    info: Mapping[str, Any] = {}  # never changed
+
+
+class Source(Protocol):
+    """An environment, in its own units."""
+
+    low: NDArray[np.float64]  # [A], of its actions
+    high: NDArray[np.float64]
+    timestep: float  # seconds of a step
+
+    def reset(self, seed: int | None) -> Moment:
+        """Begins an episode; with a seed, that of the seed."""
+
+    def step(self, action: NDArray[np.float64]) -> Moment:
+        """Takes a step; the action is [A] within `low` and `high`."""
+
+    def simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData] | None:
+        """MuJoCo's model and state behind it, ready to be drawn; None if it has none."""
+
+    def own_camera(self) -> mujoco.MjvCamera:
+        """The view of its own `render`, where there is a simulation."""
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What its own `render` shows, uint8 [H, W, 3].
+
+        Raises:
+            UserError: If it renders nothing.
+        """
+
+    def close(self) -> None:
+        """Frees it."""
+
+
+def bounds(space: str, low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Checks the bounds of an action space, to which [-1, 1] is stretched.
+
+    Raises:
+        UserError: If they are not those of a vector, or infinite.
+    """
+    if low.ndim != 1:
+        raise UserError(f"{space} has actions of shape {low.shape}: trailkit's policies give vectors [A]")
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise UserError(
+            f"{space} has actions without bounds: wrap it with gymnasium.wrappers.RescaleAction or clip them"
+        )
+    return low.astype(np.float64), high.astype(np.float64)

@@ -1,0 +1,49 @@
+"""From settings to an environment, whoever's it is."""
+
+import functools
+import json
+from typing import NamedTuple
+
+from trailkit.envs.actions import make_controller
+from trailkit.envs.environment import Environment
+from trailkit.envs.external.environment import ExternalEnvironment
+from trailkit.envs.robot import PROPRIOCEPTION_SIZE
+from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
+from trailkit.envs.tasks.environment import TaskEnvironment
+
+
+class Signature(NamedTuple):
+    """What networks and demonstrations must know of an environment beside its settings."""
+
+    action_size: int
+    proprio_size: int  # 0 if the robot's own state is not observed
+    control_timestep: float  # seconds between actions
+
+
+def make_environment(settings: EnvSettings, seed: int | None = None) -> Environment:
+    """Makes an environment.
+
+    Raises:
+        UserError: If there is no such task, or its package is not installed; if a camera, a part of the observation
+            or the success that the settings name is not there, or its actions are no vectors of numbers.
+    """
+    return TaskEnvironment(settings, seed) if settings.external is None else ExternalEnvironment(settings, seed)
+
+
+def signature(settings: EnvSettings) -> Signature:
+    """The signature of an environment; one of elsewhere is made for it, once in a process.
+
+    Raises:
+        UserError: As for `make_environment`.
+    """
+    if settings.external is not None:
+        return _asked(json.dumps(settings.to_dict(), sort_keys=True))
+    proprio_size = PROPRIOCEPTION_SIZE if settings.observation.proprioception else 0
+    return Signature(make_controller(settings.action_space).size, proprio_size, CONTROL_TIMESTEP)
+
+
+@functools.cache
+def _asked(settings: str) -> Signature:
+    with ExternalEnvironment(EnvSettings.from_dict(json.loads(settings))) as env:
+        proprio = env.observation_spec().get("proprio")
+        return Signature(env.action_spec().shape[0], proprio.shape[0] if proprio else 0, env.control_timestep)

@@ -1,0 +1,144 @@
+"""A task of trailkit's as an `Environment`, whose model is compiled once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dm_env
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.actions import CartesianVelocity
+from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.rendering import Quality, Renderer
+from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace, CameraName, EnvSettings
+from trailkit.envs.simulator import composer, mujoco
+from trailkit.envs.tasks import TASKS
+
+# All that pictures and the further course depend on; Reach's ball is a mocap body.
+_STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS | mujoco.mjtState.mjSTATE_MOCAP_POS | mujoco.mjtState.mjSTATE_MOCAP_QUAT
+
+
+class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc]  # dm_control has no types
+    """A manipulation task of the Jaco arm.
+
+    An episode ends at its time limit only, with a discount of 1: a truncation, not a termination.
+    """
+
+    control_timestep = CONTROL_TIMESTEP
+    cameras = tuple(camera.value for camera in CameraName)
+
+    def __init__(self, settings: EnvSettings, seed: int | None = None) -> None:
+        """Compiles the task's model, which takes a second or so.
+
+        Raises:
+            UserError: If there is no such task.
+        """
+        if settings.task not in TASKS:
+            raise unknown("task", settings.task, TASKS)
+        self.settings = settings
+        task = TASKS[settings.task](settings)
+        self._renderers: dict[tuple[int, int, Quality], Renderer] = {}
+        composer.Environment.__init__(
+            self,
+            task,
+            # Composer compares times after the step, so half a step below the limit makes for whole steps.
+            time_limit=(settings.episode_steps - 0.5) * task.control_timestep,
+            random_state=seed,
+            strip_singleton_obs_buffer_dim=True,
+            recompile_mjcf_every_episode=False,
+            max_reset_attempts=10,
+        )
+        # Composer means to compile once more at the first reset, for tasks that change their model at each.
+        self._mjcf_never_compiled = False
+
+    def seed(self, seed: int) -> None:
+        """Makes the episodes from the next `reset` on those of this seed."""
+        self._random_state.seed(seed)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the task is solved in the current state."""
+        return bool(self.task.solved(self.physics))
+
+    def step(self, action: Any) -> dm_env.TimeStep:
+        """Takes a control step of 50 ms; see `dm_env.Environment`."""
+        return _plain(composer.Environment.step(self, action))
+
+    def reset(self) -> dm_env.TimeStep:
+        """Begins an episode; see `dm_env.Environment`."""
+        return _plain(composer.Environment.reset(self))
+
+    def state(self) -> NDArray[np.float64]:
+        """The simulator's state, float64 [S]: time, positions, velocities, and the poses of mocap bodies."""
+        model, data = self.physics.model.ptr, self.physics.data.ptr
+        state = np.empty(mujoco.mj_stateSize(model, _STATE))
+        mujoco.mj_getState(model, data, state, _STATE)
+        return state
+
+    def set_state(self, state: NDArray[np.float64]) -> None:
+        """Puts the simulation into a state that `state` returned, to draw and observe it.
+
+        Raises:
+            UserError: If the state is of another model.
+        """
+        model, data = self.physics.model.ptr, self.physics.data.ptr
+        size = mujoco.mj_stateSize(model, _STATE)
+        if state.shape != (size,):
+            raise UserError(f"a state of shape {state.shape}: those of {self.settings.task} have shape ({size},)")
+        mujoco.mj_setState(model, data, state, _STATE)
+        mujoco.mj_forward(model, data)
+
+    def lay_out_as(self, state: NDArray[np.float64]) -> None:
+        """Puts the things on the table where they are in a state that `state` returned; robot and clock stay.
+
+        Raises:
+            UserError: If the state is of another model.
+        """
+        data, robot = self.physics.data.ptr, self.task.robot
+        joints, dofs = np.append(robot.arm_qpos, robot.finger_qpos), np.append(robot.arm_dofs, robot.finger_dofs)
+        kept = data.qpos[joints], data.qvel[dofs], data.time
+        self.set_state(state)
+        data.qpos[joints], data.qvel[dofs], data.time = kept
+        mujoco.mj_forward(self.physics.model.ptr, data)
+
+    def observe(self) -> dict[str, NDArray[Any]]:
+        """What an agent observes of the current state: pictures uint8 [height, width, 3], proprio float32 [P]."""
+        return dict(self.task.observe())
+
+    def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
+        """See `Environment`: Cartesian actions are such motions, joint velocities follow from the pose."""
+        motion = np.clip(motion, -1.0, 1.0)
+        if self.settings.action_space is ActionSpace.JOINT:
+            robot = self.task.robot
+            motion = CartesianVelocity().command(robot, motion) / robot.max_velocity
+        return motion.astype(np.float32)
+
+    def render(
+        self, camera: str | None = None, height: int = 480, width: int = 640, quality: Quality = Quality.FULL
+    ) -> NDArray[np.uint8]:
+        """Draws the current state for people to look at, uint8 [height, width, 3].
+
+        Raises:
+            UserError: If there is no such camera, or no headless OpenGL.
+        """
+        key = height, width, quality
+        if key not in self._renderers:
+            self._renderers[key] = Renderer(self.physics.model.ptr, *key)
+        return self._renderers[key].render(self.physics.data.ptr, self.task.camera_id(camera or self.cameras[0]))
+
+    def close(self) -> None:
+        """Frees the renderers and the simulation. A second call does nothing."""
+        if self._physics is None:
+            return
+        self.task.close()
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+        composer.Environment.close(self)
+
+
+def _plain(timestep: dm_env.TimeStep) -> dm_env.TimeStep:
+    """Gives observations as a plain dict of arrays of their own, which later steps do not overwrite."""
+    observation: Mapping[str, Any] = timestep.observation
+    return timestep._replace(observation={key: np.array(value) for key, value in observation.items()})

@@ -1,0 +1,186 @@
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trailkit.envs.errors import UserError
+from trailkit.envs.external.environment import ExternalEnvironment
+from trailkit.envs.make import make_environment, signature
+from trailkit.envs.settings import EnvSettings, External, ObservationSettings, Origin
+from trailkit.envs.testing import check_environment
+
+ROBOT = {"joint": "[0:2]"}
+
+
+def settings(
+    task: str = "arm:Arm-v0",
+    origin: Origin = Origin.GYMNASIUM,
+    cameras: tuple[str, ...] = ("own",),
+    steps: int = 20,
+    size: int = 32,
+    **external: Any,
+) -> EnvSettings:
+    seen = ObservationSettings(cameras, size, size, proprioception=bool(external.get("proprio")))
+    return EnvSettings(task, observation=seen, episode_steps=steps, external=External(origin, **external))
+
+
+def make(*words: Any, **more: Any) -> ExternalEnvironment:
+    made = make_environment(settings(*words, **more), seed=0)
+    assert isinstance(made, ExternalEnvironment)
+    return made
+
+
+CASES = [
+    settings(proprio=ROBOT),
+    settings("Pusher-v5", success="never"),
+    settings("InvertedPendulum-v5", success="terminated"),
+    settings("Pendulum-v1", success="reward>=-0.1"),
+    settings("reacher/easy", Origin.DM_CONTROL, ("own", "hand"), success="reward>=1", proprio={"arm": "position"}),
+    settings("manipulation/reach_site_features", Origin.DM_CONTROL, success="reward>=1"),
+    settings("FetchPickAndPlace-v4", Origin.GYMNASIUM_ROBOTICS, ("own", "external_camera_0")),
+    settings("hammer-v3", Origin.METAWORLD, ("corner2",), proprio={"hand": "observation[0:4]"}, action_repeat=4),
+]
+
+
+@pytest.mark.render
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.task)
+def test_environments_of_elsewhere_keep_the_contract(case: EnvSettings) -> None:
+    with make_environment(case) as env:
+        check_environment(env)
+        assert env.action_spec().shape == (signature(case).action_size,)
+        assert signature(case).control_timestep == env.control_timestep
+
+
+def test_settings_survive_json() -> None:
+    for case in CASES:
+        assert EnvSettings.from_dict(case.to_dict()) == case
+
+
+@pytest.mark.render
+def test_the_picture_is_that_of_the_environments_own_renderer() -> None:
+    with make("Pusher-v5", success="never", size=96) as env:
+        small = env.reset().observation["own"].astype(float)
+        full = env.render("own", 480, 480).astype(float)
+        theirs = env._source.picture().astype(float)
+    assert np.abs(full - theirs).mean() < 1
+    reduced = theirs.reshape(96, 5, 96, 5, 3).mean(axis=(1, 3))
+    assert np.corrcoef(small.ravel(), reduced.ravel())[0, 1] > 0.95
+
+
+def test_actions_are_stretched_clipped_and_repeated() -> None:
+    env = make(cameras=(), proprio=ROBOT, action_repeat=3, success="never")
+    env.reset()
+    taken: list[float] = []
+    env._source.step = lambda action, step=env._source.step: taken.append(action[0]) or step(action)  # type: ignore[method-assign, misc]
+    env.step(np.array([0.5], np.float32))
+    env.step(np.array([-9.0], np.float32))
+    assert taken == [1.0, 1.0, 1.0, -2.0, -2.0, -2.0]
+    assert env.control_timestep == pytest.approx(0.15)
+    for wrong in ([0.0, 0.0], [np.nan]):
+        with pytest.raises(UserError, match="an action"):
+            env.step(wrong)
+
+
+def test_the_time_limit_truncates_and_the_environments_end_terminates() -> None:
+    env = make(cameras=(), proprio=ROBOT, steps=4)
+    env.reset()
+    discounts = [env.step(np.zeros(1)).discount for _ in range(4)]
+    assert discounts == [1.0] * 4
+    assert env.step(np.zeros(1)).first()  # the episode was over
+
+    env = make(cameras=(), proprio=ROBOT, steps=400, sparse_reward=True)
+    timestep = env.reset()
+    while not timestep.last():
+        timestep = env.step(np.array([0.1]))
+    assert (timestep.discount, timestep.reward, env.solved) == (0.0, 1.0, True)
+
+
+def test_rewards_of_repeated_steps_add_up() -> None:
+    once, thrice = (make(cameras=(), proprio=ROBOT, action_repeat=repeat) for repeat in (1, 3))
+    for env in (once, thrice):
+        env.seed(5)
+        env.reset()
+    rewards = [once.step(np.array([0.3])).reward for _ in range(3)]
+    assert thrice.step(np.array([0.3])).reward == pytest.approx(sum(rewards))
+
+
+def test_a_policy_sees_the_robots_own_part_alone() -> None:
+    env = make(cameras=(), proprio={"angle": "observation[:1]", "speed": "[1:2]"})
+    timestep = env.reset()
+    assert timestep.observation["proprio"].shape == (2,)
+    assert env.told["observation"].shape == (4,)
+    assert "proprio" not in make(cameras=("own",)).observation_spec()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"task": "Pusherr-v5"}, "unknown Gymnasium id 'Pusherr-v5': did you mean 'Pusher-v5'"),
+        ({"task": "nowhere_to_be:Found-v0"}, "cannot be made: No module named 'nowhere_to_be'"),
+        ({"task": "CartPole-v1"}, "CartPole-v1 has actions of the kind Discrete"),
+        ({"cameras": ("abov",)}, "unknown camera 'abov': did you mean 'above'"),
+        ({"cameras": ("zzz",)}, "unknown camera 'zzz': choose from above, own"),
+        ({"proprio": {"arm": "joints"}}, "unknown entry of the observation in env.proprio.arm 'joints'"),
+        ({"proprio": {"arm": "[7:9]"}}, "env.proprio.arm takes nothing of observation, which has 4 numbers"),
+        ({"proprio": {"arm": "[7]"}}, r"env.proprio.arm=\[7\]: give an entry"),
+        ({"success": "sometimes"}, "env.success=sometimes: expected info, info.KEY"),
+        ({"kwargs": {"gravity": 3}, "task": "Pusher-v5"}, "cannot be made: .*gravity"),
+        (
+            {"task": "reacher/hardest", "origin": Origin.DM_CONTROL},
+            "unknown task of reacher 'hardest': did you mean 'hard'",
+        ),
+        ({"task": "reachr/easy", "origin": Origin.DM_CONTROL}, "unknown domain of dm_control 'reachr': did you mean"),
+        (
+            {"task": "hamer-v3", "origin": Origin.METAWORLD},
+            "unknown task of Meta-World 'hamer-v3': did you mean 'hammer",
+        ),
+        ({"task": "hammer-v3", "origin": Origin.METAWORLD, "kwargs": {"a": 1}}, "env=metaworld takes no env.kwargs"),
+    ],
+)
+def test_what_does_not_exist_is_named(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make(**words)
+
+
+def test_an_environment_that_tells_no_success_must_be_asked_otherwise() -> None:
+    env = make(cameras=(), proprio=ROBOT, kwargs={"tells": False})
+    env.reset()
+    with pytest.raises(UserError, match="the environment tells no success or is_success .its info has far.: say what"):
+        env.step(np.zeros(1))
+    with make(cameras=(), proprio=ROBOT, kwargs={"tells": False}, success="info.far") as env:
+        env.reset()
+        env.step(np.zeros(1))
+        assert env.solved
+
+
+@pytest.mark.parametrize(
+    ("origin", "extra"), [(Origin.METAWORLD, "metaworld"), (Origin.GYMNASIUM_ROBOTICS, "gymnasium_robotics")]
+)
+def test_a_package_that_is_not_installed_is_named(origin: Origin, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.import_module
+
+    def absent(name: str, package: str | None = None) -> Any:
+        if name.startswith(extra):
+            raise ModuleNotFoundError(f"No module named '{name}'")
+        return real(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(UserError, match=rf"pip install 'trailkit\[{extra}\]'"):
+        make("x-v3", origin)
+
+
+def test_nothing_can_be_seen_of_an_environment_without_model_and_render() -> None:
+    env = make(cameras=("own",))
+    env._source.simulation = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="has no MuJoCo model and its render.. gives no picture"):
+        env.reset()
+
+
+def test_hands_are_moved_and_grippers_closed_whatever_their_sign() -> None:
+    motion = np.array([1.0, 0.0, -0.5, 1.0])
+    fetch, sawyer = make("FetchReach-v4", Origin.GYMNASIUM_ROBOTICS), make("reach-v3", Origin.METAWORLD)
+    np.testing.assert_array_equal(fetch.hand_action(motion), np.float32([1.0, 0.0, -0.5, -1.0]))
+    np.testing.assert_array_equal(sawyer.hand_action(motion), np.float32(motion))
+    with pytest.raises(UserError, match="the actions of arm:Arm-v0 do not move a hand"):
+        make(cameras=(), proprio=ROBOT).hand_action(motion)
