@@ -151,8 +151,8 @@ class EnvConfig:
     trial_steps: int = 70  # ample for one try at the task: preset=cpu stops no episode earlier
     kind: EnvKind = EnvKind.trailkit
     # What follows is for environments that are not trailkit's own.
-    id: str | None = None  # kind=gymnasium: such as Pusher-v5, or MODULE:ID for one that a module registers
-    domain: str | None = None  # kind=dm_control: such as reacher, or manipulation
+    id: str = ""  # kind=gymnasium: such as Pusher-v5, or MODULE:ID for one that a module registers
+    domain: str = ""  # kind=dm_control: such as reacher, or manipulation
     kwargs: dict[str, Any] = field(default_factory=dict)  # for whoever makes it
     proprio: dict[str, str] = field(default_factory=dict)  # the robot's own parts of its observation: observation[0:4]
     success: str = "info"  # or info.KEY, terminated, never, reward>=NUMBER

@@ -86,6 +86,9 @@ def env_settings(config: EnvConfig) -> EnvSettings:
 def _external(config: EnvConfig) -> External | None:
     if config.kind is EnvKind.trailkit:
         return None
+    for kind, name in ((EnvKind.gymnasium, "id"), (EnvKind.dm_control, "domain")):
+        if config.kind is kind and not getattr(config, name):
+            raise UserError(f"env={kind.name} needs env.{name}=…, and there is none")
     return External(
         Origin(config.kind.value),
         config.kwargs,

@@ -4,6 +4,7 @@ Hydra composes the YAML groups; mistakes come out as one-line errors that name w
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ from trailkit.envs.errors import UserError, unknown
 Config = TypeVar("Config")
 
 _MODULE = "trailkit.configs"
+_OPEN = ("env.kwargs", "env.proprio")  # mappings whose keys are the user's
+_MISSING = re.compile(r"missing mandatory value: \w+[\s\S]*full_key: (\S+)")
 # What a run may be gone on with otherwise than it began.
 CHANGEABLE = (
     *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
@@ -46,7 +49,7 @@ def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
     with initialize_config_module(_MODULE, version_base="1.3"):
         _check(name, words)
         try:
-            return typed(compose(name, list(words)), schema)
+            return typed(compose(name, [f"++{word}" if _is_open(word) else word for word in words]), schema)
         except HydraException as error:
             raise UserError(_one_line(error)) from error
 
@@ -135,6 +138,8 @@ def _check(name: str, words: Sequence[str]) -> None:
     groups &= set(whole)
     for word, override in zip(words, _parse(words), strict=True):
         key = override.key_or_group
+        if _is_open(word):
+            continue
         if override.is_sweep_override():
             raise UserError(f"{word!r} names several values: put -m before the first override to run them all")
         if key in groups:
@@ -142,6 +147,12 @@ def _check(name: str, words: Sequence[str]) -> None:
                 raise unknown(key, str(override.value()), options)
         elif key not in (keys := set(_keys(whole))):
             raise unknown("key", key, keys)
+
+
+def _is_open(word: str) -> bool:
+    """Whether a word sets a mapping whose keys are the user's."""
+    key = word.partition("=")[0]
+    return any(key == each or key.startswith(f"{each}.") for each in _OPEN)
 
 
 def _keys(node: Any, prefix: str = "") -> Iterator[str]:
@@ -155,5 +166,7 @@ def _one_line(error: Exception) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, UserError):
         return str(cause)
+    if missing := _MISSING.search(str(cause)):
+        return f"{missing[1]} is missing: give {missing[1]}=…"
     lines = [line.strip() for line in str(cause).splitlines()]
     return " ".join(line.replace("full_key:", "in") for line in lines if line and "_type=" not in line)

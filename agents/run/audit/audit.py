@@ -96,8 +96,6 @@ def audit(
 
 def _check(store: DemoStore, settings: EnvSettings) -> Iterator[str]:
     """Refuses what cannot be compared, and yields what a training would refuse."""
-    if settings.external is not None or store.settings.external is not None:
-        raise UserError("an audit moves things and draws them anew, which it can in trailkit's own tasks alone")
     ours, theirs = settings.observation, store.settings.observation
     if not theirs.cameras:
         raise UserError(f"the demonstrations in {store.path} have no pictures: an audit looks at nothing else")

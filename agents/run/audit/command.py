@@ -18,6 +18,7 @@ from trailkit.agents.run.audit.verdict import finding, shown_early
 from trailkit.agents.run.configuration import configure
 from trailkit.configs.schema import AuditConfig
 from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings
 from trailkit.replay.atomic import written_aside
 
@@ -33,6 +34,8 @@ def audit_demos(folder: str, words: Sequence[str]) -> Path:
             `audit`), or the results cannot be written.
     """
     store = DemoStore.open(folder)
+    if store.settings.external is not None:
+        raise UserError("an audit moves things and draws them anew, which it can in trailkit's own tasks alone")
     config = configure("audit", AuditConfig, [*_own_settings(store.settings, words), *words])
     torch.set_num_threads(config.threads)
     columns = TextColumn("audit"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

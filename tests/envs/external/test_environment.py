@@ -146,7 +146,9 @@ def test_what_does_not_exist_is_named(words: dict[str, Any], message: str) -> No
 def test_an_environment_that_tells_no_success_must_be_asked_otherwise() -> None:
     env = make(cameras=(), proprio=ROBOT, kwargs={"tells": False})
     env.reset()
-    with pytest.raises(UserError, match="the environment tells no success or is_success .its info has far.: say what"):
+    with pytest.raises(
+        UserError, match=r"the environment tells no success or is_success \(its info has far\): say what"
+    ):
         env.step(np.zeros(1))
     with make(cameras=(), proprio=ROBOT, kwargs={"tells": False}, success="info.far") as env:
         env.reset()
@@ -173,7 +175,7 @@ def test_a_package_that_is_not_installed_is_named(origin: Origin, extra: str, mo
 def test_nothing_can_be_seen_of_an_environment_without_model_and_render() -> None:
     env = make(cameras=("own",))
     env._source.simulation = lambda: None  # type: ignore[method-assign]
-    with pytest.raises(UserError, match="has no MuJoCo model and its render.. gives no picture"):
+    with pytest.raises(UserError, match=r"has no MuJoCo model and its render\(\) gives no picture"):
         env.reset()
 
 
