@@ -63,7 +63,11 @@ def _source(config: RecordConfig) -> dict[str, object]:
 def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a script or chance play, showing how far it is."""
     scripted = config.device is Device.scripted
-    device = ScriptedExpert(env, config.noise, variety=config.variety) if scripted else RandomDevice(env)
+    try:
+        device = ScriptedExpert(env, config.noise, variety=config.variety) if scripted else RandomDevice(env)
+    except UserError:
+        store.abandon()
+        raise
     keep_failures = config.keep_failures or config.device is Device.random
     missing = config.episodes - len(store)
     failures = _count_failures(record(env, device, store, missing, config.seed, keep_failures), missing)
@@ -85,10 +89,10 @@ def _count_failures(attempts: Iterator[Attempt], missing: int) -> int:
 def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a person play, and says what became of each episode."""
     teleop = config.teleop
-    env.hand_action(np.zeros(4))  # where a person cannot move anything, no page is served
     usual = _VIEW if env.settings.external is None else env.settings.observation.cameras or env.cameras[:1]
     cameras = teleop.view_cameras or usual
     try:
+        env.hand_action(np.zeros(4))  # where a person cannot move anything, no page is served
         device = _make_device(config.device, teleop, store)
     except UserError:
         store.abandon()
