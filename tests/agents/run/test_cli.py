@@ -77,7 +77,7 @@ def test_a_recording_that_cannot_begin_leaves_no_folder(
     def no_picture(_settings: object) -> None:
         raise UserError("no GL library")
 
-    monkeypatch.setattr(record, "TaskEnvironment", no_picture)
+    monkeypatch.setattr(record, "make_environment", no_picture)
     assert "no GL library" in fails(["record", *_ENV, f"out={tmp_path / 'demos'}"], capsys)
     assert not (tmp_path / "demos").exists()
 
