@@ -200,6 +200,7 @@ class DiscriminatorConfig:
     features: Features = Features.own
     constraint: Constraint = Constraint.none
     flip_labels: bool = False
+    constraint_ceiling: float | None = None  # nats of wrongness beyond which the constraint asks for no more
     gradient_penalty: float = 0.0
     spectral_norm: bool = False
     dropout: float = 0.0  # of the embedding's entries
@@ -327,6 +328,8 @@ class TrainConfig:
     def _check_method(self) -> None:
         chosen = self.discriminator
         _at_least(0, discriminator__gradient_penalty=chosen.gradient_penalty)
+        if chosen.constraint_ceiling is not None and chosen.flip_labels:
+            raise UserError("discriminator.constraint_ceiling is for flip_labels=false: flipped labels are bounded")
         for name, share in (("dropout", chosen.dropout), ("label_smoothing", chosen.label_smoothing)):
             if not 0 <= share < 1:
                 raise UserError(f"discriminator.{name}={share}: it must be in [0, 1)")

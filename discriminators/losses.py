@@ -66,7 +66,9 @@ def positive_unlabelled(prior: float, beta: float = 0.0) -> DiscriminatorLoss:
     return unlabelled
 
 
-def with_accuracy_constraint(loss: DiscriminatorLoss, flip_labels: bool = False) -> DiscriminatorLoss:
+def with_accuracy_constraint(
+    loss: DiscriminatorLoss, flip_labels: bool = False, ceiling: float | None = None
+) -> DiscriminatorLoss:
     """Adds TRAIL's constraint: no better than chance on frames that say nothing about the task (TRAIL, eq. 3).
 
     While the accuracy on the constraining batch is at least 1/2, the cross entropy on that batch is *subtracted*: it
@@ -76,13 +78,17 @@ def with_accuracy_constraint(loss: DiscriminatorLoss, flip_labels: bool = False)
         loss: the loss on the training frames.
         flip_labels: instead of the sign, flips the labels in the constraint's term. Its gradient is largest where
             the discriminator is confident, the paper's vanishes there.
+        ceiling: the cross entropy on the constraining batch, in nats, beyond which no more is asked for; a constant
+            D = 1/2 has 2 ln 2. By default there is none, as in the paper, and the loss has no lower bound.
     """
 
     def constrained(judgement: Judgement) -> Tensor:
         if judgement.constraint is None:
             raise ValueError("the accuracy constraint needs constraining frames: got a batch without `constraint`")
         expert, agent = judgement.constraint
-        term = cross_entropy(agent, expert) if flip_labels else -cross_entropy(expert, agent)
+        wrongness = cross_entropy(expert, agent)
+        bounded = wrongness if ceiling is None else wrongness.clamp(max=ceiling)
+        term = cross_entropy(agent, expert) if flip_labels else -bounded
         return loss(judgement) + (balanced_accuracy(expert, agent) >= 0.5).detach() * term
 
     return constrained

@@ -102,7 +102,7 @@ def _make_loss(chosen: DiscriminatorConfig) -> DiscriminatorLoss:
     if chosen.positive_prior is not None:
         loss = positive_unlabelled(chosen.positive_prior)
     if chosen.constraint is not Constraint.none:
-        loss = with_accuracy_constraint(loss, chosen.flip_labels)
+        loss = with_accuracy_constraint(loss, chosen.flip_labels, chosen.constraint_ceiling)
     if chosen.gradient_penalty:
         loss = with_gradient_penalty(loss, chosen.gradient_penalty)
     return loss

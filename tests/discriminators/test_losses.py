@@ -112,6 +112,16 @@ def test_flipping_labels_differs_most_where_the_discriminator_is_sure() -> None:
     )
 
 
+def test_a_ceiling_ends_what_the_constraint_asks_for() -> None:
+    bounded = with_accuracy_constraint(binary_cross_entropy, ceiling=4.0)
+    below: tuple[list[float], list[float]] = ([1, 1, -1, 2], [-1, -0.5, -3, 0.5])
+    torch.testing.assert_close(constraint_gradient(bounded, below), constraint_gradient(TRAIL, below))
+    beyond: tuple[list[float], list[float]] = ([-5.0] * 4, [-5.0] * 4)
+    assert not constraint_gradient(bounded, beyond).any()
+    given = judgement(TRAIN, beyond)
+    assert bounded(given).item() == pytest.approx(binary_cross_entropy(given).item() - 4.0)
+
+
 def test_gradient_penalty_wants_a_norm_of_one() -> None:
     given = judgement(TRAIN)
     penalty = with_gradient_penalty(binary_cross_entropy, 10.0)(given) - binary_cross_entropy(given)
