@@ -17,6 +17,7 @@ from trailkit.envs.errors import UserError
 class Lamp:
     """Four steps, solved in the last two; its cameras see plain colours, dimmer by the seed's parity."""
 
+    control_timestep = 0.05  # s
     settings = SimpleNamespace(episode_steps=4, observation=SimpleNamespace(cameras=("front",)))
     colours = {"front": (200, 0, 0), "wrist": (0, 0, 200)}  # noqa: RUF012 (a constant)
 
@@ -39,7 +40,7 @@ class Lamp:
         return self._steps > 2
 
     def render(self, camera, height, width, quality):
-        colour = [max(0, channel - self._dim) for channel in self.colours[camera]]
+        colour = [max(0, channel - self._dim) for channel in self.colours[camera or "front"]]
         return np.full((height, width, 3), colour, np.uint8)
 
 
