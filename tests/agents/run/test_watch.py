@@ -75,7 +75,10 @@ def watching(folder: Path, **variables: str) -> Iterator[Terminal]:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **variables}
     command = [sys.executable, "-m", "trailkit.agents.run.cli", "watch", f"run={folder}"]
+    # Where the tests run in the background Ctrl-C is ignored, and who is started takes that over.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    signal.signal(signal.SIGINT, before)
     os.close(theirs)
     try:
         yield Terminal(process, screen)
