@@ -138,10 +138,11 @@ def _script_of(env: Environment) -> Callable[[Any], Iterator[Command]]:
 
 def _metaworld(policy: Any, env: ExternalEnvironment) -> Iterator[Command]:
     """Does what Meta-World's own policy of the task says."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns wherever it commands more than full speed
-        while True:
-            yield np.clip(policy.get_action(env.told["observation"]), -1.0, 1.0).astype(np.float64)
+    while True:
+        with warnings.catch_warnings():  # left before the yield, or it would silence whoever asks for commands
+            warnings.simplefilter("ignore")  # it warns wherever it commands more than full speed
+            action = policy.get_action(env.told["observation"])
+        yield np.clip(action, -1.0, 1.0).astype(np.float64)
 
 
 def _reach(env: TaskEnvironment) -> Iterator[Command]:
