@@ -12,7 +12,6 @@ from rich.table import Table
 
 from trailkit.demos.manifest import VERSIONS, Manifest, source_of
 from trailkit.demos.store import DemoStore
-from trailkit.envs.make import signature
 from trailkit.envs.settings import ActionSpace, EnvSettings
 from trailkit.replay.episode import Episode
 
@@ -98,7 +97,7 @@ def _table(summary: Summary) -> Table:
     lines.add_row("observation", ", ".join(seen + ["proprioception"] * observation.proprioception))
     space = settings.action_space if settings.external is None else settings.external.origin
     lines.add_row("actions", f"{space}, {1 / manifest.control_timestep:g} Hz; from -1 to 1:")
-    for name, counts in zip(_action_names(settings), summary.actions, strict=True):
+    for name, counts in zip(_action_names(settings, len(summary.actions)), summary.actions, strict=True):
         lines.add_row(f"  {name}", _sparkline(counts))
     lines.add_row(
         "states", f"in {summary.states} of {summary.episodes} episodes: trailkit demos render draws those anew"
@@ -109,9 +108,9 @@ def _table(summary: Summary) -> Table:
     return lines
 
 
-def _action_names(settings: EnvSettings) -> Sequence[str]:
+def _action_names(settings: EnvSettings, size: int) -> Sequence[str]:
     if settings.external is not None:
-        return [f"action {i}" for i in range(1, signature(settings).action_size + 1)]
+        return [f"action {i}" for i in range(1, size + 1)]
     return _ACTION_NAMES[settings.action_space]
 
 
