@@ -146,6 +146,7 @@ class EnvConfig:
     proprioception: bool = True
     episode_steps: int = 200
     appearance: list[str] = field(default_factory=list)  # what looks otherwise: arm_colour, light …
+    distract: list[str] = field(default_factory=list)  # what does in each episode: colours, background, camera, objects
     seeded: bool = False  # training's episodes begin with the things as a demonstration's did; evaluation's do not
     early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
     trial_steps: int = 70  # ample for one try at the task: preset=cpu stops no episode earlier
@@ -413,6 +414,7 @@ class EvaluateConfig:
     checkpoint: str = "last"  # or a learner step, all of them, or untrained
     task: str | None = None  # another one than the run's, seen by the same cameras
     appearance: list[str] | None = None  # what looks otherwise: arm_colour, table_colour, light, camera_pose
+    distract: list[str] | None = None  # what does in each episode: colours, background, camera, objects
     suite: Suite | None = None  # shifts: the run's environment and all these, one by one
     episodes: int = 50
     seed: int = 0
@@ -422,8 +424,10 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)
         _at_least(1, workers=self.workers)
-        if self.suite is not None and (self.task is not None or self.appearance is not None):
-            raise UserError(f"suite={self.suite.value} chooses environments: leave out task= and appearance=")
+        if self.suite is not None and (self.task, self.appearance, self.distract) != (None, None, None):
+            raise UserError(
+                f"suite={self.suite.value} chooses environments: leave out task=, appearance= and distract="
+            )
         if self.episodes < 1:
             raise UserError(f"episodes={self.episodes}: an evaluation needs at least one, 50 for a useful interval")
 

@@ -59,6 +59,7 @@ def _describe(settings: EnvSettings, timestep: float) -> dict[str, str]:
         "proprioception": str(observation.proprioception).lower(),
         "episode_steps": str(settings.episode_steps),
         "appearance": f"[{', '.join(settings.appearance)}]",
+        "distract": f"[{', '.join(settings.distract)}]",
     }
     if settings.external is not None:
         described |= {key: str(value) for key, value in asdict(settings.external).items()}

@@ -51,7 +51,8 @@ def rerender(
     if not observation.cameras:
         raise UserError("no camera is named: say which to draw, for instance cameras=[front,wrist]")
     appearance = store.settings.appearance if appearance is None else tuple(appearance)
-    settings = replace(store.settings, observation=observation, appearance=appearance)
+    # Distractions are drawn at an episode's begin, and no episode begins here.
+    settings = replace(store.settings, observation=observation, appearance=appearance, distract=())
     store.check(store.settings)  # another version of the simulator may draw otherwise: a warning
     return _draw(store, Path(out), settings)
 

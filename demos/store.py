@@ -170,7 +170,7 @@ class DemoStore:
         Raises:
             UserError: If they are of another environment; says in what they differ and what to do.
         """
-        if found := self._differences(replace(settings, appearance=self.settings.appearance)):
+        if found := self._differences(settings.looking_as(self.settings)):
             raise UserError(
                 f"the demonstrations in {self.path} are of another environment: {found}; "
                 "give the environment their settings, or record others with trailkit record"

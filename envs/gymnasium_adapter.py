@@ -88,6 +88,7 @@ def make(
     proprioception: bool = True,
     episode_steps: int = 200,
     appearance: Sequence[str] = (),
+    distract: Sequence[str] = (),
     render_mode: str | None = None,
 ) -> GymnasiumAdapter:
     """Makes a task's environment, for `gymnasium.make`.
@@ -100,6 +101,7 @@ def make(
         proprioception: Whether the robot's own state is observed.
         episode_steps: Control steps until the time limit.
         appearance: What looks otherwise than usual; see `Appearance`.
+        distract: What looks otherwise in each episode; see `Distraction`.
         render_mode: "rgb_array", or None if `render` is not going to be called.
 
     Raises:
@@ -110,7 +112,9 @@ def make(
     if isinstance(cameras, str):
         raise UserError(f"cameras={cameras!r} is a string: give a list of names, such as [{cameras!r}]")
     observation = ObservationSettings(tuple(cameras), image_size, image_size, proprioception)
-    settings = EnvSettings(task, ActionSpace(action_space), observation, episode_steps, tuple(appearance))
+    settings = EnvSettings(
+        task, ActionSpace(action_space), observation, episode_steps, tuple(appearance), distract=tuple(distract)
+    )
     return GymnasiumAdapter(make_environment(settings), render_mode)
 
 

@@ -12,7 +12,7 @@ import functools
 import importlib
 import weakref
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,20 @@ class Quality(StrEnum):
     FULL = "full"  # what people see: shadows, reflections, antialiasing
 
 
+class Scenery(Protocol):
+    """What is in pictures beside the model; `trailkit.envs.distraction.Distractions` is one."""
+
+    @property
+    def hides_background(self) -> bool:
+        """Whether `background` is to be seen instead of the sky and of planes without end."""
+
+    def furnish(self, scene: mujoco.MjvScene, time: float) -> None:
+        """Adds things to a scene that is about to be drawn; `time` is the simulation's, in seconds."""
+
+    def background(self, height: int, width: int) -> NDArray[np.uint8]:
+        """What is to be seen behind the scene that was furnished last, uint8 [height, width, 3]."""
+
+
 class Renderer:
     """Draws a model's cameras at one size, in an OpenGL context of its own.
 
@@ -55,6 +69,7 @@ class Renderer:
         self._model = model
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._pixels = np.empty((height, width, 3), np.uint8)
+        self._depth = np.empty((height, width), np.float32)
         self._scene = mujoco.MjvScene(model, maxgeom=_MAX_GEOMS)
         self._option = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
@@ -71,12 +86,15 @@ class Renderer:
         self.close.atexit = False
         _open_renderers().add(self)
 
-    def render(self, data: mujoco.MjData, camera: int | mujoco.MjvCamera) -> NDArray[np.uint8]:
+    def render(
+        self, data: mujoco.MjData, camera: int | mujoco.MjvCamera, scenery: Scenery | None = None
+    ) -> NDArray[np.uint8]:
         """Draws one camera.
 
         Args:
             data: The simulation's state, with kinematics up to date.
             camera: The camera's id in the model, or one that is not in it.
+            scenery: What is there beside the model, if anything.
 
         Returns:
             A new picture, uint8 [height, width, 3], the first row on top.
@@ -88,13 +106,23 @@ class Renderer:
         if self._culls and not free:
             hidden = _out_of_view(self._model, data, camera, self._rect.width / self._rect.height)
             self._model.geom_group[hidden] = _HIDDEN_GROUP
+        without_background = scenery is not None and scenery.hides_background
+        if without_background:
+            self._model.geom_group[self._model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE] = _HIDDEN_GROUP
         view = camera if free else self._camera
         mujoco.mjv_updateScene(self._model, data, self._option, None, view, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
         self._model.geom_group[:] = groups
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = not without_background
+        if scenery is not None:
+            scenery.furnish(self._scene, data.time)
         self._gl.make_current()
         mujoco.mjr_render(self._rect, self._scene, self._context)
-        mujoco.mjr_readPixels(self._pixels, None, self._rect, self._context)
-        return self._pixels[::-1].copy()  # OpenGL's first row is the lowest
+        mujoco.mjr_readPixels(self._pixels, self._depth if without_background else None, self._rect, self._context)
+        picture = self._pixels[::-1].copy()  # OpenGL's first row is the lowest
+        if scenery is not None and without_background:
+            empty = self._depth[::-1] == 1.0
+            picture[empty] = scenery.background(*empty.shape)[empty]
+        return picture
 
 
 def _out_of_view(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> NDArray[np.bool_]:

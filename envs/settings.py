@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from trailkit.envs.checked import check_names, check_types
 from trailkit.envs.errors import UserError, unknown
 
 CONTROL_TIMESTEP = 0.05  # seconds between actions: 20 Hz, as in the paper (TRAIL, appendix A)
@@ -34,6 +35,15 @@ class Appearance(StrEnum):
     TABLE_COLOUR = "table_colour"  # and the floor's
     LIGHT = "light"  # dimmer, and from the other side
     CAMERA_POSE = "camera_pose"  # of the cameras that stand: 2 cm to the right, and rolled by 4 degrees
+
+
+class Distraction(StrEnum):
+    """What can look otherwise from episode to episode; see `trailkit.envs.distraction`."""
+
+    COLOURS = "colours"  # of everything
+    BACKGROUND = "background"  # a moving pattern, instead of the sky and of floors without end
+    CAMERA = "camera"  # where those that stand look
+    OBJECTS = "objects"  # that stand about, for the eye alone
 
 
 @dataclass(frozen=True)
@@ -93,31 +103,31 @@ class EnvSettings:
     episode_steps: int = 200  # control steps until the time limit
     appearance: tuple[str, ...] = ()  # what looks otherwise than usual; see `Appearance`
     external: External | None = None  # of an environment that is not trailkit's own
+    distract: tuple[str, ...] = ()  # what looks otherwise in each episode; see `Distraction`
 
     def __post_init__(self) -> None:
         if self.external is None:  # others have cameras of their own
             for camera in self.observation.cameras:
                 if camera not in list(CameraName):
                     raise unknown("camera", camera, list(CameraName))
-        elif self.appearance:
-            raise UserError("appearance is for trailkit's own tasks: leave it out")
-        for each in self.appearance:
-            if each not in list(Appearance):
-                raise unknown("appearance", each, list(Appearance))
-        if len(set(self.appearance)) != len(self.appearance):
-            raise UserError(f"appearance names one twice: {', '.join(self.appearance)}; name each once")
+        check_names("appearance", self.appearance, list(Appearance))
+        check_names("distract", self.distract, list(Distraction))
         if self.episode_steps < 1:
             raise UserError(f"episode_steps is {self.episode_steps}: an episode has at least one step")
+
+    def looking_as(self, other: "EnvSettings") -> "EnvSettings":
+        """These settings, with all that is for the eye alone as another's."""
+        return replace(self, appearance=other.appearance, distract=other.distract)
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
         observation = {**asdict(self.observation), "cameras": list(map(str, self.observation.cameras))}
-        appearance = list(map(str, self.appearance))
         return {
             **asdict(self),
             "action_space": self.action_space.value,
             "observation": observation,
-            "appearance": appearance,
+            "appearance": list(map(str, self.appearance)),
+            "distract": list(map(str, self.distract)),
             "external": None if self.external is None else _plain(self.external),
         }
 
@@ -130,16 +140,17 @@ class EnvSettings:
         """
         template = cls().to_dict()
         external = None
-        if isinstance(values, dict):  # those written before there were appearances have none
-            values = {"appearance": [], **values}
+        if isinstance(values, dict):  # those written before there were such have none
+            values = {"appearance": [], "distract": [], **values}
             external = _external(values.pop("external", None))
         del template["external"]
-        checked = _check_types(values, template, "environment settings")
-        observation = _check_types(checked["observation"], template["observation"], "observation settings")
+        checked = check_types(values, template, "environment settings")
+        observation = check_types(checked["observation"], template["observation"], "observation settings")
         if not all(isinstance(camera, str) for camera in observation["cameras"]):
             raise UserError(f"cameras are {observation['cameras']!r}: expected names")
-        if not all(isinstance(each, str) for each in checked["appearance"]):
-            raise UserError(f"appearance is {checked['appearance']!r}: expected names")
+        for looks in ("appearance", "distract"):
+            if not all(isinstance(each, str) for each in checked[looks]):
+                raise UserError(f"{looks} is {checked[looks]!r}: expected names")
         if checked["action_space"] not in list(ActionSpace):
             raise unknown("action space", checked["action_space"], list(ActionSpace))
         return cls(
@@ -149,6 +160,7 @@ class EnvSettings:
             episode_steps=checked["episode_steps"],
             appearance=tuple(checked["appearance"]),
             external=external,
+            distract=tuple(checked["distract"]),
         )
 
 
@@ -164,24 +176,9 @@ def _plain(external: External) -> dict[str, Any]:
 def _external(values: object) -> External | None:
     if values is None:
         return None
-    checked = _check_types(values, _plain(External(Origin.GYMNASIUM)), "settings of an external environment")
+    checked = check_types(values, _plain(External(Origin.GYMNASIUM)), "settings of an external environment")
     if checked["origin"] not in list(Origin):
         raise unknown("origin of an environment", checked["origin"], list(Origin))
     if not all(isinstance(part, str) for part in checked["proprio"].values()):
         raise UserError(f"proprio is {checked['proprio']!r}: expected parts of an observation by name")
     return External(**{**checked, "origin": Origin(checked["origin"])})
-
-
-def _check_types(values: object, template: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Checks that values have the keys of a template, and each the type that it has there."""
-    if not isinstance(values, dict):
-        raise UserError(f"{what} are {values!r}: expected a mapping of {', '.join(template)}")
-    for key in values:
-        if key not in template:
-            raise unknown(f"key in the {what}", key, template)
-    for key, example in template.items():
-        if key not in values:
-            raise UserError(f"{what} lack the key {key!r}")
-        if type(values[key]) is not type(example):
-            raise UserError(f"{key} in the {what} is {values[key]!r}: expected {type(example).__name__}")
-    return values

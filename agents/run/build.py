@@ -80,7 +80,8 @@ def env_settings(config: EnvConfig) -> EnvSettings:
     observation = ObservationSettings(tuple(config.cameras), config.height, config.width, proprioception)
     action_space = ActionSpace(config.action_space.value)
     task = f"{config.domain}/{config.task}" if config.domain else config.task
-    return EnvSettings(task, action_space, observation, config.episode_steps, tuple(config.appearance), external)
+    appearance, distract = tuple(config.appearance), tuple(config.distract)
+    return EnvSettings(task, action_space, observation, config.episode_steps, appearance, external, distract)
 
 
 def _external(config: EnvConfig) -> External | None:

@@ -26,7 +26,7 @@ class SavedAgents:
             elsewhere: How the environment differs from the run's.
 
         Raises:
-            UserError: If there is no such run, task or appearance.
+            UserError: If there is no such run, task, appearance or distraction.
         """
         # A policy sees one picture at a time, and other numbers of threads add up otherwise.
         torch.set_num_threads(1)
@@ -35,6 +35,8 @@ class SavedAgents:
         self.config.env.task = elsewhere.task or self.config.env.task
         if elsewhere.appearance is not None:
             self.config.env.appearance = list(elsewhere.appearance)
+        if elsewhere.distract is not None:
+            self.config.env.distract = list(elsewhere.distract)
         self.env = make_environment(build.env_settings(self.config.env), self.config.seed)
         self._policy: tuple[str, GreedyPolicy] | None = None
         self._newest: tuple[bytes, int, GreedyPolicy] | None = None

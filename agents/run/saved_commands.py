@@ -80,8 +80,9 @@ def render_run(config: RenderConfig) -> list[Path]:
 def _elsewhere(config: EvaluateConfig) -> Elsewhere:
     trained = load_config(Path(config.run)).env
     task = None if config.task == trained.task else config.task
-    appearance = None if config.appearance in (None, trained.appearance) else tuple(config.appearance or ())
-    return Elsewhere(task, appearance)
+    looks = ((config.appearance, trained.appearance), (config.distract, trained.distract))
+    appearance, distract = (None if asked in (None, usual) else tuple(asked or ()) for asked, usual in looks)
+    return Elsewhere(task, appearance, distract)
 
 
 def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhere: Elsewhere) -> Evaluation:

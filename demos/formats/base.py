@@ -164,6 +164,7 @@ def environment_words(settings: EnvSettings) -> dict[str, Any]:
         "proprioception": observation.proprioception,
         "episode_steps": settings.episode_steps,
         "appearance": list(map(str, settings.appearance)),
+        "distract": list(map(str, settings.distract)),
     }
 
 

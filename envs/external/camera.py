@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trailkit.envs.errors import unknown
+from trailkit.envs.external.looks import Looks
 from trailkit.envs.external.source import Source
 from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.simulator import mujoco
@@ -17,9 +18,9 @@ OWN = "own"  # the view that the environment's own `render` has
 class Cameras:
     """Draws the cameras of an environment's model, and the view of its own."""
 
-    def __init__(self, source: Source) -> None:
-        """Finds the cameras."""
-        self._source = source
+    def __init__(self, source: Source, looks: Looks) -> None:
+        """Finds the cameras of an environment that looks as `looks` says."""
+        self._source, self._looks = source, looks
         self._renderers: dict[tuple[int, int, Quality], tuple[Any, Renderer]] = {}
         found = source.simulation()
         model = found[0] if found else None
@@ -58,8 +59,8 @@ class Cameras:
             picture = Image.fromarray(self._source.picture())
             return np.asarray(picture.resize((width, height), Image.Resampling.BOX))
         model, data = found
-        view = self._source.own_camera() if camera == OWN else self._ids[camera]
-        return self._renderer(model, height, width, quality).render(data, view)
+        view = self._looks.turned(self._source.own_camera()) if camera == OWN else self._ids[camera]
+        return self._renderer(model, height, width, quality).render(data, view, self._looks.distractions)
 
     def close(self) -> None:
         """Frees the renderers."""

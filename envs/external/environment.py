@@ -12,6 +12,7 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.external import gymnasium_source
 from trailkit.envs.external.camera import Cameras
 from trailkit.envs.external.dm_control_source import DmControlSource
+from trailkit.envs.external.looks import Looks
 from trailkit.envs.external.metaworld_source import MetaWorldSource
 from trailkit.envs.external.proprio import Proprioception
 from trailkit.envs.external.source import Moment, Source
@@ -37,11 +38,12 @@ class ExternalEnvironment(Environment):
         self._moment: Moment
         self.settings, self._external = settings, settings.external
         self._source: Source = _source(settings, self._external)
+        self._looks = Looks(settings)
         try:
             self.seed(int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed)
             self._begin()  # some can be asked for their observation and their model only then
             self._over = True  # until `reset`
-            self._views = Cameras(self._source)
+            self._views = Cameras(self._source, self._looks)
             for camera in settings.observation.cameras:
                 self._views.check(camera)
             self.cameras = self._views.names
@@ -58,6 +60,7 @@ class ExternalEnvironment(Environment):
         """See `Environment`."""
         self._seed: int | None = int(seed)
         self._random = np.random.RandomState(self._seed)
+        self._looks.seed(seed)
 
     @property
     def random_state(self) -> np.random.RandomState:
@@ -156,6 +159,7 @@ class ExternalEnvironment(Environment):
     def _begin(self) -> None:
         self._moment = self._source.reset(self._seed)
         self._seed = None  # what follows is drawn on
+        self._looks.begin(self._source)
         self._solved, self._over, self._steps = False, False, 0
 
     def _scale(self, action: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trailkit.envs.actions import action_spec, make_controller
 from trailkit.envs.appearance import change_appearance
+from trailkit.envs.distraction import Distractions
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.rendering import Renderer
 from trailkit.envs.robot import Jaco
@@ -61,6 +62,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
             "camera", name=CameraName.WRIST.value, pos=(0.09, 0, -0.02), euler=(0, 0.35, 0), fovy=75
         )
         change_appearance(self._arena.mjcf_model, map(Appearance, settings.appearance))
+        self.distractions = Distractions(settings.distract) if settings.distract else None
         self._controller = make_controller(settings.action_space)
         self._renderer: Renderer | None = None
         self._cameras: dict[str, int] = {}
@@ -106,6 +108,8 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
         else:
             raise composer.EpisodeInitializationError("no start position within the arm's reach was found")
         self.place_props(physics, random_state)
+        if self.distractions is not None:
+            self.distractions.begin(physics.model.ptr, physics.data.ptr)
 
     def before_step(self, physics: Any, action: NDArray[np.float64], random_state: np.random.RandomState) -> None:
         """Commands the motors; actions beyond [-1, 1] are clipped.
@@ -130,7 +134,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
         observation = self._settings.observation
         if self._renderer is None:
             self._renderer = Renderer(self.robot.model, observation.height, observation.width)
-        return self._renderer.render(self.robot.data, self._cameras[camera])
+        return self._renderer.render(self.robot.data, self._cameras[camera], self.distractions)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """What an agent observes of the current state, by name."""

@@ -51,10 +51,13 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         )
         # Composer means to compile once more at the first reset, for tasks that change their model at each.
         self._mjcf_never_compiled = False
+        if seed is not None:
+            self._seed_distractions(seed)
 
     def seed(self, seed: int) -> None:
         """Makes the episodes from the next `reset` on those of this seed."""
         self._random_state.seed(seed)
+        self._seed_distractions(seed)
 
     @property
     def solved(self) -> bool:
@@ -125,7 +128,8 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         key = height, width, quality
         if key not in self._renderers:
             self._renderers[key] = Renderer(self.physics.model.ptr, *key)
-        return self._renderers[key].render(self.physics.data.ptr, self.task.camera_id(camera or self.cameras[0]))
+        view = self.task.camera_id(camera or self.cameras[0])
+        return self._renderers[key].render(self.physics.data.ptr, view, self.task.distractions)
 
     def close(self) -> None:
         """Frees the renderers and the simulation. A second call does nothing."""
@@ -136,6 +140,10 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
             renderer.close()
         self._renderers.clear()
         composer.Environment.close(self)
+
+    def _seed_distractions(self, seed: int) -> None:
+        if self.task.distractions is not None:
+            self.task.distractions.seed(seed)
 
 
 def _plain(timestep: dm_env.TimeStep) -> dm_env.TimeStep:

@@ -141,6 +141,7 @@ def _own_settings(settings: EnvSettings, words: Sequence[str]) -> list[str]:
         "env.proprioception": str(observation.proprioception).lower(),
         "env.episode_steps": str(settings.episode_steps),
         "env.appearance": f"[{','.join(settings.appearance)}]",
+        "env.distract": f"[{','.join(settings.distract)}]",
     }
     given = {word.partition("=")[0] for word in words}
     return [f"{key}={value}" for key, value in own.items() if key not in given]

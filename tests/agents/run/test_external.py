@@ -60,7 +60,14 @@ def test_meta_world_s_own_policies_demonstrate(tmp_path: Path) -> None:
         (["record", *ARM, "env.cameras=[abov]", "device=random"], "unknown camera 'abov': did you mean 'above'"),
         (["record", *ARM, "device=scripted"], "there is no scripted expert for arm:Arm-v0"),
         (["record", *ARM, "device=keyboard"], "the actions of arm:Arm-v0 do not move a hand"),
-        (["record", *ARM, "device=random", "env.appearance=[light]"], "appearance is for trailkit's own tasks"),
+        (
+            ["record", *ARM, "device=random", "env.appearance=[lihgt]"],
+            "unknown appearance 'lihgt': did you mean 'light'",
+        ),
+        (
+            ["record", *ARM, "device=random", "env.distract=[camara]"],
+            "unknown distract 'camara': did you mean 'camera'",
+        ),
         (["record", *ARM, "device=random", "env.success=perhaps"], "env.success=perhaps: expected info"),
     ],
 )

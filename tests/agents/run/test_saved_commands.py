@@ -104,10 +104,21 @@ def test_the_suite_tries_all_shifts_on_the_same_starts(run: Path, capsys: pytest
     )
 
 
+def test_distractions_are_tried_beside_the_runs_own_evaluation(run: Path) -> None:
+    usual = evaluations(run, "workers=1", "episodes=3")["000001200"].info()["per_episode"]
+    distracted = evaluations(run, "workers=1", "distract=[camera,colours]", "episodes=3")["000001200"]
+    found = distracted.info()["per_episode"]
+    assert [each["seed"] for each in found] == [each["seed"] for each in usual] and found != usual
+    assert (run / "evaluations" / "000001200" / "seed0_episodes3_camera_colours" / "episodes.csv").exists()
+    assert evaluations(run, "workers=1", "distract=[]", "episodes=3")["000001200"].info()["per_episode"] == usual
+
+
 def test_what_a_suite_and_an_appearance_may_be_is_said(run: Path) -> None:
     with pytest.raises(UserError, match="unknown appearance 'lihgt': did you mean 'light'"):
         evaluations(run, "workers=1", "appearance=[lihgt]")
-    with pytest.raises(UserError, match="suite=shifts chooses environments: leave out task= and appearance="):
+    with pytest.raises(
+        UserError, match="suite=shifts chooses environments: leave out task=, appearance= and distract="
+    ):
         evaluations(run, "suite=shifts", "task=lift")
 
 

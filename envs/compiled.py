@@ -1,0 +1,65 @@
+"""What a compiled model of MuJoCo's looks like, and how that is changed."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trailkit.envs.simulator import mujoco
+
+_UNSET = np.array([0.5, 0.5, 0.5, 1.0])  # MuJoCo's colour of a geom that has its material's
+_JOINTS = mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT
+
+
+class Turn(NamedTuple):
+    """How a camera is turned about its own axes, in radians: to the left, upwards, and against the clock."""
+
+    pan: float = 0.0
+    tilt: float = 0.0
+    roll: float = 0.0
+
+
+def _welds(model: mujoco.MjModel) -> NDArray[np.int_]:
+    """The pairs of bodies that a constraint ties together, [N, 2]; a mocap body is a handle that moves another."""
+    bodies = model.eq_objtype == mujoco.mjtObj.mjOBJ_BODY
+    tied = bodies & (model.eq_type == mujoco.mjtEq.mjEQ_WELD)
+    pairs: NDArray[np.int_] = np.column_stack([model.eq_obj1id[tied], model.eq_obj2id[tied]])
+    return pairs
+
+
+def robot_geoms(model: mujoco.MjModel) -> NDArray[np.bool_]:
+    """Which geoms belong to a body that motors or handles move, or to one that it hangs on: [ngeom]."""
+    motors = np.isin(model.actuator_trntype, _JOINTS)
+    driven = model.jnt_bodyid[model.actuator_trnid[motors, 0]]
+    led = [body for pair in _welds(model) if (model.body_mocapid[pair] >= 0).any() for body in pair]
+    roots = model.body_rootid[np.union1d(driven, np.asarray(led, int))]
+    robot: NDArray[np.bool_] = np.isin(model.body_rootid[model.geom_bodyid], roots[roots != 0])
+    return robot
+
+
+def colours(model: mujoco.MjModel) -> NDArray[np.float64]:
+    """The colours that geoms are drawn in, [ngeom, 4]: their own, else their material's."""
+    own = np.array(model.geom_rgba, np.float64)
+    materials = (own == _UNSET).all(axis=1) & (model.geom_matid >= 0)
+    own[materials] = model.mat_rgba[model.geom_matid[materials]]
+    return own
+
+
+def recolour(model: mujoco.MjModel, geoms: NDArray[np.int_], rgb: NDArray[np.float64]) -> None:
+    """Gives geoms colours of their own, [N, 3], clipped to [0, 1]; they stay as transparent as they were."""
+    alpha = colours(model)[geoms, 3]
+    rgba = np.column_stack([rgb.clip(0.0, 1.0), alpha])
+    rgba[(rgba == _UNSET).all(axis=1), 0] += 1e-3  # else a material's would show
+    model.geom_rgba[geoms] = rgba
+
+
+def turn_cameras(model: mujoco.MjModel, data: mujoco.MjData, turn: Turn) -> None:
+    """Turns the cameras that stand and look straight ahead; those on moving bodies or after a target stay."""
+    stands = model.body_weldid[model.cam_bodyid] == 0
+    for camera in np.flatnonzero(stands & (model.cam_mode == mujoco.mjtCamLight.mjCAMLIGHT_FIXED)):
+        for axis, angle in (((0.0, 1.0, 0.0), turn.pan), ((1.0, 0.0, 0.0), turn.tilt), ((0.0, 0.0, 1.0), turn.roll)):
+            turned, by = np.empty(4), np.empty(4)
+            mujoco.mju_axisAngle2Quat(by, np.array(axis), angle)
+            mujoco.mju_mulQuat(turned, model.cam_quat[camera], by)
+            model.cam_quat[camera] = turned
+    mujoco.mj_camlight(model, data)

@@ -1,0 +1,57 @@
+"""What an environment of elsewhere looks like: otherwise always, and otherwise in each episode."""
+
+import copy
+
+import numpy as np
+
+from trailkit.envs.compiled import Turn
+from trailkit.envs.distraction import Distractions
+from trailkit.envs.errors import UserError
+from trailkit.envs.external.appearance import TURN, change_model
+from trailkit.envs.external.source import Source
+from trailkit.envs.settings import Appearance, EnvSettings
+from trailkit.envs.simulator import mujoco
+
+
+class Looks:
+    """Changes a model by the settings' `appearance` once, and by their `distract` at the begin of each episode."""
+
+    def __init__(self, settings: EnvSettings) -> None:
+        self._settings = settings
+        self._turn = TURN if Appearance.CAMERA_POSE in settings.appearance else Turn()
+        self._model: mujoco.MjModel | None = None
+        self.distractions = Distractions(settings.distract) if settings.distract else None
+
+    def seed(self, seed: int) -> None:
+        """Makes the distractions from the next `begin` on those of this seed."""
+        if self.distractions is not None:
+            self.distractions.seed(seed)
+
+    def begin(self, source: Source) -> None:
+        """Changes the model of an environment that was reset.
+
+        Raises:
+            UserError: If it has none, or not what is to look otherwise.
+        """
+        if not (self._settings.appearance or self.distractions):
+            return
+        found = source.simulation()
+        if found is None:
+            raise UserError(
+                f"{self._settings.task} has no MuJoCo model, in which appearance= and distract= change something"
+            )
+        if found[0] is not self._model:  # composer compiles some models anew at each reset
+            self._model = found[0]
+            change_model(*found, [Appearance(each) for each in self._settings.appearance])
+        if self.distractions is not None:
+            self.distractions.begin(*found)
+
+    def turned(self, camera: mujoco.MjvCamera) -> mujoco.MjvCamera:
+        """A camera of no model, turned as those of the model are; it has no roll."""
+        if camera.type != mujoco.mjtCamera.mjCAMERA_FREE:
+            return camera
+        turn = self.distractions.turn if self.distractions else Turn()
+        turned = copy.copy(camera)
+        turned.azimuth += np.degrees(self._turn.pan + turn.pan)
+        turned.elevation += np.degrees(self._turn.tilt + turn.tilt)
+        return turned
