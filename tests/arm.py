@@ -60,6 +60,10 @@ class Arm(gymnasium.Env[Any, Any]):
             {"success": solved} if self._tells else {"far": distance},
         )
 
+    def hand_action(self, motion: Any) -> Any:
+        """Turns towards where the hand is to go along x."""
+        return [-2.0 * motion[0]]
+
     def _observe(self) -> Any:
         return np.concatenate([self.data.qpos, self.data.qvel, self.data.mocap_pos[0, :2]])
 

@@ -63,6 +63,9 @@ class DmControlSource:
         drawn: NDArray[np.uint8] = self._env.physics.render(240, 320)
         return drawn
 
+    def hand_action(self, motion: NDArray[np.float64]) -> None:
+        """None: each robot's motors are its own."""
+
     def close(self) -> None:
         """See `Source`."""
         self._env.close()

@@ -20,10 +20,6 @@ from trailkit.envs.external.success import judge
 from trailkit.envs.rendering import Quality
 from trailkit.envs.settings import EnvSettings, External, Origin
 
-_HAND = 4  # numbers in an action that moves a hand along x, y, z and its gripper
-# How far an action of 1 closes the gripper, where actions move a hand.
-_GRIP = {Origin.METAWORLD: 1.0, Origin.GYMNASIUM_ROBOTICS: -1.0}
-
 
 class ExternalEnvironment(Environment):
     """Gives a `Source` what trailkit's own environments have: actions in [-1, 1], cameras, success, a time limit."""
@@ -124,13 +120,16 @@ class ExternalEnvironment(Environment):
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
         """See `Environment`."""
-        if self._external.origin not in _GRIP or self._source.low.shape != (_HAND,):
+        action = self._source.hand_action(np.clip(motion, -1.0, 1.0))
+        if action is None:
             raise UserError(
-                f"the actions of {self.settings.task} do not move a hand: record device=random, or convert others"
+                f"the actions of {self.settings.task} do not move a hand, and it has no method hand_action that knows "
+                "which do: record device=random, or convert others"
             )
-        action = np.clip(motion, -1.0, 1.0)
-        action[3] *= _GRIP[self._external.origin]
-        return action.astype(np.float32)
+        low, high = self._source.low, self._source.high
+        if action.shape != low.shape:
+            raise UserError(f"hand_action of {self.settings.task} gives shape {action.shape}: expected {low.shape}")
+        return (2 * (action - low) / (high - low) - 1).clip(-1.0, 1.0).astype(np.float32)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """See `Environment`."""

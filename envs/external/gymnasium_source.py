@@ -17,7 +17,7 @@ from trailkit.envs.simulator import mujoco
 
 
 class GymnasiumSource:
-    """A `Source` around a `gymnasium.Env`."""
+    """A `Source` around a `gymnasium.Env`, which may have a method `hand_action` as `Source` has."""
 
     def __init__(self, name: str, env: "gymnasium.Env[Any, Any]") -> None:
         """Takes the environment over.
@@ -73,6 +73,11 @@ class GymnasiumSource:
             )
         return drawn.astype(np.uint8)
 
+    def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """See `Source`."""
+        own = getattr(self._env.unwrapped, "hand_action", None)
+        return None if own is None else np.asarray(own(motion), np.float64)
+
     def close(self) -> None:
         """See `Source`."""
         self._env.close()
@@ -99,6 +104,14 @@ class GymnasiumSource:
         return camera
 
 
+class RoboticsSource(GymnasiumSource):
+    """An environment of Gymnasium-Robotics, of which the Fetch arm's actions move its hand."""
+
+    def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """See `Source`; the gripper opens with 1."""
+        return motion * (1.0, 1.0, 1.0, -1.0) if self.low.shape == motion.shape else None
+
+
 def make(settings: EnvSettings) -> GymnasiumSource:
     """Makes one of Gymnasium's ids; its own time limit gives way to the settings'.
 
@@ -106,8 +119,10 @@ def make(settings: EnvSettings) -> GymnasiumSource:
         UserError: If there is no such id, its package is not installed, or it refuses `env.kwargs`.
     """
     assert settings.external is not None
+    source = GymnasiumSource
     if settings.external.origin is Origin.GYMNASIUM_ROBOTICS:
         gymnasium.register_envs(robotics.load())
+        source = RoboticsSource
     module, _, name = settings.task.rpartition(":")
     kwargs = {"max_episode_steps": -1, "disable_env_checker": True, **settings.external.kwargs}
     try:
@@ -115,18 +130,18 @@ def make(settings: EnvSettings) -> GymnasiumSource:
             importlib.import_module(module)
         if name not in gymnasium.registry:
             raise unknown("Gymnasium id", name, gymnasium.registry)
-        env = gymnasium.make(name, render_mode=_render_mode(name), **kwargs)
+        env = gymnasium.make(name, **_render_mode(name), **kwargs)
     except (gymnasium.error.Error, ImportError, TypeError) as error:
         raise UserError(f"{settings.task} cannot be made: {' '.join(str(error).split())}") from error
-    return GymnasiumSource(settings.task, env)
+    return source(settings.task, env)
 
 
-def _render_mode(name: str) -> str | None:
-    """Pictures, if the environment says that it has any."""
+def _render_mode(name: str) -> dict[str, str]:
+    """Pictures, if the environment says that it has any; else its maker need not know of render modes."""
     entry = gymnasium.spec(name).entry_point
     creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
     modes = getattr(creator, "metadata", {}).get("render_modes", ())
-    return "rgb_array" if "rgb_array" in modes else None
+    return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
 
 
 def _named(observation: Any) -> Mapping[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.external.gymnasium_source import GymnasiumSource
@@ -41,6 +42,10 @@ class MetaWorldSource(GymnasiumSource):
         if seed is not None:
             self._sawyer.seed(seed)
         return super().reset(None)
+
+    def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `Source`: actions are such motions."""
+        return motion
 
 
 def _mend(base: Any) -> None:

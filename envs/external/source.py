@@ -46,6 +46,9 @@ class Source(Protocol):
             UserError: If it renders nothing.
         """
 
+    def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """The action that moves the hand as `Environment.hand_action` says; None if none does."""
+
     def close(self) -> None:
         """Frees it."""
 

@@ -59,7 +59,7 @@ def test_meta_world_s_own_policies_demonstrate(tmp_path: Path) -> None:
         (["record", "env=metaworld"], "env.task is missing: give env.task="),
         (["record", *ARM, "env.cameras=[abov]", "device=random"], "unknown camera 'abov': did you mean 'above'"),
         (["record", *ARM, "device=scripted"], "there is no scripted expert for arm:Arm-v0"),
-        (["record", *ARM, "device=keyboard"], "the actions of arm:Arm-v0 do not move a hand"),
+        (["record", "env=gymnasium", "env.id=Pusher-v5", "device=keyboard"], "the actions of Pusher-v5 do not move a"),
         (
             ["record", *ARM, "device=random", "env.appearance=[lihgt]"],
             "unknown appearance 'lihgt': did you mean 'light'",

@@ -1,6 +1,8 @@
 import importlib
 from typing import Any
 
+import arm
+import gymnasium
 import numpy as np
 import pytest
 
@@ -184,5 +186,26 @@ def test_hands_are_moved_and_grippers_closed_whatever_their_sign() -> None:
     fetch, sawyer = make("FetchReach-v4", Origin.GYMNASIUM_ROBOTICS), make("reach-v3", Origin.METAWORLD)
     np.testing.assert_array_equal(fetch.hand_action(motion), np.float32([1.0, 0.0, -0.5, -1.0]))
     np.testing.assert_array_equal(sawyer.hand_action(motion), np.float32(motion))
-    with pytest.raises(UserError, match="the actions of arm:Arm-v0 do not move a hand"):
-        make(cameras=(), proprio=ROBOT).hand_action(motion)
+    with pytest.raises(UserError, match="the actions of Pusher-v5 do not move a hand"):
+        make("Pusher-v5", cameras=("own",)).hand_action(motion)
+
+
+def test_a_users_environment_may_say_what_moves_its_hand() -> None:
+    env = make(cameras=(), proprio=ROBOT)
+    np.testing.assert_array_equal(env.hand_action(np.array([-0.5, 0.0, 0.0, 0.0])), np.float32([0.5]))
+    np.testing.assert_array_equal(env.hand_action(np.array([9.0, 0.0, 0.0, 0.0])), np.float32([-1.0]))
+    env._source._env.unwrapped.hand_action = lambda _: np.zeros(3)  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"hand_action of arm:Arm-v0 gives shape \(3,\): expected \(1,\)"):
+        env.hand_action(np.zeros(4))
+
+
+def test_an_environment_need_not_know_of_render_modes() -> None:
+    class Plain(arm.Arm):
+        def __init__(self) -> None:
+            super().__init__()
+
+    gymnasium.register("Plain-v0", entry_point=Plain)
+    try:
+        make("Plain-v0", cameras=(), proprio=ROBOT).reset()
+    finally:
+        del gymnasium.registry["Plain-v0"]
