@@ -167,6 +167,7 @@ class EncoderConfig:
 
     kind: EncoderKind = EncoderKind.compact
     embedding: int = 64
+    stack: str | None = None  # MODULE:NAME of one's own convolutions, in the place of kind's
     bfloat16: bool = False  # in which its convolutions compute on a GPU; its weights stay float32
 
 
@@ -199,6 +200,7 @@ class DiscriminatorConfig:
     learning_rate: float = 1e-4
     crop: int = 56  # pixels, of the larger picture that is kept
     features: Features = Features.own
+    loss: str | None = None  # MODULE:NAME of one's own, on the training frames, in the place of the cross entropy
     constraint: Constraint = Constraint.none
     flip_labels: bool = False
     constraint_ceiling: float | None = None  # nats of wrongness beyond which the constraint asks for no more
@@ -338,6 +340,8 @@ class TrainConfig:
             raise UserError(f"discriminator.positive_prior={chosen.positive_prior}: it must be in (0, 1)")
         if chosen.positive_prior is not None and chosen.label_smoothing:
             raise UserError("discriminator.positive_prior and label_smoothing are two losses: give one of them")
+        if chosen.loss is not None and (chosen.positive_prior is not None or chosen.label_smoothing):
+            raise UserError("discriminator.loss takes the place of positive_prior and label_smoothing: leave them out")
         if self.actor.early_stop is EarlyStop.adaptive and self.learner in _WITHOUT_DISCRIMINATOR:
             raise UserError(
                 f"actor.early_stop=adaptive needs a discriminator, which method={self.method} has not: choose never, "
@@ -393,6 +397,7 @@ class RecordConfig:
     env: EnvConfig = field(default_factory=EnvConfig)
     device: Device = Device.browser
     teleop: TeleopConfig = field(default_factory=TeleopConfig)
+    expert: str | None = None  # MODULE:NAME of one's own script, for device=scripted
     noise: float = 0.2  # of the scripted expert's commands, in units of full speed
     variety: float = 0.0  # of its pace, pauses and ways, from 0 to 1, as far as people differ
     episodes: int = 100
@@ -404,6 +409,8 @@ class RecordConfig:
         _at_least(0, seed=self.seed, noise=self.noise)
         if not 0 <= self.variety <= 1:
             raise UserError(f"variety={self.variety}: it must be in [0, 1]")
+        if self.expert is not None and (self.device is not Device.scripted or self.variety):
+            raise UserError(f"expert={self.expert} needs device=scripted, and has no variety but its own")
 
 
 @dataclass

@@ -128,7 +128,7 @@ def _script_of(env: Environment) -> Callable[[Any], Iterator[Command]]:
     if external is not None:
         if external.origin is not Origin.METAWORLD:
             raise UserError(
-                f"there is no scripted expert for {task}: record device=random, or by hand, or convert others"
+                f"there is no scripted expert for {task}: give one by expert=MODULE:NAME, or record by hand"
             )
         return partial(_metaworld, expert(task))
     if task not in _SCRIPTS:

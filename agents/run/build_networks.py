@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
 from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
+from trailkit.agents.run.own import own_stack
 from trailkit.configs.schema import EncoderConfig, EncoderKind
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import signature
@@ -17,7 +18,13 @@ _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[R
 
 
 def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> Encoder:
-    """An encoder of cameras of these heights and widths."""
+    """An encoder of cameras of these heights and widths.
+
+    Raises:
+        UserError: If it is to have a stack of the user's, and that will not do.
+    """
+    if config.stack is not None:
+        return Encoder(own_stack(config.stack, sizes), dict(sizes), config.embedding, config.bfloat16)
     return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16)
 
 

@@ -5,6 +5,7 @@ import torch
 from trailkit.agents.base import StopRule
 from trailkit.agents.networks.encoders import Encoder
 from trailkit.agents.run.build_networks import image_sizes, make_encoder
+from trailkit.agents.run.own import own_loss
 from trailkit.agents.stop import AfterSteps, ByDiscriminator, ByReward, Never
 from trailkit.configs.schema import (
     Constraint,
@@ -88,15 +89,20 @@ def _make_adversarial_reward(
     return AdversarialReward(
         _make_discriminator(config, settings, critics).to(device),
         Augmentation(image_sizes(settings.observation), crops, strengths, config.seed).to(device),
-        _make_loss(chosen),
+        make_loss(chosen),
         reward,
         AdversarialRewardSettings(chosen.learning_rate),
         config.seed,
     )
 
 
-def _make_loss(chosen: DiscriminatorConfig) -> DiscriminatorLoss:
-    loss: DiscriminatorLoss = binary_cross_entropy
+def make_loss(chosen: DiscriminatorConfig) -> DiscriminatorLoss:
+    """The loss of the discriminator: one on the training frames, and what is put around it.
+
+    Raises:
+        UserError: If it is to be one of the user's, and that will not do.
+    """
+    loss: DiscriminatorLoss = binary_cross_entropy if chosen.loss is None else own_loss(chosen.loss)
     if chosen.label_smoothing:
         loss = smoothed_cross_entropy(chosen.label_smoothing)
     if chosen.positive_prior is not None:

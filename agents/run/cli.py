@@ -111,10 +111,11 @@ def _evaluate(words: list[str]) -> None:
     config = configure("evaluate", EvaluateConfig, words)
     with workers_for(config) as workers:
         from trailkit.agents.run.saved_commands import evaluate_run, evaluate_shifts  # while the workers begin
+        from trailkit.agents.run.shifts import shift_table
 
         if config.suite is not None:
-            for table in evaluate_shifts(config, workers):
-                print(table, end="")
+            for checkpoint, results in evaluate_shifts(config, workers):
+                print(shift_table(checkpoint, results), end="")
             return
         for checkpoint, result in evaluate_run(config, workers):
             print(f"{checkpoint}: {result}")

@@ -13,6 +13,8 @@ from trailkit.agents.run.runs import Row, Run, read_run
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import written_aside
 
+_USAGE = "name the runs to compare: trailkit compare RUN... [out=NAME.html]"
+
 
 def compare(words: Sequence[str]) -> None:
     """`trailkit compare RUN... [out=NAME.md|.html]`: prints a table and verdicts, and writes them.
@@ -25,8 +27,19 @@ def compare(words: Sequence[str]) -> None:
     """
     outs = [Path(word.removeprefix("out=")) for word in words if word.startswith("out=")]
     folders = [word for word in words if "=" not in word]
-    if not folders or len(outs) + len(folders) != len(words):
-        raise UserError("name the runs to compare: trailkit compare RUN... [out=NAME.html]")
+    if len(outs) + len(folders) != len(words):
+        raise UserError(_USAGE)
+    compare_runs([Path(folder) for folder in folders], outs)
+
+
+def compare_runs(folders: Sequence[Path], outs: Sequence[Path] = ()) -> list[Row]:
+    """Does what `compare` says, and returns the rows of the table.
+
+    Raises:
+        UserError: As `compare` does.
+    """
+    if not folders:
+        raise UserError(_USAGE)
     for out in outs:
         if out.suffix not in (".md", ".html"):
             raise UserError(f"out={out}: name a page (.html) or a table (.md)")
@@ -42,6 +55,7 @@ def compare(words: Sequence[str]) -> None:
             write_report(out, runs, found)
         else:
             _write_table(out, text, runs, found)
+    return [run.row for run in runs]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -61,12 +75,12 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read(folders: Sequence[str]) -> list[Run]:
+def _read(folders: Sequence[Path]) -> list[Run]:
     """The runs that can be compared; what is wrong with the others is said, and an error if there is no other."""
     runs, errors = [], []
     for folder in folders:
         try:
-            runs.append(read_run(Path(folder)))
+            runs.append(read_run(folder))
         except UserError as error:
             errors.append(error)
     if not runs:

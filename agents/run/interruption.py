@@ -13,8 +13,12 @@ _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP  # Ctrl-C; a scheduler; 
 def interruptible(interrupted: threading.Event) -> Iterator[None]:
     """Makes SIGINT, SIGTERM and SIGHUP set an event instead of ending the process.
 
-    Who looks at it ends in its own time. A signal that is ignored, as SIGHUP under nohup, stays so.
+    Who looks at it ends in its own time. A signal that is ignored, as SIGHUP under nohup, stays so; so do all in a
+    thread that is not the main one, where Python hears none.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         interrupted.set()

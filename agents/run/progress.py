@@ -26,6 +26,11 @@ _SHOWN = {
 }
 
 
+def make_console() -> Console:
+    """The standard error stream; in a notebook too, which would otherwise keep what a bar showed at every moment."""
+    return Console(stderr=True, force_jupyter=False)
+
+
 class Progress:
     """Shows steps, rates, the time left and, from the metrics, samples per insert and success. A context manager."""
 
@@ -44,7 +49,7 @@ class Progress:
             every: Seconds between lines, where the console is no terminal.
             clock: Seconds.
         """
-        self._console = console or Console(stderr=True)
+        self._console = console or make_console()
         self._total = total
         self._every = every
         self._clock = clock

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trailkit.agents.run import build
 from trailkit.agents.run.interruption import interruptible
+from trailkit.agents.run.progress import make_console
 from trailkit.configs.schema import Device, RecordConfig, TeleopConfig
+from trailkit.demos.own_expert import OwnExpert
 from trailkit.demos.random import RandomDevice
 from trailkit.demos.record import Attempt, record
+from trailkit.demos.record import Device as Player
 from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
 from trailkit.demos.teleop.base import Feel, Picture, Teleoperator
@@ -21,6 +23,7 @@ from trailkit.demos.teleop.clock import Clock
 from trailkit.demos.teleop.session import teleoperate
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.imports import imported
 from trailkit.envs.make import make_environment
 from trailkit.envs.rendering import Quality
 from trailkit.envs.settings import CameraName
@@ -54,7 +57,9 @@ def record_demos(config: RecordConfig) -> None:
 
 def _source(config: RecordConfig) -> dict[str, object]:
     """What makes the demonstrations."""
-    common = {"device": config.device.value, "seed": config.seed}
+    common: dict[str, object] = {"device": config.device.value, "seed": config.seed}
+    if config.expert is not None:
+        return {**common, "noise": config.noise, "expert": config.expert}
     if config.device in _BY_ITSELF:
         return {**common, "noise": config.noise, "variety": config.variety}
     return {**common, "fps": config.teleop.fps, "pos_sensitivity": config.teleop.pos_sensitivity}
@@ -62,9 +67,8 @@ def _source(config: RecordConfig) -> dict[str, object]:
 
 def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a script or chance play, showing how far it is."""
-    scripted = config.device is Device.scripted
     try:
-        device = ScriptedExpert(env, config.noise, variety=config.variety) if scripted else RandomDevice(env)
+        device = _player(config, env)
     except UserError:
         store.abandon()
         raise
@@ -75,10 +79,18 @@ def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     print(f"{config.out} holds {len(store)} episodes; {failures} failures were {fate}")
 
 
+def _player(config: RecordConfig, env: Environment) -> Player:
+    if config.expert is not None:
+        return OwnExpert(env, imported("expert", config.expert), config.noise)
+    if config.device is Device.scripted:
+        return ScriptedExpert(env, config.noise, variety=config.variety)
+    return RandomDevice(env)
+
+
 def _count_failures(attempts: Iterator[Attempt], missing: int) -> int:
     columns = TextColumn("record"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     failures = 0
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=make_console()) as progress:
         bar = progress.add_task("record", total=missing)
         for attempt in attempts:
             progress.advance(bar, attempt.kept)

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
 from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.elsewhere import Elsewhere
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.explain import explain, references
+from trailkit.agents.run.progress import make_console
 from trailkit.agents.run.saved import ALL, SavedAgents, checkpoints
 from trailkit.agents.run.shifts import shift_table, shifts
 from trailkit.agents.run.video import View, record_videos
@@ -38,10 +38,10 @@ def evaluate_run(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str
         yield checkpoint, _evaluate(config, workers, checkpoint, elsewhere)
 
 
-def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[str]:
-    """Evaluates checkpoints as `evaluate_run` does, in all that `shifts` names; yields a table for each.
+def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str, dict[str, Evaluation]]]:
+    """Evaluates checkpoints as `evaluate_run` does, in all that `shifts` names; yields the name and worths of each.
 
-    The table is kept beside the evaluations, as `shifts_seed…_episodes….md`.
+    Their `shift_table` is kept beside the evaluations, as `shifts_seed…_episodes….md`.
 
     Raises:
         UserError: As for `evaluate_run`.
@@ -50,11 +50,10 @@ def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[str]:
     names, places = checkpoints(folder, config.checkpoint), shifts(load_config(folder).env)
     for checkpoint in names:
         results = {name: _evaluate(config, workers, checkpoint, place) for name, place in places.items()}
-        table = shift_table(checkpoint, results)
         kept = folder / "evaluations" / checkpoint / f"shifts_seed{config.seed}_episodes{config.episodes}.md"
         with written_aside(kept) as aside:
-            aside.write_text(table)
-        yield table
+            aside.write_text(shift_table(checkpoint, results))
+        yield checkpoint, results
 
 
 def render_run(config: RenderConfig) -> list[Path]:
@@ -87,7 +86,7 @@ def _elsewhere(config: EvaluateConfig) -> Elsewhere:
 
 def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhere: Elsewhere) -> Evaluation:
     """Evaluates a checkpoint and writes what it came to."""
-    begin, console = time.perf_counter(), Console(stderr=True)
+    begin, console = time.perf_counter(), make_console()
     played = workers.play(checkpoint, config.episodes, config.seed, elsewhere)
     label = f"{checkpoint}{elsewhere}"
     shown = track(played, label, config.episodes, console=console, transient=True)

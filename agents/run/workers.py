@@ -8,13 +8,15 @@ This module imports little, so that processes can begin before the command that 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from trailkit.agents.run.elsewhere import HERE, Elsewhere
@@ -27,6 +29,22 @@ if TYPE_CHECKING:
 
 _MOST = 8  # processes, unless more are asked for: each takes some 450 MB
 _AHEAD = 2  # episodes given to each: the one that it plays, and the next
+
+
+class _Process(SpawnProcess):
+    """Does not run the program's main file again: a script of a few calls needs no guard, and workers nothing of it."""
+
+    def start(self) -> None:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    Process = _Process
 
 
 class Workers:
@@ -44,7 +62,7 @@ class Workers:
         self._pool = None
         if self._others:
             # Spawned: a fork would share what threads and OpenGL hold here.
-            self._pool = ProcessPoolExecutor(self._others, multiprocessing.get_context("spawn"), _begin)
+            self._pool = ProcessPoolExecutor(self._others, _Context(), _begin)
             for _ in range(self._others):
                 self._pool.submit(_import)
 
@@ -91,7 +109,8 @@ class Workers:
             return
         if error is not None:  # what they are at is of no use
             for process in multiprocessing.active_children():
-                process.terminate()
+                if isinstance(process, _Process):
+                    process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
 

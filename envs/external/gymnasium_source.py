@@ -1,6 +1,5 @@
 """Environments with Gymnasium's interface."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.external import robotics
 from trailkit.envs.external.source import Moment, bounds
+from trailkit.envs.imports import import_module
 from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings, Origin
 from trailkit.envs.simulator import mujoco
 
@@ -125,9 +125,9 @@ def make(settings: EnvSettings) -> GymnasiumSource:
         source = RoboticsSource
     module, _, name = settings.task.rpartition(":")
     kwargs = {"max_episode_steps": -1, "disable_env_checker": True, **settings.external.kwargs}
+    if module:
+        import_module(settings.task, module)
     try:
-        if module:
-            importlib.import_module(module)
         if name not in gymnasium.registry:
             raise unknown("Gymnasium id", name, gymnasium.registry)
         env = gymnasium.make(name, **_render_mode(name), **kwargs)
@@ -136,7 +136,7 @@ def make(settings: EnvSettings) -> GymnasiumSource:
     return source(settings.task, env)
 
 
-def _render_mode(name: str) -> dict[str, str]:
+def _render_mode(name: str) -> dict[str, Any]:
     """Pictures, if the environment says that it has any; else its maker need not know of render modes."""
     entry = gymnasium.spec(name).entry_point
     creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry

@@ -27,3 +27,17 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_thread_that_is_not_the_main_one_hears_no_signals_and_may_go_on() -> None:
+    before, entered = signal.getsignal(signal.SIGTERM), threading.Event()
+
+    def enter() -> None:
+        with interruptible(threading.Event()):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert entered.is_set()
+    assert signal.getsignal(signal.SIGTERM) is before

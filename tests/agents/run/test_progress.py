@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from trailkit.agents.run.progress import Progress
+from trailkit.agents.run.progress import Progress, make_console
 
 
 class Clock:
@@ -81,3 +81,9 @@ def test_a_learner_that_goes_back_to_a_checkpoint_has_no_negative_rate(clock):
             clock.now += 5.0
             progress.update(step, 500, {})
     assert log.file.getvalue().splitlines()[-1].startswith("train 20/100 (20%), 2.0 steps/s")
+
+
+def test_a_notebook_gets_lines_as_a_log_file_does(monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert Console(stderr=True).is_jupyter
+    assert not make_console().is_jupyter

@@ -119,7 +119,10 @@ def test_a_policy_sees_the_robots_own_part_alone() -> None:
     ("words", "message"),
     [
         ({"task": "Pusherr-v5"}, "unknown Gymnasium id 'Pusherr-v5': did you mean 'Pusher-v5'"),
-        ({"task": "nowhere_to_be:Found-v0"}, "cannot be made: No module named 'nowhere_to_be'"),
+        (
+            {"task": "nowhere_to_be:Found-v0"},
+            "nowhere_to_be:Found-v0: No module named 'nowhere_to_be' on the Python path",
+        ),
         ({"task": "CartPole-v1"}, "CartPole-v1 has actions of the kind Discrete"),
         ({"cameras": ("abov",)}, "unknown camera 'abov': did you mean 'above'"),
         ({"cameras": ("zzz",)}, "unknown camera 'zzz': choose from above, own"),

@@ -1,0 +1,140 @@
+"""The command's verbs as functions, for scripts and notebooks: the same keys, with Python's values.
+
+Keys are keyword arguments, and those with dots a mapping, which comes first:
+
+    run = api.train({"agent.batch_size": 64}, method="trail", env="reach", demos="demos_reach", steps=400)
+
+What a user did wrong is raised as a `UserError`; nothing ends the program. A run that is interrupted leaves a
+checkpoint behind, and a `KeyboardInterrupt`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trailkit.agents.run import compare as comparing
+from trailkit.agents.run import train as training
+from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.record import record_demos
+from trailkit.agents.run.runs import Row
+from trailkit.agents.run.saved import ALL
+from trailkit.agents.run.saved_commands import evaluate_run, evaluate_shifts, render_run
+from trailkit.agents.run.words import words
+from trailkit.agents.run.workers import workers_for
+from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig
+from trailkit.envs.errors import UserError
+
+_Keys = Mapping[str, Any]
+
+
+def record(keys: _Keys | None = None, /, **more: Any) -> Path:
+    """`trailkit record`: records demonstrations until there are `episodes`.
+
+    Returns:
+        The folder of the demonstrations.
+
+    Raises:
+        UserError: For a mistake in the keys; see `trailkit.agents.run.record.record_demos`.
+    """
+    config = configure("record", RecordConfig, _words(keys, more))
+    record_demos(config)
+    return Path(config.out)
+
+
+def train(keys: _Keys | None = None, /, **more: Any) -> Path:
+    """`trailkit train`: begins a run and trains to its end.
+
+    Returns:
+        The folder of the run.
+
+    Raises:
+        UserError: For a mistake in the keys; see `trailkit.agents.run.train.start`.
+        KeyboardInterrupt: After a signal; `resume` goes on.
+    """
+    with _as_it_was():
+        return training.start(_words(keys, more))
+
+
+def resume(run: str | os.PathLike[str], keys: _Keys | None = None, /, **more: Any) -> Path:
+    """`trailkit train resume=RUN`: goes on with a run; `steps=` and a few other keys may change.
+
+    Returns:
+        The folder of the run.
+
+    Raises:
+        UserError: If there is no run to go on with; see `trailkit.agents.run.train.resume`.
+        KeyboardInterrupt: As for `train`.
+    """
+    with _as_it_was():
+        return training.resume(os.fspath(run), _words(keys, more))
+
+
+def evaluate(keys: _Keys | None = None, /, **more: Any) -> Evaluation | dict[str, Evaluation]:
+    """`trailkit evaluate`: measures a policy's success.
+
+    Returns:
+        What the policy came to, with `success`, its `interval` and the `episodes`. With `checkpoint="all"` one for each
+        checkpoint by its name, such as 000012000; with `suite="shifts"` one for each environment by what is otherwise.
+
+    Raises:
+        UserError: If there is no such run or checkpoint, or both `checkpoint="all"` and a suite are asked for.
+    """
+    config = configure("evaluate", EvaluateConfig, _words(keys, more))
+    if config.checkpoint == ALL and config.suite is not None:
+        raise UserError("checkpoint=all and suite=shifts: give one of them, or try the checkpoints one by one")
+    with _as_it_was(), workers_for(config) as workers:
+        if config.suite is not None:
+            ((_, found),) = evaluate_shifts(config, workers)
+            return found
+        found = dict(evaluate_run(config, workers))
+    return found if config.checkpoint == ALL else found.popitem()[1]
+
+
+def render(keys: _Keys | None = None, /, **more: Any) -> list[Path]:
+    """`trailkit render`: makes videos of a policy, an animation or a contact sheet.
+
+    Returns:
+        The paths of what it wrote.
+
+    Raises:
+        UserError: If there is no such run, checkpoint or camera; see `trailkit.agents.run.video.record_videos`.
+    """
+    with _as_it_was():
+        return render_run(configure("render", RenderConfig, _words(keys, more)))
+
+
+def compare(*runs: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> list[Row]:
+    """`trailkit compare`: prints runs side by side, and which of them is better.
+
+    Args:
+        runs: Their folders.
+        out: A page (.html) or a table (.md) to write, if any.
+
+    Returns:
+        A row for each run: its success, the ends of its interval, and so on.
+
+    Raises:
+        UserError: If no run is named, or none of them was evaluated.
+    """
+    return comparing.compare_runs([Path(run) for run in runs], [] if out is None else [Path(out)])
+
+
+def _words(keys: _Keys | None, more: _Keys) -> list[str]:
+    return words({**(keys or {}), **more})
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Leaves the process as many threads of torch as it had, and never ends it."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    except SystemExit as end:  # by which a command that was interrupted keeps from going on
+        raise KeyboardInterrupt from end
+    finally:
+        torch.set_num_threads(threads)

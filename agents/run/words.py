@@ -1,0 +1,50 @@
+"""Python's values as the words of the command: `{"agent.batch_size": 64}` is `agent.batch_size=64`."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from trailkit.envs.errors import UserError
+
+
+def words(keys: Mapping[str, Any]) -> list[str]:
+    """One word for each key, quoted so that Hydra reads the value that is given.
+
+    Args:
+        keys: Numbers, strings, paths, True, False, None, and lists and dicts of them. In strings `${…}` still refers
+            to another key, as in the command.
+
+    Raises:
+        UserError: For a value of another type.
+    """
+    return [f"{key}={_text(key, value)}" for key, value in keys.items()]
+
+
+def _text(key: str, value: Any) -> str:
+    match value:
+        case bool() | None:
+            return {True: "true", False: "false", None: "null"}[value]
+        case str() | os.PathLike():
+            return _quoted(os.fspath(value))
+        case Integral():
+            return str(int(value))
+        case Real():
+            return repr(float(value))
+        case Mapping():
+            return "{" + ",".join(f"{_escaped(name)}:{_text(key, each)}" for name, each in value.items()) + "}"
+        case Sequence():
+            return "[" + ",".join(_text(key, each) for each in value) + "]"
+    hint = "its import path, MODULE:NAME" if callable(value) else "a number, a string, a list or a dict"
+    raise UserError(f"{key} is given a {type(value).__name__}: give {hint}")
+
+
+def _escaped(name: object) -> str:
+    """The key of a dict, which Hydra has no quotes for."""
+    return re.sub(r"([\\()\[\]{}:=,\s])", r"\\\1", str(name))
+
+
+def _quoted(text: str) -> str:
+    """In single quotes; backslashes count as such but before a quote, where they are doubled."""
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"
