@@ -84,6 +84,14 @@ class Environment(dm_env.Environment):
         """
         self.set_state(state)
 
+    def things(self) -> NDArray[np.float32]:
+        """Poses and velocities of the task's things; see `trailkit.envs.tasks.things`. No part of an observation.
+
+        Raises:
+            UserError: If the environment does not tell them.
+        """
+        raise UserError(f"{self.settings.task} does not tell where its things are: leave out state=True")
+
     @abstractmethod
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
         """The action that moves the hand as commanded, from the current state.

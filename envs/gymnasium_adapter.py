@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from dm_env import StepType, specs
+from dm_env import StepType, TimeStep, specs
 from gymnasium import spaces
 from numpy.typing import NDArray
 
@@ -22,23 +22,29 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
     """An `Environment` with Gymnasium's interface.
 
     Observations are the environment's: a uint8 picture a camera, and "proprio", float32, whose bounds are those of its
-    type, since joints turn without limit. The time limit truncates; only a discount of 0 terminates, which none
-    gives. `info["success"]`, and "is_success" for the libraries that look for that, tell whether the task is solved.
+    type, since joints turn without limit; and on request "state", float32, which tells where the task's things are and
+    how they move (`trailkit.envs.tasks.things`), for who learns without pictures. The time limit truncates; only a
+    discount of 0 terminates, which none gives. `info["success"]`, and "is_success" for the libraries that look for
+    that, tell whether the task is solved.
     """
 
     metadata: dict[str, Any] = _METADATA
 
-    def __init__(self, env: Environment, render_mode: str | None = None) -> None:
+    def __init__(self, env: Environment, render_mode: str | None = None, state: bool = False) -> None:
         """Takes over the environment, and closes it in `close`.
 
         Raises:
-            UserError: If there is no such render mode.
+            UserError: If there is no such render mode, or the environment has no state of things to tell.
         """
         if render_mode is not None and render_mode not in _RENDER_MODES:
             raise unknown("render mode", render_mode, _RENDER_MODES)
         self.render_mode = render_mode
         self.env = env
-        self.observation_space = spaces.Dict({name: _space(spec) for name, spec in env.observation_spec().items()})
+        self._state = state
+        observed = {**env.observation_spec()}
+        if state:
+            observed["state"] = specs.Array(env.things().shape, np.float32, "state")
+        self.observation_space = spaces.Dict({name: _space(spec) for name, spec in observed.items()})
         self.action_space = _space(env.action_spec())
         self._playing = False
 
@@ -50,7 +56,7 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
         if seed is not None:
             self.env.seed(seed)
         self._playing = True
-        return self.env.reset().observation, self._info()
+        return self._observed(self.env.reset()), self._info()
 
     def step(self, action: NDArray[Any]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Takes a control step.
@@ -64,7 +70,7 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
         last = timestep.step_type is StepType.LAST
         terminated = last and timestep.discount == 0.0
         self._playing = not last
-        return timestep.observation, float(timestep.reward), terminated, last and not terminated, self._info()
+        return self._observed(timestep), float(timestep.reward), terminated, last and not terminated, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """Draws the front camera as people want to see it, uint8 [480, 640, 3]; None without a render mode."""
@@ -73,6 +79,9 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
     def close(self) -> None:
         """Frees the environment. A second call does nothing."""
         self.env.close()
+
+    def _observed(self, timestep: TimeStep) -> dict[str, Any]:
+        return {**timestep.observation, **({"state": self.env.things()} if self._state else {})}
 
     def _info(self) -> dict[str, Any]:
         solved = self.env.solved
@@ -89,6 +98,7 @@ def make(
     episode_steps: int = 200,
     appearance: Sequence[str] = (),
     distract: Sequence[str] = (),
+    state: bool = False,
     render_mode: str | None = None,
 ) -> GymnasiumAdapter:
     """Makes a task's environment, for `gymnasium.make`.
@@ -102,6 +112,7 @@ def make(
         episode_steps: Control steps until the time limit.
         appearance: What looks otherwise than usual; see `Appearance`.
         distract: What looks otherwise in each episode; see `Distraction`.
+        state: Whether the things' poses and velocities are observed, as "state": for who learns without pictures.
         render_mode: "rgb_array", or None if `render` is not going to be called.
 
     Raises:
@@ -115,7 +126,7 @@ def make(
     settings = EnvSettings(
         task, ActionSpace(action_space), observation, episode_steps, tuple(appearance), distract=tuple(distract)
     )
-    return GymnasiumAdapter(make_environment(settings), render_mode)
+    return GymnasiumAdapter(make_environment(settings), render_mode, state)
 
 
 make.metadata = _METADATA  # type: ignore[attr-defined]  # where gymnasium.make looks for the render modes

@@ -14,6 +14,7 @@ from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace, CameraName, EnvSettings
 from trailkit.envs.simulator import composer, mujoco
 from trailkit.envs.tasks import TASKS
+from trailkit.envs.tasks.things import state_of_things
 
 # All that pictures and the further course depend on; Reach's ball is a mocap body.
 _STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS | mujoco.mjtState.mjSTATE_MOCAP_POS | mujoco.mjtState.mjSTATE_MOCAP_QUAT
@@ -104,6 +105,10 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         self.set_state(state)
         data.qpos[joints], data.qvel[dofs], data.time = kept
         mujoco.mj_forward(self.physics.model.ptr, data)
+
+    def things(self) -> NDArray[np.float32]:
+        """Poses and velocities of the task's things, float32 [13 N]; see `state_of_things`."""
+        return state_of_things(self.physics.model.ptr, self.physics.data.ptr, self.task.robot.root)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """What an agent observes of the current state: pictures uint8 [height, width, 3], proprio float32 [P]."""

@@ -21,10 +21,19 @@ def _make(task: str = "reach", **kwargs: Any) -> gymnasium.Env[Any, Any]:
 
 
 @pytest.mark.render
-@pytest.mark.parametrize("space", ActionSpace)
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"image_size": 32},
+        {"image_size": 32, "action_space": ActionSpace.JOINT.value},
+        {"cameras": []},
+        {"cameras": [], "state": True},
+    ],
+    ids=["cartesian", "joint", "proprio", "state"],
+)
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_passes_gymnasiums_checker_without_a_warning(task: str, space: ActionSpace) -> None:
-    env = _make(task, action_space=space.value, image_size=32, render_mode="rgb_array")
+def test_every_task_passes_gymnasiums_checker_without_a_warning(task: str, kwargs: dict[str, Any]) -> None:
+    env = _make(task, render_mode="rgb_array", **kwargs)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Gymnasium adds filters of its own, which let its warnings pass
         check_env(env.unwrapped)
@@ -61,6 +70,22 @@ def test_spaces_and_observations_agree() -> None:
     assert observation in env.observation_space
     assert info == {"success": False, "is_success": False}
     env.close()
+
+
+def test_the_state_of_things_is_observed_on_request_only() -> None:
+    plain, told = _make(cameras=()), _make(cameras=(), state=True)
+    without, observation = plain.reset(seed=3)[0], told.reset(seed=3)[0]
+    assert set(without) == {"proprio"}
+    assert set(observation) == {"proprio", "state"}
+    np.testing.assert_array_equal(without["proprio"], observation["proprio"])
+    assert observation in told.observation_space
+    inner = told.unwrapped.env  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(observation["state"], inner.things())
+    later = told.step(np.ones(4, np.float32))[0]
+    np.testing.assert_array_equal(later["state"], observation["state"])  # the ball hovers where it is
+    assert (told.reset()[0]["state"] != observation["state"]).any()
+    plain.close()
+    told.close()
 
 
 @pytest.mark.parametrize("steps", [200, 230])
