@@ -27,8 +27,8 @@ _SHOWN = {
 
 
 def make_console() -> Console:
-    """The standard error stream; in a notebook too, which would otherwise keep what a bar showed at every moment."""
-    return Console(stderr=True, force_jupyter=False)
+    """The standard error stream; no terminal in a notebook, or all that a bar ever showed would be kept in it."""
+    return Console(stderr=True, force_jupyter=False, force_terminal=False if Console().is_jupyter else None)
 
 
 class Progress:

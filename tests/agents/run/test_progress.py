@@ -84,6 +84,8 @@ def test_a_learner_that_goes_back_to_a_checkpoint_has_no_negative_rate(clock):
 
 
 def test_a_notebook_gets_lines_as_a_log_file_does(monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)  # as ipykernel has it
+    assert make_console().is_terminal
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    assert Console(stderr=True).is_jupyter
     assert not make_console().is_jupyter
+    assert not make_console().is_terminal
