@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
-_FEW = "EPISODES, BC_STEPS, TRAIL_STEPS, TRIES = 2, 2, 100, 2"
+_FEW = "EPISODES, BC_STEPS, TRAIL_STEPS, TRIES = 20, 2, 100, 2"  # one of 20 is kept back
 _MAGIC = "%%writefile "
 
 
@@ -28,6 +28,7 @@ def test_it_was_run_from_top_to_bottom_without_an_error_and_is_small() -> None:
 
 @pytest.mark.render
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_its_cells_run(tmp_path: Path) -> None:
     script = []
     for cell in cells():
@@ -41,4 +42,4 @@ def test_its_cells_run(tmp_path: Path) -> None:
     (tmp_path / "notebook.py").write_text("\n".join(script))
     done = subprocess.run([sys.executable, "notebook.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "| trail |" in done.stdout
+    assert "disc_score_known" in done.stdout

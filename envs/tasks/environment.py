@@ -5,6 +5,7 @@ from typing import Any
 
 import dm_env
 import numpy as np
+from dm_env import specs
 from numpy.typing import NDArray
 
 from trailkit.envs.actions import CartesianVelocity
@@ -72,6 +73,15 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
     def reset(self) -> dm_env.TimeStep:
         """Begins an episode; see `dm_env.Environment`."""
         return _plain(composer.Environment.reset(self))
+
+    def observation_spec(self) -> dict[str, specs.Array]:
+        """See `Environment`; composer knows no bounds of pictures."""
+        found = composer.Environment.observation_spec(self)
+        pictures: dict[str, specs.Array] = {
+            camera: specs.BoundedArray(found[camera].shape, np.uint8, 0, 255, camera)  # type: ignore[no-untyped-call]
+            for camera in self.settings.observation.cameras
+        }
+        return {**found, **pictures}
 
     def state(self) -> NDArray[np.float64]:
         """The simulator's state, float64 [S]: time, positions, velocities, and the poses of mocap bodies."""
