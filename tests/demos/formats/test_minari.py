@@ -98,6 +98,7 @@ def test_the_environment_can_be_made_from_the_dataset(make_store, root):
         "proprioception": True,
         "episode_steps": 50,
         "appearance": [],
+        "distract": [],
     }
 
 
