@@ -134,7 +134,7 @@ def _as_it_was() -> Iterator[None]:
     threads = torch.get_num_threads()
     try:
         yield
-    except SystemExit as end:  # by which a command that was interrupted keeps from going on
-        raise KeyboardInterrupt from end
+    except SystemExit:  # by which a command that was interrupted keeps from going on
+        raise KeyboardInterrupt from None
     finally:
         torch.set_num_threads(threads)
