@@ -35,7 +35,7 @@ def test_every_id_passes_stable_baselines3s_checker_without_a_warning(task: str,
 @pytest.mark.parametrize(
     ("kwargs", "learner", "steps"),
     [
-        (STATE, lambda env: SAC("MultiInputPolicy", env, learning_starts=500, seed=0, device="cpu"), 1000),
+        (STATE, lambda env: SAC("MultiInputPolicy", env, learning_starts=900, seed=0, device="cpu"), 1000),
         (STATE, lambda env: PPO("MultiInputPolicy", env, n_steps=500, batch_size=100, seed=0, device="cpu"), 1000),
         (PICTURES, lambda env: PPO("MultiInputPolicy", env, n_steps=50, batch_size=50, seed=0, device="cpu"), 100),
     ],
