@@ -51,7 +51,6 @@ class Distractions:
         self._usual: tuple[NDArray[np.float64], NDArray[np.float64]]  # the geoms' colours and the cameras' quaternions
         self._objects: list[_Object] = []
         self._waves: _Waves | None = None
-        self._time = 0.0
         self.turn = Turn()  # of this episode's cameras
 
     def seed(self, seed: int) -> None:
@@ -84,21 +83,20 @@ class Distractions:
         """Whether `background` is to be seen instead of the sky and of planes without end."""
         return self._waves is not None
 
-    def furnish(self, scene: mujoco.MjvScene, time: float) -> None:
-        """Adds what only pictures have to a scene that is about to be drawn; `time` is the simulation's, in seconds."""
-        self._time = time
+    def furnish(self, scene: mujoco.MjvScene) -> None:
+        """Adds what only pictures have to a scene that is about to be drawn."""
         for each in self._objects:
             if scene.ngeom < scene.maxgeom:
                 geom = scene.geoms[scene.ngeom]
                 mujoco.mjv_initGeom(geom, each.shape, each.size, each.position, np.eye(3).ravel(), each.rgba)
                 scene.ngeom += 1
 
-    def background(self, height: int, width: int) -> NDArray[np.uint8]:
-        """The pattern behind the scene that was furnished last, uint8 [height, width, 3]."""
+    def background(self, height: int, width: int, time: float) -> NDArray[np.uint8]:
+        """The pattern behind the scene at a time of the simulation, in seconds: uint8 [height, width, 3]."""
         assert self._waves is not None
         waves = self._waves
         places = np.stack(np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij"), axis=-1)
-        angles = 2 * np.pi * places @ waves.cycles.T + waves.phase + waves.speed * self._time
+        angles = 2 * np.pi * places @ waves.cycles.T + waves.phase + waves.speed * time
         brightness = 0.5 + np.sin(angles) @ waves.colour / 2
         return np.asarray(255 * brightness.clip(0.0, 1.0), np.uint8)
 
@@ -132,5 +130,5 @@ def _room(model: mujoco.MjModel, data: mujoco.MjData) -> tuple[NDArray[np.float6
     with_robot = data.geom_xpos[moves if moves.any() else slice(None)]
     places = data.geom_xpos[things] if things.any() else with_robot
     centre = (places.min(axis=0) + places.max(axis=0)) / 2
-    radius = max(np.ptp(places[:, :2]) / 2, _LEAST_ROOM * float(np.ptp(with_robot, axis=0).max()))
-    return centre[:2], float(places[:, 2].min()), radius
+    radius = max(np.ptp(places[:, :2], axis=0).max() / 2, _LEAST_ROOM * np.ptp(with_robot, axis=0).max())
+    return centre[:2], float(places[:, 2].min()), float(radius)

@@ -45,11 +45,11 @@ class Scenery(Protocol):
     def hides_background(self) -> bool:
         """Whether `background` is to be seen instead of the sky and of planes without end."""
 
-    def furnish(self, scene: mujoco.MjvScene, time: float) -> None:
-        """Adds things to a scene that is about to be drawn; `time` is the simulation's, in seconds."""
+    def furnish(self, scene: mujoco.MjvScene) -> None:
+        """Adds things to a scene that is about to be drawn."""
 
-    def background(self, height: int, width: int) -> NDArray[np.uint8]:
-        """What is to be seen behind the scene that was furnished last, uint8 [height, width, 3]."""
+    def background(self, height: int, width: int, time: float) -> NDArray[np.uint8]:
+        """What is to be seen behind it at a time of the simulation, in seconds: uint8 [height, width, 3]."""
 
 
 class Renderer:
@@ -114,14 +114,14 @@ class Renderer:
         self._model.geom_group[:] = groups
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = not without_background
         if scenery is not None:
-            scenery.furnish(self._scene, data.time)
+            scenery.furnish(self._scene)
         self._gl.make_current()
         mujoco.mjr_render(self._rect, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, self._depth if without_background else None, self._rect, self._context)
         picture = self._pixels[::-1].copy()  # OpenGL's first row is the lowest
         if scenery is not None and without_background:
             empty = self._depth[::-1] == 1.0
-            picture[empty] = scenery.background(*empty.shape)[empty]
+            picture[empty] = scenery.background(self._rect.height, self._rect.width, data.time)[empty]
         return picture
 
 

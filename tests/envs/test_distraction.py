@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from trailkit.envs.compiled import colours, recolour, robot_geoms
+from trailkit.envs.distraction import Distractions
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import make_environment
 from trailkit.envs.settings import Appearance, Distraction, EnvSettings, External, ObservationSettings, Origin
@@ -142,6 +143,24 @@ def test_the_robot_is_what_motors_or_handles_move() -> None:
         <equality><weld body1="hand" body2="handle"/></equality><actuator><motor joint="j"/></actuator></mujoco>"""
     )
     np.testing.assert_array_equal(robot_geoms(model), [False, True, True, True, True, False, False])
+
+
+def test_objects_stand_near_a_thing_that_is_alone_and_far_off() -> None:
+    model = mujoco.MjModel.from_xml_string(
+        """<mujoco><worldbody><body pos="3 0 .1"><freejoint/><geom size=".02"/></body>
+        <body pos="3 .5 .1"><joint name="j" type="hinge"/><geom size=".02"/></body></worldbody>
+        <actuator><motor joint="j"/></actuator></mujoco>"""
+    )
+    data, scene = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=10)
+    mujoco.mj_forward(model, data)
+    distractions = Distractions(("objects",))
+    distractions.seed(0)
+    distractions.begin(model, data)
+    distractions.furnish(scene)
+    assert scene.ngeom == 4
+    for geom in scene.geoms[:4]:  # the room is a fifth of the half metre between thing and robot
+        assert np.linalg.norm(geom.pos - (3.0, 0.0, 0.1)) < 0.13
+        assert (geom.size <= 0.016).all()
 
 
 def test_settings_are_kept_and_older_ones_have_no_distractions() -> None:
