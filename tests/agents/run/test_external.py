@@ -7,6 +7,7 @@ import pytest
 
 from trailkit.agents.run.cli import main
 from trailkit.demos.store import DemoStore
+from trailkit.envs.settings import Appearance
 
 
 def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -34,6 +35,10 @@ def test_a_user_s_arm_is_recorded_trained_evaluated_and_filmed(tmp_path: Path) -
     train = ["train", *ARM, *SMALL, *words, f"demos={demos}", "steps=6", "evaluation.every=100", f"out={run}"]
     main(train)
     main(["evaluate", f"run={run}", "episodes=2", "workers=1"])
+    main(["evaluate", f"run={run}", "episodes=1", "workers=1", "suite=shifts"])
+    tried = (run / "evaluations" / "000000006" / "shifts_seed0_episodes1.md").read_text()
+    assert all(f"| {each.value} |" in tried for each in Appearance) and "distractors" not in tried
+    main(["evaluate", f"run={run}", "episodes=1", "workers=1", "distract=[colours,objects]"])
     main(["render", f"run={run}", "episodes=1", "height=64", "width=64", f"out={tmp_path / 'film.png'}"])
     assert imageio.v3.imread(tmp_path / "film.png").shape == (72, 8 * 64, 3)
     main(["demos", "info", str(demos)])
