@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trailkit.agents.base import Action, Parameters, as_tensors
 from trailkit.agents.networks.averaging import follower
 from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.replay.frames import FrameHistory
 from trailkit.replay.transition import Observation
 
 
@@ -20,13 +21,16 @@ class GreedyPolicy:
     def __init__(self, network: PolicyNetwork) -> None:
         """Copies the network."""
         self._network = follower(network)
+        self.frame_stack = network.encoder.frame_stack
+        self._history = FrameHistory(self.frame_stack)
 
     def reset(self) -> None:
-        """Begins an episode: nothing to do."""
+        """Begins an episode."""
+        self._history.reset()
 
     def act(self, observation: Observation) -> Action:
-        """Returns the network's action."""
-        batch = {name: np.asarray(value)[None] for name, value in observation.items()}
+        """Returns the network's action, which may be for what was seen before too."""
+        batch = {name: np.asarray(value)[None] for name, value in self._history(observation).items()}
         with torch.inference_mode():
             action: Action = self._network(as_tensors(batch))[0].numpy()
         return action
@@ -66,6 +70,7 @@ class ExplorationPolicy:
 
     def reset(self) -> None:
         """Draws the episode's deviation, and forgets the noise of the one before."""
+        self._greedy.reset()
         self._deviation = float(self._generator.choice(self._deviations))
         self._noise: NDArray[np.float64] | None = None
 

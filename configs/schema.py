@@ -179,6 +179,7 @@ class AgentConfig:
     batch_size: int = 32  # of the agent's transitions; as many of the expert's join them
     gamma: float = 0.99
     n_step: int = 3
+    frame_stack: int = 1  # pictures on end that the policy and the critic see at once; the discriminator sees one
     v_min: float = -50.0
     v_max: float = 150.0
     atoms: int = 21
@@ -301,6 +302,7 @@ class TrainConfig:
         _at_least(1, threads=self.threads, checkpoint_every=self.checkpoint_every, demo_limit=self.demo_limit)
         _at_least(1, evaluation__every=self.evaluation.every, evaluation__episodes=self.evaluation.episodes)
         _at_least(1, agent__batch_size=self.agent.batch_size, agent__n_step=self.agent.n_step)
+        _at_least(1, agent__frame_stack=self.agent.frame_stack)
         _at_least(2, agent__atoms=self.agent.atoms)
         launch = self.launch
         _at_least(1, launch__actors=launch.actors, launch__publish_every=launch.publish_every)
@@ -318,6 +320,7 @@ class TrainConfig:
             raise UserError(f"actor.noise_correlation={self.actor.noise_correlation}: it must be in [0, 1)")
         _at_least(1, actor__patience=self.actor.patience, actor__fixed_steps=self.actor.fixed_steps)
         self._check_method()
+        self._check_features()
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device={self.device}: choose auto, cpu or cuda")
         if self.discriminator.constraint is Constraint.random and self.launch.kind is LaunchKind.ray:
@@ -356,12 +359,20 @@ class TrainConfig:
         for name in ("priority_exponent", "importance_exponent"):
             if not 0 <= getattr(self.replay, name) <= 1:
                 raise UserError(f"replay.{name}={getattr(self.replay, name)}: it must be in [0, 1]")
+        _at_least(0, replay__demo_bonus=self.replay.demo_bonus, agent__weight_decay=self.agent.weight_decay)
+        _at_least(0, agent__one_step_weight=self.agent.one_step_weight)
+
+    def _check_features(self) -> None:
+        chosen = self.discriminator
         if self.encoder.bfloat16 and chosen.spectral_norm and chosen.features is Features.own:
             raise UserError(
                 "encoder.bfloat16=true and discriminator.spectral_norm=true do not work together: choose one"
             )
-        _at_least(0, replay__demo_bonus=self.replay.demo_bonus, agent__weight_decay=self.agent.weight_decay)
-        _at_least(0, agent__one_step_weight=self.agent.one_step_weight)
+        if self.agent.frame_stack > 1 and chosen.features is Features.critic:
+            raise UserError(
+                f"agent.frame_stack={self.agent.frame_stack} and discriminator.features=critic do not work together: "
+                "the discriminator sees single frames"
+            )
 
 
 @dataclass

@@ -17,6 +17,7 @@ def load_replay(
     holdout: int = 0,
     limit: int | None = None,
     priority_exponent: float | None = None,
+    frame_stack: int = 1,
 ) -> tuple[MemoryReplay, list[Episode]]:
     """Reads demonstrations into memory.
 
@@ -28,6 +29,7 @@ def load_replay(
         holdout: How many episodes, the last ones, to keep back.
         limit: How many episodes, the first ones, to learn from; by default all but those kept back.
         priority_exponent: Of a prioritised replay; by default it is uniform.
+        frame_stack: How many frames on end make a sampled picture.
 
     Returns:
         The replay, and the episodes that were kept back.
@@ -50,6 +52,7 @@ def load_replay(
         seed,
         prioritized=priority_exponent is not None,
         priority_exponent=priority_exponent or 0.0,
+        frame_stack=frame_stack,
     )
     for episode in store.episodes(0, wanted):
         replay.add(episode)

@@ -12,7 +12,7 @@ from trailkit.discriminators.adam import Adam
 from trailkit.discriminators.augmentation import Augmentation
 from trailkit.discriminators.base import DiscriminatorLoss, Judgement, Logits, RewardFunction
 from trailkit.discriminators.diagnostics import diagnose
-from trailkit.discriminators.discriminator import Discriminator
+from trailkit.discriminators.discriminator import Discriminator, newest_frame
 from trailkit.discriminators.draws import make_generator, restore
 from trailkit.discriminators.rewards import minus_log_one_minus_d
 from trailkit.replay.transition import ImitationBatch, Observation, Transition
@@ -107,7 +107,7 @@ class AdversarialReward:
         pairs = [batch.train] if batch.constraint is None else [batch.train, batch.constraint]
         sources: list[Observation] = [t.observation for pair in pairs for t in (pair.expert, pair.agent)]
         cameras = self.discriminator.cameras
-        joined = {camera: torch.cat([source[camera] for source in sources]) for camera in cameras}
+        joined = {camera: torch.cat([newest_frame(source[camera]) for source in sources]) for camera in cameras}
         augmented = self._augmentation(joined, self.generator)
         sizes = [len(source[cameras[0]]) for source in sources]
         expert, agent, *constraint = self.discriminator(augmented, self.generator).split(sizes)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from trailkit.discriminators.augmentation import centre_crop
@@ -49,15 +49,21 @@ class Discriminator(nn.Module):
         """Judges the centres of the images; those that are cropped already are their own centres.
 
         Args:
-            observation: [B, H, W, 3] a camera.
+            observation: [B, H, W, 3] a camera; of stacked frames the newest is looked at.
             training: draws what is dropped, in training.
         """
-        crops = {camera: centre_crop(observation[camera], size) for camera, size in self.encoder.image_sizes.items()}
+        sizes = self.encoder.image_sizes
+        crops = {camera: centre_crop(newest_frame(observation[camera]), size) for camera, size in sizes.items()}
         features = self.encoder(crops)
         if training is not None and self._dropout:
             features = drop(features, self._dropout, training)
         logits: Tensor = self.head(features)
         return logits.squeeze(1)
+
+
+def newest_frame(images: Shaped[Tensor, "... H W channels"]) -> Shaped[Tensor, "... H W 3"]:
+    """The last of the frames that an agent's pictures may be stacked of, as a view."""
+    return images[..., -3:]
 
 
 def drop(

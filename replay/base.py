@@ -57,13 +57,14 @@ class Replay(Sampler, Protocol):
         """Frees what the replay holds. A second call does nothing."""
 
 
-def check_settings(capacity: int, n_step: int, early_steps: int, priority_exponent: float) -> None:
+def check_settings(capacity: int, n_step: int, early_steps: int, priority_exponent: float, frame_stack: int) -> None:
     """Checks what every replay is built from.
 
     Raises:
       UserError: naming the setting that is out of its range.
     """
-    for name, value in (("capacity", capacity), ("n_step", n_step), ("early_steps", early_steps)):
+    counts = {"capacity": capacity, "n_step": n_step, "early_steps": early_steps, "frame_stack": frame_stack}
+    for name, value in counts.items():
         if value < 1:
             raise UserError(f"the replay's {name} is {value}: it must be at least 1")
     if not 0 <= priority_exponent <= 1:

@@ -32,6 +32,7 @@ class MemoryReplay:
         seed: int,
         prioritized: bool = False,
         priority_exponent: float = 0.6,
+        frame_stack: int = 1,
     ) -> None:
         """Makes an empty replay, which takes next to no memory.
 
@@ -43,11 +44,13 @@ class MemoryReplay:
           prioritized: Sample the main table in proportion to priority ** priority_exponent. New transitions have the
             largest priority yet seen, at first 1.
           priority_exponent: In [0, 1]; 0 is uniform (Schaul et al. 2016, eq. 1).
+          frame_stack: How many frames on end make a sampled picture; see `frames`.
         """
-        check_settings(capacity, n_step, early_steps, priority_exponent)
+        check_settings(capacity, n_step, early_steps, priority_exponent, frame_stack)
         self._capacity = capacity
         self._n_step = n_step
         self._early_steps = early_steps
+        self._frame_stack = frame_stack
         self._generator = np.random.default_rng(seed)
         self._store = _RowStore(self._capacity)
         # One entry for each stored episode: its length, and the key of its first transition in either table.
@@ -93,7 +96,8 @@ class MemoryReplay:
                 raise ReplayTimeout(f"the replay's {table} table is empty: add episodes before sampling")
             keys, weight, probability = self._draw(table, batch_size)
             self._sampled += batch_size if table is Table.MAIN else 0
-            yield unpack(self._store.get(self._locate(table, keys, n)), keys, weight, probability)
+            rows = self._store.get(self._locate(table, keys, n))
+            yield unpack(rows, self._frame_stack, keys, weight, probability)
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
@@ -158,15 +162,15 @@ class MemoryReplay:
         return keys, np.ones(batch_size), np.full(batch_size, 1 / size)
 
     def _locate(self, table: Table, keys: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """Finds where the windows lie in the store: int64 [B, n + 1]."""
+        """Finds where the windows lie in the store: int64 [B, frame_stack - 1 + n + 1]."""
         first_keys = self._first_keys[table].values
         episode = np.searchsorted(first_keys, keys, side="right") - 1
         start = keys - first_keys[episode]
         # Each stored episode before this one has a row for each of its transitions in the main table, and one more.
         main = self._first_keys[Table.MAIN].values
         first_row = main[episode] - main[0] + episode
-        rows = first_row[:, None] + window_rows(start, self._lengths.values[episode], n)
-        slots: NDArray[np.int64] = self._slots.values[rows]
+        window = window_rows(start, self._lengths.values[episode], n, self._frame_stack - 1)
+        slots: NDArray[np.int64] = self._slots.values[first_row[:, None] + window]
         return slots
 
 

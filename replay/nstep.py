@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def window_rows(start: NDArray[np.int64], length: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """The rows of each window: t, t + 1, …, t + n, none beyond T.
+def window_rows(start: NDArray[np.int64], length: NDArray[np.int64], n: int, before: int = 0) -> NDArray[np.int64]:
+    """The rows of each window: t, t + 1, …, t + n, none beyond T, and those before t that its frames are stacked with.
 
     Args:
       start: t of each window, int64 [B], 0 <= t < T.
       length: T of each window's episode, int64 [B].
       n: The longest window, in steps.
+      before: How many rows before t; where there are none, it is the episode's first one.
 
     Returns:
-      int64 [B, n + 1]. The first n rows give the rewards and discounts, the last n the observations arrived at.
+      int64 [B, before + n + 1]. From t on, the first n give the rewards and discounts, the last n the observations
+      arrived at.
     """
-    return np.minimum(start[:, None] + np.arange(n + 1), length[:, None])
+    return (start[:, None] + np.arange(-before, n + 1)).clip(0, length[:, None])

@@ -37,7 +37,8 @@ _GRACE_S = 5.0  # for an answer to arrive once Reverb's own deadline has passed
 class ReverbReplay:
     """Stores transitions in Reverb tables: a main one, uniform or prioritised, and one of early transitions.
 
-    An item is n + 1 references to rows (see `rows`), so each frame is stored once however many items use it.
+    An item is n + 1 references to rows (see `rows`), or more if frames are stacked, so each frame is stored once
+    however many items use it.
     Selectors cannot be seeded. Up to three batches are sampled ahead. The tables forget transitions one by one,
     oldest first; the early table holds no more than a sixteenth of `capacity` (or 64 episodes' worth), because
     what it refers to is stored even when the main table has forgotten it.
@@ -56,6 +57,7 @@ class ReverbReplay:
         samples_per_insert: float | None = None,
         free_inserts: float = 0,
         port: int | None = None,
+        frame_stack: int = 1,
     ) -> None:
         """Starts the server.
 
@@ -72,15 +74,17 @@ class ReverbReplay:
           free_inserts: How many inserts allow no samples: a random policy's, or those that were sampled from an
             earlier server. With less than none, more samples are allowed.
           port: That the server listens on; by default a free one.
+          frame_stack: How many frames on end make a sampled picture; see `frames`.
 
         Raises:
           UserError: a setting is out of range, the port in use, or Reverb is not installed.
         """
-        check_settings(capacity, n_step, early_steps, priority_exponent)
+        check_settings(capacity, n_step, early_steps, priority_exponent, frame_stack)
         self._libraries = _import_reverb()
         reverb = self._libraries.reverb
         self._steps = {Table.MAIN: n_step, Table.EARLY: 1}
         self._early_steps = early_steps
+        self._frame_stack = frame_stack
         self._prioritized = prioritized
         self._exponent = priority_exponent if prioritized else 0.0
         self._timeout_s = timeout_s
@@ -143,7 +147,9 @@ class ReverbReplay:
         """
         assert self._dtype is not None
         address, timeout_s = f"{host}:{self._port}", timeout_s or self._timeout_s
-        return ReverbSampler(address, self._steps[Table.MAIN], self._dtype, timeout_s, self._name, self._exponent)
+        return ReverbSampler(
+            address, self._steps[Table.MAIN], self._dtype, timeout_s, self._name, self._exponent, self._frame_stack
+        )
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
@@ -184,7 +190,8 @@ class ReverbReplay:
             writer.append({"row": row})
         references = list(writer.history["row"][:])
         for table, count in ((Table.MAIN, length), (Table.EARLY, min(length, self._early_steps))):
-            windows = window_rows(np.arange(count), np.full(count, length), self._steps[table]).tolist()
+            lengths, before = np.full(count, length), self._frame_stack - 1
+            windows = window_rows(np.arange(count), lengths, self._steps[table], before).tolist()
             for start, window in enumerate(windows):
                 # A column for each row: within one column Reverb refuses the repeated row that pads a window.
                 trajectory = [self._column([references[row]], squeeze=True) for row in window]
@@ -224,6 +231,7 @@ class ReverbSampler:
         timeout_s: float = 30.0,
         server: str = "",
         priority_exponent: float = 0.0,
+        frame_stack: int = 1,
     ) -> None:
         """Connects when the first batch is asked for.
 
@@ -234,6 +242,7 @@ class ReverbSampler:
           timeout_s: The deadline of every call, in seconds.
           server: A name of the server's own, which tells it from another at the same address.
           priority_exponent: Of the main table's selector; 0 if that is uniform.
+          frame_stack: How many frames on end make a picture.
         """
         self.server = server
         self._address = address
@@ -241,6 +250,7 @@ class ReverbSampler:
         self._dtype = dtype
         self._timeout_s = timeout_s
         self._exponents = {Table.MAIN: priority_exponent, Table.EARLY: 0.0}
+        self._frame_stack = frame_stack
 
     def batches(self, table: Table, batch_size: int, wait_on: Callable[[], bool] | None = None) -> Iterator[Transition]:
         """Yields batches without end, drawn with replacement.
@@ -261,19 +271,24 @@ class ReverbSampler:
                 sample = _within_deadline(run, lambda: next(samples, None), "sampling", self._timeout_s, wait_on)
                 if sample is None:
                     raise _empty(table, self._timeout_s)
-                rows = np.empty((batch_size, self._steps[table] + 1), self._dtype)
+                rows = np.empty((batch_size, self._columns(table)), self._dtype)
                 for step, column in enumerate(sample.data):
                     rows[:, step] = column.view(self._dtype)[:, 0]
                 info, exponent = sample.info, self._exponents[table]
-                yield unpack(rows, info.key.astype(np.int64), info.priority**exponent, info.probability.copy())
+                keys, weight = info.key.astype(np.int64), info.priority**exponent
+                yield unpack(rows, self._frame_stack, keys, weight, info.probability.copy())
+
+    def _columns(self, table: Table) -> int:
+        """How many rows an item refers to."""
+        return self._frame_stack + self._steps[table]
 
     def _dataset(self, table: Table, batch_size: int, timeout_s: float | None) -> Iterator[Any]:
-        """Opens a stream of batches: per item one row of bytes for each of its n + 1 references.
+        """Opens a stream of batches: per item one row of bytes for each of its references.
 
         It ends when the limiter was shut for so many seconds, or never.
         """
         reverb, tf = _import_reverb()
-        columns = self._steps[table] + 1
+        columns = self._columns(table)
         dataset = reverb.TrajectoryDataset(
             server_address=self._address,
             table=table.value,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trailkit.envs.errors import UserError
 from trailkit.replay.episode import Episode
+from trailkit.replay.frames import is_picture, stack_frames
 from trailkit.replay.transition import Transition
 
 Rows = NDArray[np.void]  # records of a dtype that `row_dtype` made
@@ -58,32 +59,47 @@ def pack(episode: Episode, dtype: np.dtype[np.void]) -> Rows:
 
 
 def unpack(
-    rows: Rows, keys: NDArray[np.int64], weight: NDArray[np.float64], probability: NDArray[np.float64]
+    rows: Rows,
+    frame_stack: int,
+    keys: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    probability: NDArray[np.float64],
 ) -> Transition:
     """Reads windows of rows as a batch of transitions.
 
     Args:
-      rows: Records [B, n + 1], as `nstep.window_rows` orders them. The pictures returned are views of it.
+      rows: Records [B, frame_stack - 1 + n + 1], as `nstep.window_rows` orders them. The pictures returned are views of
+        it, if they are not stacked.
+      frame_stack: How many frames on end make a picture, [H, W, 3 frame_stack].
       keys: The items' keys, int64 [B].
       weight: Those of the items, in proportion to which they were sampled, float64 [B].
       probability: The probabilities with which they were, float64 [B].
     """
+    observation = _stacked(rows["observation"], frame_stack)
+    rows = rows[:, frame_stack - 1 :]
     n = rows.shape[1] - 1
     first = rows[:, 0]
-    observation = rows["observation"]
-    names = observation.dtype.names or ()
     return Transition(
-        observation={name: observation[name][:, 0] for name in names},
+        observation={name: values[:, 0] for name, values in observation.items()},
         action=np.ascontiguousarray(first["action"]),
         reward=np.ascontiguousarray(rows["reward"][:, :n]),
         discount=np.ascontiguousarray(rows["discount"][:, :n]),
-        next_observation={name: observation[name][:, 1:] for name in names},
+        next_observation={name: values[:, 1:] for name, values in observation.items()},
         steps=np.minimum(n, first["left"]).astype(np.int64),
         age=first["age"].astype(np.int64),
         key=keys,
         weight=weight,
         probability=probability,
     )
+
+
+def _stacked(observation: Rows, frame_stack: int) -> dict[str, NDArray[Any]]:
+    """The entries of an observation by name, [B, n + 1, ...] each."""
+    entries = {name: observation[name] for name in observation.dtype.names or ()}
+    return {
+        name: stack_frames(values, frame_stack) if is_picture(values) else values[:, frame_stack - 1 :]
+        for name, values in entries.items()
+    }
 
 
 def _describe(dtype: np.dtype[np.void]) -> str:

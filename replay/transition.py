@@ -17,7 +17,7 @@ class Transition(NamedTuple):
     Rewards are kept step by step, not summed, because adversarial imitation computes them anew from
     `next_observation` each time a transition is sampled. A window that meets the end of its episode is
     shorter than n: `steps` counts its real steps, and what follows them is padding (reward 0, discount 1,
-    the last observation again).
+    the last observation again; of stacked frames, its newest one).
     """
 
     observation: Observation  # s_t: [B, ...]

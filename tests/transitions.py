@@ -47,8 +47,8 @@ def random_imitation_batch(seed: int) -> ImitationBatch:
     return ImitationBatch(Pair(agent, expert), Pair(early_agent, early_expert))
 
 
-def small_networks(hidden: tuple[int, int] = (32, 32)) -> tuple[PolicyNetwork, CriticHead]:
+def small_networks(hidden: tuple[int, int] = (32, 32), frame_stack: int = 1) -> tuple[PolicyNetwork, CriticHead]:
     """Returns networks for these transitions."""
-    encoder = CompactEncoder(IMAGE_SIZES, embedding=32)
+    encoder = CompactEncoder(IMAGE_SIZES, embedding=32, frame_stack=frame_stack)
     sizes = encoder.embedding, PROPRIO_SIZE, ACTION_SIZE
     return PolicyNetwork(encoder, PolicyHead(*sizes, hidden=hidden)), CriticHead(*sizes, hidden=hidden)

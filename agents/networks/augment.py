@@ -26,8 +26,8 @@ class RandomShift:
             for name, values in observation.items()
         }
 
-    def _shift(self, images: UInt8[Tensor, "batch H W 3"], generator: torch.Generator) -> UInt8[Tensor, "batch H W 3"]:
-        count, height, width, _ = images.shape
+    def _shift(self, images: UInt8[Tensor, "batch H W C"], generator: torch.Generator) -> UInt8[Tensor, "batch H W C"]:
+        count, height, width, channels = images.shape
         pixels, places, device = self._pixels, 2 * self._pixels + 1, images.device
         choice = torch.randint(places**2, (count, 1), generator=generator, device=device)
         down, right = choice // places - pixels, choice % places
@@ -36,5 +36,5 @@ class RandomShift:
         row = (torch.arange(height, device=device) + down).clamp(0, height - 1)
         first = (torch.arange(count, device=device)[:, None] * height + row) * wide.shape[2] + right
         # All runs of `width` pixels in memory, of which each row of the result is one: whole rows are copied.
-        runs = wide.as_strided((wide.numel() // 3 - width + 1, 3 * width), (3, 1))
+        runs = wide.as_strided((wide.numel() // channels - width + 1, channels * width), (channels, 1))
         return runs.index_select(0, first.flatten()).view_as(images)

@@ -1,11 +1,12 @@
 """Encoders of camera images: one stack of convolutions a camera, then one embedding of them all.
 
 All are agnostic of who uses them: the actor-critic and the discriminator get encoders of the same class with
-weights of their own. Images come as uint8 [B, H, W, 3], or as floats in [0, 1]; their permutation to [B, 3, H, W] is
+weights of their own. Images come as uint8 [B, H, W, C], or as floats in [0, 1]; their permutation to [B, C, H, W] is
 already `channels_last`, the layout in which convolutions are fastest on a CPU, so the weights are kept in it too.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from trailkit.replay.transition import Observation
 
 # A camera's image size: height and width.
 ImageSizes = Mapping[str, tuple[int, int]]
-Images = Shaped[Tensor, "batch height width 3"]
+Images = Shaped[Tensor, "batch height width colours"]
 
 
 def _brightness_scale(images: Images) -> float:
@@ -25,14 +26,19 @@ def _brightness_scale(images: Images) -> float:
 
 
 class Encoder(nn.Module):
-    """Embeds the cameras of an observation: [B, H, W, 3] each -> float32 [B, embedding] in (-1, 1).
+    """Embeds the cameras of an observation: [B, H, W, 3 frame_stack] each -> float32 [B, embedding] in (-1, 1).
 
     The outputs of the cameras' stacks are concatenated and go through Linear, LayerNorm and tanh (TRAIL, Fig. 19).
     The kinds below differ in the stack alone.
     """
 
     def __init__(
-        self, stack: Callable[[], nn.Module], image_sizes: ImageSizes, embedding: int, bfloat16: bool = False
+        self,
+        stack: Callable[[], nn.Module],
+        image_sizes: ImageSizes,
+        embedding: int,
+        bfloat16: bool = False,
+        frame_stack: int = 1,
     ) -> None:
         """Makes one stack for each camera.
 
@@ -41,15 +47,18 @@ class Encoder(nn.Module):
             image_sizes: height and width of every camera's images, at least 32 (less after a crop).
             embedding: the width of the output.
             bfloat16: whether the stacks compute in it on a GPU; their weights stay float32.
+            frame_stack: how many frames of three channels an image is made of.
         """
         super().__init__()
         if not image_sizes:
             raise ValueError("an encoder needs at least one camera: name one in image_sizes")
         self.embedding = embedding
+        self.frame_stack = frame_stack
         self._bfloat16 = bfloat16
         self.image_sizes = dict(image_sizes)
         self.stacks = nn.ModuleDict({camera: stack() for camera in sorted(image_sizes)})
-        width = sum(self._features(camera, torch.zeros(1, *image_sizes[camera], 3)).shape[1] for camera in self.stacks)
+        blank = {camera: torch.zeros(1, *image_sizes[camera], 3 * frame_stack) for camera in self.stacks}
+        width = sum(self._features(camera, images).shape[1] for camera, images in blank.items())
         self.project = nn.Linear(width, embedding)
         self.normalise = nn.LayerNorm(embedding)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -80,9 +89,9 @@ class _Stem(nn.Module):
     So the images are read once, where they are widened to float, instead of three times.
     """
 
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+    def __init__(self, before: int, channels: int, kernel: int, stride: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(3, channels, kernel, stride)
+        self.convolution = nn.Conv2d(before, channels, kernel, stride)
 
     def forward(self, images: Images) -> Float[Tensor, "batch channels h w"]:
         weight, bias = self.convolution.weight, self.convolution.bias
@@ -99,10 +108,10 @@ class CompactStack(nn.Module):
     after as many updates, in 0.45 of the time on one thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 3) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            _Stem(16, kernel=5, stride=4),
+            _Stem(channels, 16, kernel=5, stride=4),
             nn.ReLU(),
             nn.Conv2d(16, 32, 3, stride=2),
             nn.ReLU(),
@@ -121,10 +130,10 @@ class NatureStack(nn.Module):
 
     SMALLEST = 36  # smaller images leave nothing for the last convolution
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 3) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            _Stem(32, kernel=8, stride=4),
+            _Stem(channels, 32, kernel=8, stride=4),
             nn.ReLU(),
             nn.Conv2d(32, 64, 4, stride=2),
             nn.ReLU(),
@@ -172,12 +181,12 @@ class ResidualStack(nn.Module):
     match; it starts after it here, as IMPALA's does. The text's "eight convolutional layers" contradicts the figure.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 3) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, channels in ((3, 16), (16, 32), (32, 32)):
-            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.MaxPool2d(3, stride=2, padding=1)]
-            layers += [_ResidualBlock(channels), _ResidualBlock(channels)]
+        for before, after in ((channels, 16), (16, 32), (32, 32)):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(3, stride=2, padding=1)]
+            layers += [_ResidualBlock(after), _ResidualBlock(after)]
         self.layers = nn.Sequential(*layers, _instance_norm(32), nn.ELU())
 
     def forward(self, images: Images) -> Float[Tensor, "batch channels h w"]:
@@ -191,19 +200,25 @@ class ResidualStack(nn.Module):
 class CompactEncoder(Encoder):
     """The default: made for a CPU."""
 
-    def __init__(self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False) -> None:
-        super().__init__(CompactStack, image_sizes, embedding, bfloat16)
+    def __init__(
+        self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False, frame_stack: int = 1
+    ) -> None:
+        super().__init__(partial(CompactStack, 3 * frame_stack), image_sizes, embedding, bfloat16, frame_stack)
 
 
 class NatureEncoder(Encoder):
     """The peers' baseline."""
 
-    def __init__(self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False) -> None:
-        super().__init__(NatureStack, image_sizes, embedding, bfloat16)
+    def __init__(
+        self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False, frame_stack: int = 1
+    ) -> None:
+        super().__init__(partial(NatureStack, 3 * frame_stack), image_sizes, embedding, bfloat16, frame_stack)
 
 
 class ResidualEncoder(Encoder):
     """The paper's; it does not give the embedding's width."""
 
-    def __init__(self, image_sizes: ImageSizes, embedding: int = 256, bfloat16: bool = False) -> None:
-        super().__init__(ResidualStack, image_sizes, embedding, bfloat16)
+    def __init__(
+        self, image_sizes: ImageSizes, embedding: int = 256, bfloat16: bool = False, frame_stack: int = 1
+    ) -> None:
+        super().__init__(partial(ResidualStack, 3 * frame_stack), image_sizes, embedding, bfloat16, frame_stack)

@@ -32,6 +32,7 @@ from trailkit.envs.make import signature
 from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 from trailkit.replay.base import Replay, Sampler, Table
 from trailkit.replay.episode import Episode
+from trailkit.replay.frames import stack_episode
 from trailkit.replay.joint import JointReplay
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.mix import constrained_pairs, pairs
@@ -114,7 +115,7 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
     torch.manual_seed(config.seed)
     device = make_device(config.device)
     action_size = signature(settings).action_size
-    network = make_policy_network(config.encoder, settings, action_size)
+    network = make_policy_network(config, settings, action_size)
     learner: Learner[Any]
     reward_model: RewardModel | None = None
     critic: D4PG | None = None
@@ -129,7 +130,7 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
             learner = Prioritized(critic, config.replay.demo_bonus)
         else:
             learner = _make_adversarial(config, reward_model, critic)
-    acting = make_policy_network(config.encoder, settings, action_size)
+    acting = make_policy_network(config, settings, action_size)
     actor = config.actor
     explorer = ExplorationPolicy(acting, actor.exploration, actor.noise_correlation, config.seed)
     learned = reward_model if isinstance(reward_model, AdversarialReward) else None
@@ -149,7 +150,7 @@ def make_policy(config: TrainConfig, settings: EnvSettings) -> GreedyPolicy:
     Without all that learns it is made a second sooner: torch imports its compiler with the first optimiser.
     """
     torch.manual_seed(config.seed)
-    return GreedyPolicy(make_policy_network(config.encoder, settings, signature(settings).action_size))
+    return GreedyPolicy(make_policy_network(config, settings, signature(settings).action_size))
 
 
 def replay_backend(config: TrainConfig) -> ReplayBackend:
@@ -163,10 +164,12 @@ def make_replay(config: TrainConfig) -> Replay:
     """The agent's replay, on the backend that is asked for or to be had."""
     arguments = config.replay.capacity, config.agent.n_step, config.env.early_steps
     exponent = _priority_exponent(config)
-    priorities: dict[str, Any] = {} if exponent is None else {"prioritized": True, "priority_exponent": exponent}
+    options: dict[str, Any] = {"frame_stack": config.agent.frame_stack}
+    if exponent is not None:
+        options |= {"prioritized": True, "priority_exponent": exponent}
     if replay_backend(config) is ReplayBackend.memory:
-        return MemoryReplay(*arguments, seed=_sampling_seed(config, 0), **priorities)
-    return ReverbReplay(*arguments, **priorities)
+        return MemoryReplay(*arguments, seed=_sampling_seed(config, 0), **options)
+    return ReverbReplay(*arguments, **options)
 
 
 def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
@@ -174,7 +177,8 @@ def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
     if config.discriminator.constraint is not Constraint.random:
         return None
     capacity = config.actor.random_steps + config.env.episode_steps
-    return MemoryReplay(capacity, config.agent.n_step, config.env.early_steps, _sampling_seed(config, 1))
+    seed, frame_stack = _sampling_seed(config, 1), config.agent.frame_stack
+    return MemoryReplay(capacity, config.agent.n_step, config.env.early_steps, seed, frame_stack=frame_stack)
 
 
 def check_demos(config: TrainConfig) -> DemoStore:
@@ -197,23 +201,21 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
         UserError: If they are of another environment, damaged or missing.
     """
     store = check_demos(config)
-    n_step, early = config.agent.n_step, config.env.early_steps
+    n_step, early, frame_stack = config.agent.n_step, config.env.early_steps, config.agent.frame_stack
     seed = _sampling_seed(config, 2)
-    kept_back = holdout_episodes(config, len(store))
-    replay, held_out = load_replay(
-        store, n_step, early, seed, kept_back, config.demo_limit, priority_exponent=_priority_exponent(config)
-    )
+    kept_back, exponent = holdout_episodes(config, len(store)), _priority_exponent(config)
+    replay, held_out = load_replay(store, n_step, early, seed, kept_back, config.demo_limit, exponent, frame_stack)
     random = None
     if config.discriminator.constraint is Constraint.random:
         assert config.random_demos is not None
         random_store = DemoStore.open(config.random_demos)
         random_store.check(settings)
-        random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3))
+        random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3), frame_stack=frame_stack)
     if not held_out:
         return Demos(replay, None, None, random)
     device = make_device(config.device)
     known = as_tensors(next(replay.batches(Table.MAIN, _MEASURED_STEPS)), device)
-    return Demos(replay, Steps(known.observation, known.action), _spread(held_out, device), random)
+    return Demos(replay, Steps(known.observation, known.action), _spread(held_out, frame_stack, device), random)
 
 
 def load_layouts(config: TrainConfig) -> list[NDArray[np.float64]]:
@@ -299,16 +301,15 @@ def _sampling_seed(config: TrainConfig, which: int) -> int:
     return int(np.random.SeedSequence(config.seed, spawn_key=(which,)).generate_state(1)[0])
 
 
-def _spread(episodes: Sequence[Episode], device: torch.device) -> Steps:
+def _spread(episodes: Sequence[Episode], frame_stack: int, device: torch.device) -> Steps:
     """Steps at equal distances over all episodes."""
     every = max(1, sum(episode.length for episode in episodes) // _MEASURED_STEPS)
 
     def joined(parts: Iterator[NDArray[Any]]) -> torch.Tensor:
         return torch.from_numpy(np.concatenate(list(parts))[::every].copy()).to(device)
 
-    observation = {
-        name: joined(episode.observation[name][:-1] for episode in episodes) for name in episodes[0].observation
-    }
+    stacked = [stack_episode(episode.observation, frame_stack) for episode in episodes]
+    observation = {name: joined(each[name][:-1] for each in stacked) for name in stacked[0]}
     return Steps(observation, joined(episode.action for episode in episodes))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
 from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
 from trailkit.agents.run.own import own_stack
-from trailkit.configs.schema import EncoderConfig, EncoderKind
+from trailkit.configs.schema import EncoderConfig, EncoderKind, TrainConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import signature
 from trailkit.envs.settings import EnvSettings, ObservationSettings
@@ -17,21 +17,23 @@ _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[R
 }
 
 
-def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> Encoder:
-    """An encoder of cameras of these heights and widths.
+def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]], frame_stack: int = 1) -> Encoder:
+    """An encoder of cameras of these heights and widths, and of so many frames on end.
 
     Raises:
         UserError: If it is to have a stack of the user's, and that will not do.
     """
     if config.stack is not None:
-        return Encoder(own_stack(config.stack, sizes), dict(sizes), config.embedding, config.bfloat16)
-    return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16)
+        stack = own_stack(config.stack, sizes, frame_stack)
+        return Encoder(stack, dict(sizes), config.embedding, config.bfloat16, frame_stack)
+    return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16, frame_stack)
 
 
-def make_policy_network(config: EncoderConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:
+def make_policy_network(config: TrainConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:
     """The encoder and the policy's head."""
-    head = PolicyHead(config.embedding, signature(settings).proprio_size, action_size)
-    return PolicyNetwork(make_encoder(config, image_sizes(settings.observation)), head)
+    head = PolicyHead(config.encoder.embedding, signature(settings).proprio_size, action_size)
+    encoder = make_encoder(config.encoder, image_sizes(settings.observation), config.agent.frame_stack)
+    return PolicyNetwork(encoder, head)
 
 
 def make_critic_head(config: EncoderConfig, settings: EnvSettings, action_size: int, atoms: int) -> CriticHead:

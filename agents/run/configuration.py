@@ -19,6 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import Container, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trailkit.agents.run.env_file import expanded
 from trailkit.configs.schema import EarlyStop, TrainConfig, store_schemas
 from trailkit.envs.errors import UserError, unknown
 
@@ -40,12 +41,13 @@ def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
     Args:
         name: Of the primary configuration file, e.g. "train".
         schema: The dataclass it is.
-        words: Hydra overrides.
+        words: Hydra overrides; `env=` may name a file, see `env_file`.
 
     Raises:
         UserError: For a key, a group choice or a value that does not exist or does not fit.
     """
     store_schemas()
+    words = expanded(words)
     with initialize_config_module(_MODULE, version_base="1.3"):
         _check(name, words)
         try:

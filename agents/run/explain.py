@@ -15,6 +15,7 @@ from trailkit.agents.run.episodes import Moment
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.attribution import attribute
 from trailkit.replay.base import Table
+from trailkit.replay.frames import stack_episode
 from trailkit.replay.transition import Observation
 
 MAP_EVERY = 4  # steps between two maps: each takes a thousand evaluations of a network
@@ -64,7 +65,8 @@ def explain(agent: build.Agent, moments: Sequence[Moment], compared: Observation
         compared: Frames of the demonstrations.
     """
     seen = [moment.observation for moment in moments]
-    observation = as_tensors({name: np.stack([each[name] for each in seen]) for name in seen[0]})
+    episode = {name: np.stack([each[name] for each in seen]) for name in seen[0]}
+    observation = as_tensors(stack_episode(episode, agent.evaluator.frame_stack))
     action = torch.from_numpy(np.stack([moment.action for moment in moments]))
     discriminator, critic = None, None
     atoms, distributions = torch.zeros(0), torch.zeros(len(moments), 0)

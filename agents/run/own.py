@@ -11,12 +11,13 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.imports import imported, one_line
 
 
-def own_stack(path: str, sizes: Mapping[str, tuple[int, int]]) -> Callable[[], nn.Module]:
+def own_stack(path: str, sizes: Mapping[str, tuple[int, int]], frame_stack: int = 1) -> Callable[[], nn.Module]:
     """What `encoder.stack` names: makes a module that maps images to [B, C, h, w].
 
     Args:
         path: MODULE:NAME.
         sizes: Height and width of each camera's images.
+        frame_stack: How many frames of three channels these are made of.
 
     Raises:
         UserError: If there is no such thing, or it does something else with images of these sizes.
@@ -26,7 +27,7 @@ def own_stack(path: str, sizes: Mapping[str, tuple[int, int]]) -> Callable[[], n
     with torch.random.fork_rng(devices=[]), torch.no_grad():  # what is made of it later is drawn as if it were not
         for height, width in sorted(set(sizes.values())):
             for dtype in (torch.uint8, torch.float32):
-                images = torch.zeros(2, height, width, 3, dtype=dtype)
+                images = torch.zeros(2, height, width, 3 * frame_stack, dtype=dtype)
                 try:
                     made = stack()
                     if not isinstance(made, nn.Module):

@@ -1,12 +1,15 @@
 """Policies: ranges, seeds, and weights taken over."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from transitions import ACTION_SIZE, random_transition, small_networks
 
 from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy, RandomPolicy
-from trailkit.agents.base import Policy
+from trailkit.agents.base import Policy, as_tensors
+from trailkit.agents.networks.heads import PolicyNetwork
 
 
 def observation() -> dict[str, np.ndarray]:  # type: ignore[type-arg]
@@ -43,6 +46,25 @@ def test_greedy_does_what_the_loaded_network_says() -> None:
         expected = learned(batch)[0].numpy()
     np.testing.assert_array_equal(policy.act(observation()), expected)
     assert not np.allclose(before, expected)
+
+
+@pytest.mark.parametrize("make", [GreedyPolicy, lambda network: ExplorationPolicy(network, deviations=(0.0,))])
+def test_a_policy_of_stacked_frames_remembers_until_the_next_episode(make: Callable[[PolicyNetwork], Policy]) -> None:
+    network = small_networks(frame_stack=2)[0]
+    torch.nn.init.normal_(network.head.joint[2].weight)  # type: ignore[arg-type]
+    policy = make(network)
+    first, second = observation(), {**observation(), "front": random_transition(1).observation["front"][0].numpy()}
+
+    def expected(*seen: dict[str, np.ndarray]) -> np.ndarray:  # type: ignore[type-arg]
+        pictures = np.concatenate([each["front"] for each in seen], -1)
+        with torch.no_grad():
+            return network(as_tensors({"front": pictures[None], "proprio": first["proprio"][None]}))[0].numpy()
+
+    for _ in range(2):
+        policy.reset()
+        np.testing.assert_array_equal(policy.act(first), expected(first, first))
+        np.testing.assert_array_equal(policy.act(second), expected(first, second))
+    assert not np.allclose(expected(first, second), expected(second, second))
 
 
 def test_a_policy_keeps_its_weights_when_the_network_it_came_from_learns_on() -> None:

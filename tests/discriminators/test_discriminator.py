@@ -15,6 +15,7 @@ from trailkit.discriminators.environment_reward import EnvironmentReward
 from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint
 from trailkit.discriminators.oracle_reward import OracleReward
 from trailkit.discriminators.rewards import minus_log_one_minus_d
+from trailkit.replay.transition import ImitationBatch, Pair, Transition
 
 CROPS = crop_sizes(IMAGE_SIZES)
 
@@ -39,6 +40,25 @@ def test_only_the_centre_of_an_image_is_judged() -> None:
     torch.testing.assert_close(discriminator({"front": centre}), logits)
     frames[:, :border] = 0
     torch.testing.assert_close(discriminator({"front": frames}), logits)
+
+
+def test_of_stacked_frames_the_newest_alone_is_judged() -> None:
+    model, batch = make_reward(), random_imitation_batch(0)
+    newest, older = random_transition(0), random_transition(1)
+
+    def stacked(transition: Transition) -> Transition:
+        changes = {
+            name: {
+                camera: torch.cat([getattr(older, name)[camera], images], -1) if images.dtype == torch.uint8 else images
+                for camera, images in getattr(transition, name).items()
+            }
+            for name in ("observation", "next_observation")
+        }
+        return transition._replace(**changes)
+
+    assert torch.equal(model.reward(stacked(newest)), model.reward(newest))
+    sources = [Pair(*map(stacked, pair)) for pair in batch if pair is not None]
+    assert torch.equal(make_reward().update(ImitationBatch(*sources))["disc_loss"], model.update(batch)["disc_loss"])
 
 
 def test_proprioception_is_not_looked_at() -> None:

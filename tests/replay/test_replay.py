@@ -16,6 +16,7 @@ from replay_episodes import assert_is_window, episode_of, random_episode
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Replay, ReplayTimeout, Table
 from trailkit.replay.episode import Episode
+from trailkit.replay.frames import stack_episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.reverb import ReverbReplay
 from trailkit.replay.transition import Transition
@@ -83,6 +84,33 @@ def test_windows_of_three_steps_are_these(make: MakeReplay, terminal: bool) -> N
         assert batch.observation["front"][i, 0, 0, 0] == age
         assert batch.steps[i] == steps
     assert set(batch.age.tolist()) == set(expected)
+
+
+@pytest.mark.parametrize("table", Table)
+def test_stacked_frames_are_those_before_and_none_of_another_episode(make: MakeReplay, table: Table) -> None:
+    replay = make(n_step=2, frame_stack=3, early_steps=9)
+    episodes = [random_episode(length, seed) for seed, length in enumerate((5, 1, 3))]
+    for episode in episodes:
+        replay.add(episode)
+    stacked = [stack_episode(episode.observation, 3) for episode in episodes]
+    steps = 2 if table is Table.MAIN else 1
+    (batch,) = sample(replay, table, 200, batch_size=200)
+    assert batch.observation["front"].shape == (200, 6, 6, 9)
+    assert batch.next_observation["front"].shape == (200, steps, 6, 6, 9)
+    seen = set()
+    for i, age in enumerate(batch.age.tolist()):
+        number = episode_of(batch, i)
+        seen.add((number, age))
+        last = episodes[number].length
+        taken = min(steps, last - age)
+        assert batch.steps[i] == taken
+        for name, values in stacked[number].items():
+            np.testing.assert_array_equal(batch.observation[name][i], values[age])
+            np.testing.assert_array_equal(batch.next_observation[name][i, :taken], values[age + 1 : age + taken + 1])
+        np.testing.assert_array_equal(batch.action[i], episodes[number].action[age])
+        final = batch.next_observation["front"][i, taken:, ..., -3:]
+        np.testing.assert_array_equal(final, np.broadcast_to(episodes[number].observation["front"][-1], final.shape))
+    assert len(seen) == 9
 
 
 def test_batches_have_the_shapes_and_dtypes_of_transition(make: MakeReplay) -> None:

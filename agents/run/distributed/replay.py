@@ -108,6 +108,7 @@ class ReplayRole(KeepsEpisodes):
                 samples_per_insert=config.replay.samples_per_insert,
                 free_inserts=free_inserts,
                 port=config.launch.replay_port,
+                frame_stack=config.agent.frame_stack,
             )
 
         self.waits()

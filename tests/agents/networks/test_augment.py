@@ -34,3 +34,10 @@ def test_what_is_no_image_is_left_alone() -> None:
 def test_no_reach_is_no_shift() -> None:
     observation = {"front": torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)}
     assert RandomShift(0)(observation, torch.Generator())["front"] is observation["front"]
+
+
+def test_frames_that_are_stacked_are_shifted_together() -> None:
+    images = torch.randint(0, 256, (50, 12, 10, 3), dtype=torch.uint8)
+    stacked = RandomShift(2)({"front": torch.cat([images] * 3, 3)}, torch.Generator().manual_seed(1))["front"]
+    alone = RandomShift(2)({"front": images}, torch.Generator().manual_seed(1))["front"]
+    assert torch.equal(stacked, torch.cat([alone] * 3, 3))

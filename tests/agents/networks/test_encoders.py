@@ -35,6 +35,16 @@ def test_cameras_of_different_sizes_all_count(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_all_frames_of_a_stack_count(kind: Kind) -> None:
+    encoder: Encoder = kind({"front": (32, 32)}, embedding=16, frame_stack=3)
+    frames = [images(2, 32, 32, seed) for seed in range(3)]
+    embedded = encoder({"front": torch.cat(frames, 3)})
+    for changed in range(3):
+        others = [images(2, 32, 32, 9) if index == changed else frame for index, frame in enumerate(frames)]
+        assert not torch.allclose(embedded, encoder({"front": torch.cat(others, 3)}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_floats_from_0_to_1_mean_the_same_as_bytes(kind: Kind) -> None:
     torch.manual_seed(0)  # the two ways round differently, by up to the tolerance with some weights
     encoder: Encoder = kind({"front": (32, 32)}, embedding=16)

@@ -145,6 +145,8 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
         (["discriminator.positive_prior=0.3", "discriminator.label_smoothing=0.1"], "two losses: give one of them"),
         (["method=oracle", "actor.early_stop=adaptive"], "needs a discriminator, which method=oracle has not"),
         (["encoder.bfloat16=true", "discriminator.spectral_norm=true"], "do not work together: choose one"),
+        (["method=gail_critic", "agent.frame_stack=3"], "features=critic do not work together: the discriminator sees"),
+        (["method=trail", "agent.frame_stack=0"], "agent.frame_stack=0: it must be at least 1"),
         (["method=oracle", "demos_in_replay=false"], "demos_in_replay=false leaves none"),
         (["method=ddpgfd", "demos_in_replay=false"], "demos_in_replay=false leaves none"),
         (["method=ddpgfd", "launch=ray"], "method=ddpgfd needs launch=inline: no other sets priorities"),

@@ -1,0 +1,46 @@
+"""docs/your-own-robot.md: its files and its commands, as they stand there, with fewer steps."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+DOC = Path(__file__).parents[1] / "docs" / "your-own-robot.md"
+_FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+_FILES = {"xml": ["planar.xml"], "python": ["planar.py", "check.py"], "yaml": ["planar.yaml"]}
+_FEWER = {"episodes": "2", "steps": "3"}
+_MORE = ["threads=1", "agent.batch_size=4", "actor.random_steps=60"]  # of trainings
+
+
+def fences(*languages: str) -> list[tuple[str, str]]:
+    return [found for found in _FENCE.findall(DOC.read_text()) if found[0] in languages]
+
+
+def commands() -> list[list[str]]:
+    """Those that trailkit or Python run, with few episodes and steps."""
+    found = []
+    for line in "".join(text for _, text in fences("sh")).splitlines():
+        words = [
+            re.sub(r"^(episodes|steps)=\d+$", lambda m: f"{m[1]}={_FEWER[m[1]]}", word) for word in shlex.split(line)
+        ]
+        if words[0] in ("trailkit", "python"):
+            found.append(words + (_MORE if words[1] == "train" else []))
+    return found
+
+
+@pytest.mark.render
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_it_can_be_followed_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {language: iter(files) for language, files in _FILES.items()}
+    for language, text in fences(*_FILES):
+        (tmp_path / next(names[language])).write_text(text)
+    assert not any(next(rest, None) for rest in names.values())
+    monkeypatch.setenv("PYTHONPATH", ".")
+    for words in commands():
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    assert {path.name for path in tmp_path.glob("*.gif")} == {"random.gif", "demos.gif", "bc.gif", "trail.gif"}
+    assert {path.name for path in (tmp_path / "runs").iterdir()} >= {"bc", "trail"}
