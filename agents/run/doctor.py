@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.footprint import footprint
 from trailkit.configs.schema import LaunchConfig, LaunchKind, ReplayBackend, TrainConfig
 from trailkit.envs import gl
+from trailkit.envs.errors import UserError
+from trailkit.envs.make import make_environment
+from trailkit.envs.settings import EnvSettings
+from trailkit.envs.testing import check_environment
 
 _LONGEST_S = 120.0
 _INSTALL_GL = f"apt-get install {gl.PACKAGES}"
@@ -47,7 +52,8 @@ def doctor(words: Sequence[str]) -> bool:
     """Prints a line for each finding, as soon as it is made.
 
     Args:
-        words: Overrides of a training that is to run here; with `demos=` its memory and disk are compared, too.
+        words: Overrides of a training that is to run here: its environment is tried, and with `demos=` its memory and
+            disk are compared.
 
     Returns:
         Whether nothing failed that such a training needs.
@@ -110,12 +116,25 @@ def places(launch: LaunchConfig, cores: int, gpus: int) -> Finding:
     return Finding("ok", "processes", there)
 
 
+def environment(settings: EnvSettings) -> Finding:
+    """Whether the training's environment can be made, and keeps what trailkit relies on."""
+    try:
+        with closing(make_environment(settings)) as env:
+            check_environment(env)
+            seen = ", ".join(f"{name} {list(spec.shape)}" for name, spec in env.observation_spec().items())
+            actions = f"actions of {env.action_spec().shape[0]}, {1 / env.control_timestep:.4g} a second"
+    except (UserError, AssertionError) as error:
+        return Finding("FAIL", "environment", f"{settings.task}: {' '.join(str(error).split())}")
+    return Finding("ok", "environment", f"{settings.task} plays: {seen}; {actions}")
+
+
 def _findings(config: TrainConfig) -> Iterator[Finding]:
     memory = psutil.virtual_memory().total / 1e9
     system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield Finding("ok", "machine", f"{system}, {os.cpu_count()} cores, {memory:.1f} GB of memory")
     for check in checks(config):
         yield examine(check)
+    yield environment(build.env_settings(config.env))
     if config.launch.kind is LaunchKind.ray and config.launch.address is None:
         yield places(config.launch, os.cpu_count() or 1, torch.cuda.device_count())
     if config.demos is None:

@@ -2,14 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.doctor import Check, checks, examine, places
+from trailkit.agents.run.doctor import Check, Finding, checks, environment, examine, places
 from trailkit.configs.schema import LaunchConfig, TrainConfig
+from trailkit.envs.external.environment import ExternalEnvironment
+from trailkit.envs.settings import EnvSettings, External, ObservationSettings, Origin
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +23,7 @@ def test_it_finds_what_the_tests_themselves_need(capsys: pytest.CaptureFixture[s
     assert not [line for line in lines if line.startswith("FAIL")]
     assert any(line.startswith("ok   simulator: MuJoCo") for line in lines)
     assert any("draws 64x64 pictures" in line for line in lines)
+    assert any(line.startswith("ok   environment: reach plays: front [64, 64, 3], proprio [") for line in lines)
     assert lines[-1].startswith("note memory and disk: give demos=DIR")
 
 
@@ -29,6 +33,16 @@ def test_a_failure_comes_with_the_line_that_mends_it() -> None:
     assert finding.state == "FAIL"
     assert finding.text.startswith("no headless OpenGL")
     assert finding.text.endswith("; apt-get install this")
+
+
+def test_an_environment_that_breaks_its_promises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = ObservationSettings(("above",), proprioception=False)
+    arm = EnvSettings("arm:Arm-v0", observation=seen, external=External(Origin.GYMNASIUM))
+    assert environment(arm).text == "arm:Arm-v0 plays: above [64, 64, 3]; actions of 1, 20 a second"
+    nowhere = environment(replace(arm, task="arm:Leg-v0"))
+    assert (nowhere.state, nowhere.name) == ("FAIL", "environment")
+    monkeypatch.setattr(ExternalEnvironment, "solved", 1)
+    assert environment(arm) == Finding("FAIL", "environment", "arm:Arm-v0: solved must be a bool")
 
 
 def test_what_a_run_does_without_is_only_noted() -> None:
