@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trailkit.agents.run.cli import main
-from trailkit.agents.run.experiment import _grid, experiment
+from trailkit.agents.run.experiment import _config, _grid, _known, _read, experiment
 from trailkit.agents.run.provenance import read_provenance
 from trailkit.envs.errors import UserError
 
@@ -92,6 +92,14 @@ def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
     assert not (grid / "runs").exists()
 
 
+@pytest.mark.parametrize("name", _known())
+def test_the_experiments_that_come_with_trailkit_are_trainings(name: str) -> None:
+    runs = _grid(_read(name), [])
+    assert len(runs) > 1
+    for run, overrides in runs.items():
+        _config(run, overrides)
+
+
 def test_values_that_are_lists_stand_in_lists() -> None:
     runs = _grid({"env.cameras": [["front", "wrist"]], "env.appearance": [[], ["light"]], "minutes": None}, [])
     assert list(runs.values()) == [
@@ -112,7 +120,7 @@ def test_a_run_that_diverges_does_not_end_the_others(grid: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "name one experiment: demonstrations, early_stopping, holdout, methods, or a .yaml file"),
+        ([], f"name one experiment: {', '.join(_known())}, or a .yaml file"),
         (["method"], "unknown experiment 'method': did you mean 'methods'"),
         (["none.yaml"], "none.yaml cannot be read: .* No such file"),
         (["bad.yaml"], "bad.yaml cannot be read: .* expected"),
