@@ -75,7 +75,7 @@ def record(
         elif failures == _MAX_FAILURES:
             raise UserError(
                 f"the device failed at {env.settings.task} {failures} times in a row, {kept} episodes were kept: "
-                "lower its noise, give it more episode_steps, or set keep_failures=true"
+                "lower its noise, give it more episode_steps, or set keep_failures=true to see what it does"
             )
         yield Attempt(keep, episode.length, success, float(episode.reward.sum()))
 

@@ -75,8 +75,8 @@ def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     keep_failures = config.keep_failures or config.device is Device.random
     missing = config.episodes - len(store)
     failures = _count_failures(record(env, device, store, missing, config.seed, keep_failures), missing)
-    fate = "kept" if keep_failures else "discarded"
-    print(f"{config.out} holds {len(store)} episodes; {failures} failures were {fate}")
+    fate = "episodes did not solve the task" if keep_failures else "failures were discarded"
+    print(f"{config.out} holds {len(store)} episodes; {failures} {fate}")
 
 
 def _player(config: RecordConfig, env: Environment) -> Player:

@@ -129,7 +129,8 @@ def make(settings: EnvSettings) -> GymnasiumSource:
         import_module(settings.task, module)
     try:
         if name not in gymnasium.registry:
-            raise unknown("Gymnasium id", name, gymnasium.registry)
+            said = unknown("Gymnasium id", name, gymnasium.registry)
+            raise said if module else UserError(f"{said} (one that a module registers is MODULE:{name})")
         env = gymnasium.make(name, **_render_mode(name), **kwargs)
     except (gymnasium.error.Error, ImportError, TypeError) as error:
         raise UserError(f"{settings.task} cannot be made: {' '.join(str(error).split())}") from error

@@ -36,7 +36,9 @@ class Proprioception:
         return np.concatenate([_take(observation, name, *part) for name, part in self._parts.items()])
 
 
-def _read(name: str, part: str) -> tuple[str, slice]:
+def _read(name: str, part: object) -> tuple[str, slice]:
+    if not isinstance(part, str):  # YAML takes [0:4] for a list
+        raise UserError(f"env.proprio.{name} is {part!r}: put it in quotes, such as '[0:4]'")
     match = _PART.fullmatch(part)
     if match is None or not part:
         raise UserError(
@@ -49,8 +51,10 @@ def _read(name: str, part: str) -> tuple[str, slice]:
 def _take(observation: Mapping[str, NDArray[Any]], name: str, key: str, where: slice) -> NDArray[np.float32]:
     if key not in observation:
         raise unknown(f"entry of the observation in env.proprio.{name}", key, observation)
-    taken: NDArray[np.float32] = np.asarray(observation[key], np.float32).ravel()[where]
+    values = np.asarray(observation[key], np.float32).ravel()
+    taken: NDArray[np.float32] = values[where]
     if not taken.size:
-        size = np.size(observation[key])
-        raise UserError(f"env.proprio.{name} takes nothing of {key}, which has {size} numbers")
+        raise UserError(f"env.proprio.{name} takes nothing of {key}, which has {values.size} numbers")
+    if where.stop is not None and where.stop > values.size:
+        raise UserError(f"env.proprio.{name} goes on to {where.stop} in {key}, which has {values.size} numbers")
     return taken

@@ -63,6 +63,6 @@ def bounds(space: str, low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[n
         raise UserError(f"{space} has actions of shape {low.shape}: trailkit's policies give vectors [A]")
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise UserError(
-            f"{space} has actions without bounds: wrap it with gymnasium.wrappers.RescaleAction or clip them"
+            f"{space} has actions without bounds: give its action_space finite ones, to which [-1, 1] is stretched"
         )
     return low.astype(np.float64), high.astype(np.float64)
