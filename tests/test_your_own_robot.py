@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 DOC = Path(__file__).parents[1] / "docs" / "your-own-robot.md"
 _FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 _FILES = {"xml": ["planar.xml"], "python": ["planar.py"], "yaml": ["planar.yaml"]}
-_FEWER = {"episodes": "2", "steps": "3"}
+_FEWER = {"episodes": "2", "steps": "100"}  # a row of metrics comes of as many steps
 _MORE = ["threads=1", "agent.batch_size=4", "actor.random_steps=60"]  # of trainings
 
 
@@ -26,7 +27,8 @@ def commands() -> list[list[str]]:
             re.sub(r"^(episodes|steps)=\d+$", lambda m: f"{m[1]}={_FEWER[m[1]]}", word) for word in shlex.split(line)
         ]
         if words[0] == "trailkit":
-            found.append(words + (_MORE if words[1] == "train" else []))
+            more = _MORE if words[1] == "train" else []
+            found.append([sys.executable, "-m", "trailkit.agents.run.cli", *words[1:], *more])
     return found
 
 
