@@ -99,6 +99,19 @@ class Renderer:
         Returns:
             A new picture, uint8 [height, width, 3], the first row on top.
         """
+        without_background = scenery is not None and scenery.hides_background
+        self._arrange(data, camera, without_background)
+        if scenery is not None:
+            scenery.furnish(self._scene)
+        self.draw(without_background)
+        picture = self._pixels[::-1].copy()  # OpenGL's first row is the lowest
+        if scenery is not None and without_background:
+            empty = self._depth[::-1] == 1.0
+            picture[empty] = scenery.background(self._rect.height, self._rect.width, data.time)[empty]
+        return picture
+
+    def _arrange(self, data: mujoco.MjData, camera: int | mujoco.MjvCamera, without_background: bool) -> None:
+        """Makes the scene that a camera sees."""
         free = not isinstance(camera, int | np.integer)
         if not free:
             self._camera.fixedcamid = camera
@@ -106,23 +119,18 @@ class Renderer:
         if self._culls and not free:
             hidden = _out_of_view(self._model, data, camera, self._rect.width / self._rect.height)
             self._model.geom_group[hidden] = _HIDDEN_GROUP
-        without_background = scenery is not None and scenery.hides_background
         if without_background:
             self._model.geom_group[self._model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE] = _HIDDEN_GROUP
         view = camera if free else self._camera
         mujoco.mjv_updateScene(self._model, data, self._option, None, view, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
         self._model.geom_group[:] = groups
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = not without_background
-        if scenery is not None:
-            scenery.furnish(self._scene)
+
+    def draw(self, with_depth: bool = False) -> None:
+        """Draws the scene as it was arranged last, into the renderer's own memory."""
         self._gl.make_current()
         mujoco.mjr_render(self._rect, self._scene, self._context)
-        mujoco.mjr_readPixels(self._pixels, self._depth if without_background else None, self._rect, self._context)
-        picture = self._pixels[::-1].copy()  # OpenGL's first row is the lowest
-        if scenery is not None and without_background:
-            empty = self._depth[::-1] == 1.0
-            picture[empty] = scenery.background(self._rect.height, self._rect.width, data.time)[empty]
-        return picture
+        mujoco.mjr_readPixels(self._pixels, self._depth if with_depth else None, self._rect, self._context)
 
 
 def _out_of_view(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> NDArray[np.bool_]:

@@ -5,17 +5,21 @@ they use, since whichever takes longer is interrupted more often where other pro
 """
 
 import functools
+import multiprocessing
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trailkit.agents.run.bench_learning import bench_learner, bench_replay
-from trailkit.agents.run.comparison import Comparison, Side, print_comparisons
+from trailkit.agents.run.comparison import Comparison, Side, print_comparisons, write_comparisons
+from trailkit.agents.run.provenance import provenance
 from trailkit.demos.scripted import ScriptedExpert
-from trailkit.envs.errors import unknown
+from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.rendering import Renderer
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 from trailkit.envs.tasks.environment import TaskEnvironment
@@ -69,6 +73,38 @@ def _median_seconds(env: TaskEnvironment, actions: list[NDArray[np.float32]], dr
     return float(np.median(seconds))
 
 
+def bench_bare_render(rounds: int = 5, pictures: int = 40) -> Comparison:
+    """Compares the renderer with the two calls that nobody can do without: milliseconds, smaller is better.
+
+    `mjr_render` and `mjr_readPixels` draw each picture once more, of the scene that the renderer has arranged for it,
+    in its context; so what differs is arranging the scene and copying the picture.
+    """
+    medians = [_bare_render_round(pictures) for _ in range(rounds)]
+    whole, bare = (1e3 * float(seconds) for seconds in np.median(medians, axis=0))
+    return Comparison(
+        name="64x64 picture of lift",
+        unit="ms",
+        ours=Side("trailkit", whole),
+        other=Side("mjr_render and mjr_readPixels", bare),
+        ratio=whole / bare,
+        target=1.3,
+        at_least=False,
+    )
+
+
+def _bare_render_round(pictures: int) -> tuple[float, float]:
+    with TaskEnvironment(EnvSettings("lift", observation=_STATE_ONLY), seed=0) as env:
+        camera, data = env.task.camera_id("front"), env.physics.data.ptr
+        renderer = Renderer(env.physics.model.ptr, 64, 64)
+        seconds = []
+        for action in _actions(env, pictures):
+            env.step(action)
+            seconds.append((_seconds(lambda: renderer.render(data, camera)), _seconds(renderer.draw)))
+        renderer.close()
+    whole, bare = np.median(seconds[1:], axis=0)  # the first picture sets up what the driver needs
+    return float(whole), float(bare)
+
+
 def bench_env(rounds: int = 5, steps: int = 100) -> Comparison:
     """Compares steps of the task lift with the 64x64 front picture and without any: milliseconds, smaller is better.
 
@@ -87,6 +123,26 @@ def bench_env(rounds: int = 5, steps: int = 100) -> Comparison:
         other=Side("state only", without),
         ratio=with_picture / without,
         target=3.0,
+        at_least=False,
+    )
+
+
+def bench_reset(rounds: int = 5, resets: int = 10) -> Comparison:
+    """Compares the beginning of an episode of lift with a step of it, both with a 64x64 picture: milliseconds."""
+    with TaskEnvironment(EnvSettings("lift"), seed=0) as env:
+        actions = list(np.random.default_rng(0).uniform(-1, 1, (40, 4)).astype(np.float32))
+        medians = []
+        for _ in range(rounds):
+            step = _median_step(env, actions)
+            medians.append((float(np.median([_seconds(env.reset) for _ in range(resets)])), step))
+    reset, step = (1e3 * float(seconds) for seconds in np.median(medians, axis=0))
+    return Comparison(
+        name="environment of lift",
+        unit="ms",
+        ours=Side("reset", reset),
+        other=Side("step", step),
+        ratio=reset / step,
+        target=5.0,
         at_least=False,
     )
 
@@ -116,8 +172,8 @@ def _teleop() -> Iterable[Comparison]:
 
 
 BENCHES: dict[str, Callable[[], Iterable[Comparison]]] = {
-    "render": lambda: [bench_render()],
-    "env": lambda: [bench_env()],
+    "render": lambda: [bench_render(), bench_bare_render()],
+    "env": lambda: [bench_env(), bench_reset()],
     "learner": bench_learner,
     "replay": bench_replay,
     "launch": _launch,
@@ -126,16 +182,46 @@ BENCHES: dict[str, Callable[[], Iterable[Comparison]]] = {
 }
 
 
+_USAGE = f"name what to measure: trailkit bench all|{'|'.join(BENCHES)} [out=NAME.md]"
+
+
 def main(words: list[str]) -> None:
-    """Runs the benchmarks that are named, or all of them.
+    """`trailkit bench all|NAME... [out=NAME.md]`: measures, prints both sides of each ratio, and writes them.
+
+    Each benchmark has a process of its own, so that none measures what another has left in memory. The file gets the
+    table, and one beside it that ends in .json the numbers with the commit, the machine and the time that it took.
 
     Raises:
-        UserError: If there is no such benchmark.
+        UserError: If there is no such benchmark, or the file has another suffix.
     """
-    for word in words:
-        if word not in BENCHES:
-            raise unknown("benchmark", word, BENCHES)
-    print_comparisons(chain.from_iterable(BENCHES[name]() for name in words or BENCHES))
+    names, outs = _read(words)
+    about, began, measured = {"command": f"trailkit bench {' '.join(names)}", **provenance()}, time.monotonic(), []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as own_process:
+        for found in own_process.map(_measure, names):
+            print_comparisons(found)
+            measured += found
+            for out in outs:
+                write_comparisons(out, measured, {**about, "seconds": round(time.monotonic() - began)})
+
+
+def _read(words: list[str]) -> tuple[list[str], list[Path]]:
+    """The benchmarks that are named, and where to write."""
+    outs = [Path(word.removeprefix("out=")) for word in words if word.startswith("out=")]
+    names = [word for word in words if "=" not in word]
+    if not names or len(outs) + len(names) != len(words):
+        raise UserError(_USAGE)
+    for out in outs:
+        if out.suffix != ".md":
+            raise UserError(f"out={out}: name a table (.md)")
+    for name in names:
+        if name not in ("all", *BENCHES):
+            raise unknown("benchmark", name, ["all", *BENCHES])
+    return list(BENCHES) if "all" in names else names, outs
+
+
+def _measure(name: str) -> list[Comparison]:
+    return list(BENCHES[name]())
 
 
 def _actions(env: TaskEnvironment, steps: int) -> list[NDArray[np.float32]]:

@@ -14,6 +14,7 @@ from trailkit.agents.base import Snapshot, as_tensors
 from trailkit.agents.run import build
 from trailkit.agents.run.comparison import Comparison, Side
 from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.kernels import kernels_of
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.plain_update import PlainUpdate
@@ -55,6 +56,17 @@ def bench_learner(rounds: int = 7) -> Iterator[Comparison]:
             ratio=timed[0] / milliseconds,
             target=3.0 if kind is EncoderKind.compact else None,
             at_least=True,
+        )
+    for kind, update in updates.items():
+        whole, alone = _medians([update, kernels_of(update)], rounds)
+        yield Comparison(
+            name=f"TRAIL update, {kind.value} encoder",
+            unit="ms",
+            ours=Side("all of it", whole),
+            other=Side("its convolutions and products alone", alone),
+            ratio=whole / alone,
+            target=1.5 if kind is EncoderKind.compact else None,
+            at_least=False,
         )
 
 

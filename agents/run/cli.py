@@ -28,7 +28,7 @@ usage: trailkit VERB [key=value ...]
   demos      look at demonstrations      trailkit demos info|play|verify|repair|audit DIR
              make others of them         trailkit demos merge|split|render|convert DIR... key=value
   doctor     see what works here         trailkit doctor env=lift demos=demos_lift launch=ray launch.actors=8
-  bench      measure this machine        trailkit bench render|env|learner|replay|launch|demos|teleop
+  bench      measure this machine        trailkit bench all|render|env|learner|replay|launch|demos|teleop
 
 `trailkit VERB --help` lists the keys of a verb and what they are set to.
 """

@@ -1,10 +1,15 @@
 """What a benchmark measured: two sides, taken in turns in one run, and the ratio that is claimed."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from trailkit.replay.atomic import written_aside
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,43 @@ class Comparison:
         return self.ratio >= self.target if self.at_least else self.ratio <= self.target
 
 
+_COLUMNS = ("measured", "", "", "ratio", "target")
+
+
 def print_comparisons(comparisons: Iterable[Comparison], console: Console | None = None) -> None:
     """Prints a row for each comparison."""
-    table = Table("measured", "", "", "ratio", "target", title="trailkit bench")
+    table = Table(*_COLUMNS, title="trailkit bench")
     for each in comparisons:
-        sides = (f"{side.name}: {side.value:.4g} {each.unit}" for side in (each.ours, each.other))
-        bound = "" if each.target is None else f"{'≥' if each.at_least else '≤'} {each.target:g}x"
-        style = "green" if each.met else "red"
-        table.add_row(each.name, *sides, f"[{style}]{each.ratio:.2f}x[/]", bound)
+        name, ours, other, ratio, bound = _cells(each)
+        table.add_row(name, ours, other, f"[{'green' if each.met else 'red'}]{ratio}[/]", bound)
     (console or Console()).print(table)
+
+
+def markdown(comparisons: Iterable[Comparison]) -> str:
+    """The same table as text for a document."""
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (_COLUMNS, ["---"] * 5, *map(_cells, comparisons)))
+
+
+def write_comparisons(out: Path, comparisons: Sequence[Comparison], about: dict[str, Any]) -> None:
+    """Writes the table to `out`, and what it is of, with the numbers, to the file beside it that ends in .json.
+
+    Raises:
+        UserError: If they cannot be written.
+    """
+    numbers = {**about, "measured": [asdict(each) for each in comparisons]}
+    for path, text in ((out, markdown(comparisons)), (out.with_suffix(".json"), json.dumps(numbers, indent=1) + "\n")):
+        with written_aside(path) as aside:
+            aside.write_text(text, encoding="utf-8")
+
+
+def _cells(each: Comparison) -> Iterator[str]:
+    yield each.name
+    for side in (each.ours, each.other):
+        yield f"{side.name}: {_rounded(side.value)} {each.unit}"
+    yield f"{each.ratio:.2f}x"
+    yield "" if each.target is None else f"{'≥' if each.at_least else '≤'} {each.target:g}x"
+
+
+def _rounded(value: float) -> str:
+    """To four figures, and without an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -141,6 +141,8 @@ def _check(name: str, words: Sequence[str]) -> None:
     for word, override in zip(words, _parse(words), strict=True):
         key = override.key_or_group
         if _is_open(word):
+            if key in _OPEN and not isinstance(override.value(), dict):
+                raise UserError(f"{word!r} gives no names: give {key}.NAME=…, or in a file a NAME: … below {key}")
             continue
         if override.is_sweep_override():
             raise UserError(f"{word!r} names several values: put -m before the first override to run them all")

@@ -57,6 +57,8 @@ def test_a_sweep_takes_files(tmp_path: Path) -> None:
     [
         ("kind: gymnasum\nid: a", "arm.yaml: unknown kind 'gymnasum': did you mean 'gymnasium'"),
         ("id: arm:Arm-v0", "arm.yaml: kind is missing, whose environment it is: give trailkit, gymnasium"),
+        ("kind: gymnasium\nid: a\nproprio: '[0:9]'", "gives no names: give env.proprio.NAME=…, or in a file a NAME: …"),
+        ("kind: gymnasium\nid: a\nkwargs: [1]", r"'env.kwargs=\[1\]' gives no names: give env.kwargs.NAME=…"),
         ("kind: gymnasium\nhight: 3", "unknown key 'env.hight': did you mean 'env.height'"),
         ("- gymnasium", "arm.yaml: the file must hold keys of env"),
         ("", "arm.yaml: the file must hold keys of env"),
