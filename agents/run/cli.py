@@ -20,7 +20,7 @@ usage: trailkit VERB [key=value ...]
   train      train a policy              trailkit train method=trail env=lift demos=demos_lift
              go on with an earlier run   trailkit train resume=runs/lift_trail_seed0
              several runs, one by one    trailkit train -m method=trail,gail seed=1,2,3 demos=demos_lift
-  experiment train a grid, and compare   trailkit experiment methods seed=1,2 out=results/methods
+  experiment train a grid, and compare   trailkit experiment methods seed=1,2 jobs=2 out=results/methods
   watch      see how a training goes     trailkit watch run=runs/lift_trail_seed0
   evaluate   measure a policy's success  trailkit evaluate run=runs/lift_trail_seed0 episodes=50 seed=0
   render     make videos of a policy     trailkit render run=runs/lift_trail_seed0 episodes=3

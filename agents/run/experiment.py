@@ -1,8 +1,10 @@
 """`trailkit experiment`: a grid of trainings that goes on where it was interrupted, and what it came to."""
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from trailkit.agents.run.configuration import CHANGEABLE, configure, load_config
 from trailkit.agents.run.findings import diverged, late_metrics
 from trailkit.agents.run.learning import Diverged, evaluation_file
 from trailkit.agents.run.runs import flat
+from trailkit.agents.run.side_by_side import side_by_side
 from trailkit.agents.run.train import resume, start
 from trailkit.configs.schema import LaunchKind, TrainConfig
 from trailkit.envs.errors import UserError, unknown
@@ -24,12 +27,13 @@ _GROUPS = ("method", "env", "encoder", "preset")  # whose choices name a run by 
 
 
 def experiment(words: Sequence[str]) -> None:
-    """`trailkit experiment NAME [out=FOLDER] [key=value ...]`: trains what is not yet trained, and compares all of it.
+    """`trailkit experiment NAME [out=FOLDER] [jobs=N] [key=value ...]`: trains what is not yet trained, compares all.
 
     NAME is one of `configs/experiment/`, or a file like these: keys of `trailkit train`, and lists of values where
     there is to be a run for each (a value that is a list itself stands in a list: [[front, wrist]]). Further words
     replace what it says. Runs go into `runs/NAME/`, their comparison into `results/NAME/` or FOLDER: a table, a page,
-    plots, and the numbers as JSON.
+    plots, and the numbers as JSON. With jobs, so many trainings run at a time and share the cores, each in a process
+    whose output goes to `runs/NAME/RUN.log`.
 
     Raises:
         UserError: If there is no such experiment, a run is refused, or one in its folder has other settings.
@@ -37,33 +41,68 @@ def experiment(words: Sequence[str]) -> None:
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
         raise UserError(f"name one experiment: {', '.join(_known())}, or a .yaml file")
-    outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
-    changes = [word for word in words if "=" in word and not word.startswith("out=")]
+    own = dict(word.split("=", 1) for word in words if word.startswith(("out=", "jobs=")))
+    changes = [word for word in words if "=" in word and word.split("=")[0] not in own]
     name = Path(names[0]).stem
-    results = Path(outs[-1] if outs else f"results/{name}")
+    results = Path(own.get("out", f"results/{name}"))
+    jobs = _count(own.get("jobs", "1"))
     runs = {f"runs/{name}/{run}": overrides for run, overrides in _grid(_read(names[0]), changes).items()}
     for run, overrides in runs.items():  # mistakes in any of them are found before the first
         build.check_demos(_config(run, overrides))
         _changes(run, overrides)
-    for number, (run, overrides) in enumerate(runs.items(), 1):
-        print(f"{name}: {number} of {len(runs)}: trailkit train {' '.join(overrides)} out={run}", flush=True)
-        try:
-            _train(run, overrides)
-        except Diverged as error:  # which is a result, too
-            print(error, file=sys.stderr)
+    if jobs == 1:
+        _train_in_turn(name, runs)
+    else:
+        _train_side_by_side(name, runs, jobs)
     compare([*runs, f"out={results / name}.md", f"out={results / name}.html"])
+
+
+def _count(jobs: str) -> int:
+    if not jobs.isdecimal() or int(jobs) < 1:
+        raise UserError(f"jobs={jobs}: give how many trainings are to run at a time, 1 or more")
+    return int(jobs)
 
 
 def _config(run: str, overrides: Sequence[str]) -> TrainConfig:
     return configure("train", TrainConfig, [*overrides, f"out={run}"])
 
 
-def _train(run: str, overrides: Sequence[str]) -> None:
-    """Begins a run, or goes on with it, or leaves it as it is if it is done."""
-    if not _begun(run):
-        start([*overrides, f"out={run}"])
-    elif not _done(Path(run), _config(run, overrides)):
-        resume(run, _changes(run, overrides))
+def _train_in_turn(name: str, runs: Mapping[str, Sequence[str]]) -> None:
+    for number, (run, overrides) in enumerate(runs.items(), 1):
+        _say(name, number, runs, run)
+        try:
+            if not _begun(run):
+                start([*overrides, f"out={run}"])
+            elif not _done(Path(run), _config(run, overrides)):
+                resume(run, _changes(run, overrides))
+        except Diverged as error:  # which is a result, too
+            print(error, file=sys.stderr)
+
+
+def _train_side_by_side(name: str, runs: Mapping[str, Sequence[str]], jobs: int) -> None:
+    commands = {}
+    for number, (run, overrides) in enumerate(runs.items(), 1):
+        _say(name, number, runs, run)
+        if not _begun(run):
+            words = [*overrides, f"out={run}"]
+        elif not _done(Path(run), _config(run, overrides)):
+            words = [f"resume={run}", *_changes(run, overrides)]
+        else:
+            continue
+        if not any(word.startswith("threads=") for word in overrides):
+            words.append(f"threads={max(1, (os.cpu_count() or 1) // jobs)}")
+        commands[Path(f"{run}.log")] = ["train", *words]
+    with closing(side_by_side(commands, jobs)) as ended:
+        for log, code in ended:
+            folder = log.with_suffix("")
+            said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            print(f"{name}: {folder.name}: {said[-1] if said else ''}", flush=True)
+            if code and not diverged(late_metrics(folder)):
+                raise UserError(f"{folder} could not be trained, see {log}; those beside it were interrupted")
+
+
+def _say(name: str, number: int, runs: Mapping[str, Sequence[str]], run: str) -> None:
+    print(f"{name}: {number} of {len(runs)}: trailkit train {' '.join(runs[run])} out={run}", flush=True)
 
 
 def _begun(run: str) -> bool:

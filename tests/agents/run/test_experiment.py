@@ -2,12 +2,17 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.experiment import _config, _grid, _known, _read, experiment
+from trailkit.agents.run.metrics import read_rows
 from trailkit.agents.run.provenance import read_provenance
 from trailkit.envs.errors import UserError
 
@@ -92,6 +97,54 @@ def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
     assert not (grid / "runs").exists()
 
 
+@pytest.mark.slow
+def test_trainings_side_by_side_are_those_that_take_turns(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment(["small.yaml", "method=trail", "steps=10"])
+    (grid / "runs").rename(grid / "before")
+    experiment(["small.yaml", "method=trail", "steps=10", "jobs=2"])
+    assert "small: seed1: trained for 10 steps" in capsys.readouterr().out
+    runs, before = grid / "runs" / "small", grid / "before" / "small"
+    assert sorted(path.name for path in runs.iterdir()) == ["seed1", "seed1.log", "seed2", "seed2.log"]
+    for name in ("seed1", "seed2"):
+        assert [_learned(each / name) for each in (runs, before)] == [_learned(runs / name)] * 2
+    experiment(["small.yaml", "method=trail", "steps=10", "jobs=2"])
+    assert [len(read_provenance(runs / name)) for name in ("seed1", "seed2")] == [1, 1]
+
+
+@pytest.mark.slow
+def test_an_interruption_reaches_all_that_run_side_by_side(grid: Path) -> None:
+    command = [sys.executable, "-m", "trailkit.agents.run.cli", "experiment", "small.yaml", "method=bc", "jobs=2"]
+    with subprocess.Popen([*command, "steps=1000000"], stdout=subprocess.PIPE, text=True) as program:
+        runs = [grid / "runs" / "small" / f"seed{seed}" for seed in (1, 2)]
+        while not all((run / "metrics.csv").exists() for run in runs):
+            assert program.poll() is None
+            time.sleep(0.1)
+        program.terminate()
+        assert program.wait(60) == 0
+    for run in runs:
+        assert "go on with: trailkit train resume=" in run.with_suffix(".log").read_text()
+        assert Checkpoints(run / "checkpoints").latest() is not None
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_beside_others_is_named(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    episode = grid / "demos_reach" / "episode_000000.hdf5"
+    content = bytearray(episode.read_bytes())
+    content[len(content) // 2] ^= 1
+    episode.write_bytes(content)
+    with pytest.raises(UserError, match=r"runs/small/bc_seed. could not be trained, see runs/small/bc_seed.\.log"):
+        experiment(["small.yaml", "jobs=2"])
+    assert re.search(r"small: bc_seed.: trailkit: .*episode_000000.hdf5", capsys.readouterr().out)
+
+
+def _learned(run: Path) -> list[dict[str, str]]:
+    """What the metrics say but of the time that it took."""
+    return [
+        {name: value for name, value in row.items() if name != "seconds" and not name.endswith("_per_second")}
+        for row in read_rows(run / "metrics.csv")
+    ]
+
+
 @pytest.mark.parametrize("name", _known())
 def test_the_experiments_that_come_with_trailkit_are_trainings(name: str) -> None:
     runs = _grid(_read(name), [])
@@ -121,6 +174,7 @@ def test_a_run_that_diverges_does_not_end_the_others(grid: Path, capsys: pytest.
     ("words", "message"),
     [
         ([], f"name one experiment: {', '.join(_known())}, or a .yaml file"),
+        (["small.yaml", "jobs=0"], "jobs=0: give how many trainings are to run at a time"),
         (["method"], "unknown experiment 'method': did you mean 'methods'"),
         (["none.yaml"], "none.yaml cannot be read: .* No such file"),
         (["bad.yaml"], "bad.yaml cannot be read: .* expected"),
