@@ -113,7 +113,8 @@ def _unheld(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> s
         + (
             "lower discriminator.learning_rate"
             if config.discriminator.flip_labels
-            else "set discriminator.flip_labels=true, since the paper's reversed gradient fades where it is confident"
+            else "set discriminator.flip_labels=true discriminator.constraint_ceiling=null, since the paper's reversed "
+            "gradient fades where it is confident"
         )
     )
 

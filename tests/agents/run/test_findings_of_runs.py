@@ -56,7 +56,7 @@ def test_nothing_is_said_of_a_training_that_goes_well(demos: dict[str, str], tmp
                 *("method=trail", "demos=different", "discriminator.flip_labels=false"),
                 *("discriminator.augment=false", "discriminator.learning_rate=1e-2"),
             ],
-            "the constraint does not hold: .* set discriminator.flip_labels=true",
+            "the constraint does not hold: .* set discriminator.flip_labels=true discriminator.constraint_ceiling=null",
         ),
         (
             ["method=gail", "demos=different", "discriminator.learning_rate=1e-3"],
