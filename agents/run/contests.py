@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 
-from trailkit.agents.run.runs import Run, by_method
+from trailkit.agents.run.runs import Row, Run, by_method
 from trailkit.agents.run.statistics import (
     Verdict,
     adjusted,
@@ -13,6 +13,8 @@ from trailkit.agents.run.statistics import (
     interquartile_interval,
     probability_of_improvement,
 )
+
+_LEARNED = 0.8  # of episodes solved
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,26 @@ class Contest:
 
 
 def summaries(runs: Sequence[Run]) -> Iterator[str]:
-    """Says what each method of several runs comes to: the interquartile mean of their success and its interval."""
+    """Says what each method of several runs comes to (interquartile mean, interval), and what it took."""
     for task in sorted({run.row.task for run in runs}):
         for method, group in by_method([run for run in runs if run.row.task == task]).items():
             if len(group) > 1:
                 middle, low, high = interquartile_interval([[run.row.success for run in group]])
                 interval = f"{middle:.0%} [{100 * low:.0f}, {100 * high:.0f}]"
-                yield f"{task}: {method}: {interval} of success, the interquartile mean of {len(group)} runs"
+                yield (
+                    f"{task}: {method}: {interval} of success, the interquartile mean of {len(group)} runs; "
+                    f"{_cost([run.row for run in group])}"
+                )
+
+
+def _cost(rows: Sequence[Row]) -> str:
+    """How much each of a method's runs had played when it first solved as much as is called learned."""
+    reached = sorted(found for row in rows if (found := row.actor_steps_to(_LEARNED)) is not None)
+    if not reached:
+        return f"{_LEARNED:.0%} in no evaluation"
+    missing = len(rows) - len(reached)
+    after = f"{_LEARNED:.0%} first after {', '.join(f'{found:,}' for found in reached)} actor steps"
+    return f"{after}, and never in {missing} of them" if missing else after
 
 
 def contests(runs: Sequence[Run]) -> Iterator[Contest]:

@@ -43,6 +43,11 @@ class Row:
     average_return: float
     best: float  # success in the best evaluation
     last: tuple[float, ...]  # success in the last evaluations, the newest at the end
+    curve: tuple[tuple[int, int, float], ...] = ()  # learner steps, actor steps and success of every evaluation
+
+    def actor_steps_to(self, share: float) -> int | None:
+        """The actor steps before the first evaluation with so much success, or None if there was none."""
+        return next((played for _, played, success in self.curve if success >= share), None)
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,18 @@ def read_run(folder: Path) -> Run:
         average_return=newest.average_return,
         best=max(shares),
         last=tuple(shares[-_LAST:]),
+        curve=tuple(
+            (found[0].step, _actor_steps(rows, found[0].step), share)
+            for found, share in zip(steps, shares, strict=True)
+        ),
     )
     outcomes = {seed: solved for found in steps[-1] for seed, solved in found.outcomes.items()}
     return Run(folder, row, choices(config), outcomes, findings(metrics, config, shares))
+
+
+def _actor_steps(rows: Sequence[Mapping[str, str]], step: int) -> int:
+    """Those that had been played by the last metrics up to a learner step."""
+    return max((int(row["actor_steps"]) for row in rows if int(row["step"]) <= step), default=0)
 
 
 def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:

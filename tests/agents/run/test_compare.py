@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.compare import compare
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.contests import contests
+from trailkit.agents.run.contests import contests, summaries
 from trailkit.agents.run.episodes import EpisodeResult
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.runs import read_run
@@ -33,8 +33,9 @@ def make_run(
     config = configure("train", TrainConfig, ["demos=d", f"method={method}", f"seed={seed}", "demo_limit=25", *words])
     folder.mkdir()
     OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
+    clocks = [[100, 400, 20], [200, 800, 40], [300, 1200, 60], [400, 1600, 90], [500, 2000, 120]]
     with (folder / "metrics.csv").open("w") as file:
-        csv.writer(file).writerows([["step", "actor_steps", "seconds"], [400, 1600, 90], [500, 2000, 120]])
+        csv.writer(file).writerows([["step", "actor_steps", "seconds"], *clocks])
     for index, share in enumerate(shares):
         step = 400 - 100 * (len(shares) - index - 1)
         write_evaluation(folder / "evaluations" / f"{step:09d}", [i < share * episodes for i in range(episodes)])
@@ -52,6 +53,7 @@ def test_a_row_tells_the_end_the_best_and_the_last_three(tmp_path: Path) -> None
     assert (row.low, row.high) == pytest.approx((0.669631, 0.887562), abs=1e-5)
     assert (row.task, row.method, row.seed, row.demos, row.episodes) == ("lift", "trail", 2, 25, 50)
     assert (row.learner_steps, row.actor_steps, row.minutes) == (400, 1600, 1.5)
+    assert row.curve == ((100, 400, 0.2), (200, 800, 1.0), (300, 1200, 0.9), (400, 1600, 0.8))
 
 
 def test_of_the_last_step_the_evaluation_of_the_most_episodes_counts(tmp_path: Path) -> None:
@@ -163,7 +165,18 @@ def test_methods_of_several_runs_are_summed_up(tmp_path: Path, capsys: pytest.Ca
     runs = [make_run(tmp_path / f"trail{seed}", [share], seed=seed) for seed, share in enumerate(shares)]
     main(["compare", *map(str, runs), str(make_run(tmp_path / "gail", [0.2], "gail"))])
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "interquartile mean" in line)
-    assert re.fullmatch(r"lift: trail: 60% \[(\d+), (\d+)\] of success, the interquartile mean of 8 runs", line)
+    assert re.fullmatch(r"lift: trail: 60% \[(\d+), (\d+)\] of success, the interquartile mean of 8 runs; .*", line)
+
+
+def test_of_a_method_it_is_said_what_it_played_until_it_had_learned(tmp_path: Path) -> None:
+    curves = [[0.2, 0.8, 0.5], [0.1, 0.5, 0.9], [0.2, 0.3, 0.78]]
+    trail = [read_run(make_run(tmp_path / f"trail{seed}", curve, seed=seed)) for seed, curve in enumerate(curves)]
+    (sentence,) = summaries(trail)
+    assert sentence.endswith("3 runs; 80% first after 1,200, 1,600 actor steps, and never in 1 of them")
+    (sentence,) = summaries(trail[:2])
+    assert sentence.endswith("80% first after 1,200, 1,600 actor steps")
+    (sentence,) = summaries(trail[2:] * 2)
+    assert sentence.endswith("80% in no evaluation")
 
 
 def test_methods_of_one_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:
