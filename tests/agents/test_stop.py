@@ -80,6 +80,21 @@ def test_the_discriminator_s_rule_takes_over_published_weights_and_forgets_at_re
         assert [stop(frame, 0.0) for frame in rising[:4]] == [False, False, False, True]
 
 
+def test_frames_before_min_steps_count_as_if_each_had_been_scored_at_once() -> None:
+    discriminator, rng = brightness_discriminator(), np.random.default_rng(0)
+    for _ in range(20):
+        frames = rng.integers(0, 256, (60, 1, 1, 1), np.uint8) * np.ones((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+        one_by_one, together = AboveMedian(2, 40), ByDiscriminator(discriminator, 2, 40)
+        logits = [discriminator({"front": torch.from_numpy(frame)[None]}).item() for frame in frames]
+        drawn = np.empty_like(frames[0])  # the one buffer of an environment
+        for step, (frame, logit) in enumerate(zip(frames, logits, strict=True), 1):
+            drawn[:] = frame
+            stops = together({"front": drawn}, 0.0)
+            assert stops == one_by_one(logit), step
+            if stops:
+                break
+
+
 def stops_after(stop: StopRule, rewards: Sequence[float]) -> int | None:
     stop.reset()
     return next((step for step, reward in enumerate(rewards, 1) if stop({}, reward)), None)
