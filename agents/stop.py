@@ -102,7 +102,7 @@ class ByDiscriminator:
     def __call__(self, observation: Observation, reward: float) -> bool:
         """Takes one frame, unbatched, and says whether to stop.
 
-        Before `min_steps` nothing depends on scores, so that these frames are scored together, which takes a seventh of the time.
+        Before `min_steps` nothing depends on scores, so these frames are scored together, in a seventh of the time.
         """
         # Copies, because environments may draw each picture into the same buffer.
         self._unscored.append({camera: np.array(observation[camera]) for camera in self._discriminator.cameras})
