@@ -140,12 +140,20 @@ def _done(run: Path, config: TrainConfig) -> bool:
 
 
 def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list[str]]:
-    """The overrides of each run by its name, which has what differs between the runs."""
-    changed = {change.split("=")[0] for change in changes}
-    words = [f"{key}={_swept(value)}" for key, value in settings.items() if key not in changed]
-    runs = list(sweep([*words, *changes]))
-    differing = [index for index, each in enumerate(zip(*runs, strict=True)) if len(set(each)) > 1]
-    return {"_".join(_called(run[index]) for index in differing) or "run": run for run in runs}
+    """The overrides of each run by its name, which has what the file has several values of, and what differs besides.
+
+    So a part of a grid has the names that it has in the whole.
+    """
+    words = {key: f"{key}={_swept(value)}" for key, value in settings.items()}
+    words |= {change.split("=")[0]: change for change in changes}
+    several = {key for key, value in settings.items() if isinstance(value, list) and len(value) > 1}
+    runs = list(sweep(list(words.values())))
+    naming = [
+        index
+        for index, (key, each) in enumerate(zip(words, zip(*runs, strict=True), strict=True))
+        if key in several or len(set(each)) > 1
+    ]
+    return {"_".join(_called(run[index]) for index in naming) or "run": run for run in runs}
 
 
 def _called(word: str) -> str:
