@@ -20,18 +20,22 @@ KERNELS = {"aten::convolution", "aten::convolution_backward", "aten::mm", "aten:
 @pytest.mark.render
 @pytest.mark.benchmark
 @pytest.mark.parametrize(
-    "measure",
+    ("measure", "bound"),
     [
-        lambda: bench_render(1, 2),
-        lambda: bench_bare_render(1, 4),
-        lambda: bench_env(1, 4),
-        lambda: bench_reset(1, 2),
+        (lambda: bench_render(1, 3), 20.0),
+        (lambda: bench_bare_render(1, 20), 1.6),
+        (lambda: bench_env(1, 20), 6.0),
+        (lambda: bench_reset(1, 4), 5.0),
     ],
+    ids=["picture", "bare picture", "step", "reset"],
 )
-def test_a_ratio_is_that_of_its_two_sides(measure: Callable[[], Comparison]) -> None:
+def test_a_ratio_is_that_of_its_two_sides_and_not_far_from_what_it_was(
+    measure: Callable[[], Comparison], bound: float
+) -> None:
     measured = measure()
     assert measured.ours.value > 0 and measured.other.value > 0
     assert measured.ratio == pytest.approx(measured.ours.value / measured.other.value)
+    assert measured.ratio > bound if measured.at_least else measured.ratio < bound
 
 
 @pytest.mark.render
@@ -42,6 +46,7 @@ def test_the_learner_and_the_replay_are_measured_against_their_claims() -> None:
     floors = [each for each in others if each.other.name == "its convolutions and products alone"]
     others = [each for each in others if each not in floors]
     assert [each.target for each in floors] == [1.5, None, None] and all(each.ratio > 1 for each in floors)
+    assert update.ratio > 1.6 and floors[0].ratio < 3  # 2.6 and 2.0 on the machine of docs/performance.md
     stored, items = bench_replay(rounds=1)
     assert update.target == 3.0
     assert [each.target for each in others] == [None, None]
