@@ -13,6 +13,8 @@ from trailkit.agents.base import Parameters, as_tensors
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.replay.transition import Observation
 
+_NEARLY = 1e-4  # of a score
+
 
 class Never:
     """Lets every episode run to its time limit."""
@@ -51,7 +53,8 @@ class AfterSteps:
 class AboveMedian:
     """Says when scores have exceeded their own median for some time.
 
-    The median is that of all scores so far, the latest included; what equals it does not exceed it.
+    The median is that of all scores so far, the latest included; what equals it, or nearly so, does not exceed it: of
+    one frame a network's output differs in its last bits by what it is batched with.
     """
 
     def __init__(self, patience: int, min_steps: int) -> None:
@@ -65,7 +68,7 @@ class AboveMedian:
         bisect.insort(self._scores, score)
         count = len(self._scores)
         median = (self._scores[(count - 1) // 2] + self._scores[count // 2]) / 2
-        self._consecutive = self._consecutive + 1 if score > median else 0
+        self._consecutive = self._consecutive + 1 if score > median + _NEARLY else 0
         return self._consecutive >= self._patience and count >= self._min_steps
 
 
@@ -102,7 +105,7 @@ class ByDiscriminator:
     def __call__(self, observation: Observation, reward: float) -> bool:
         """Takes one frame, unbatched, and says whether to stop.
 
-        Before `min_steps` nothing depends on scores, so these frames are scored together, in a seventh of the time.
+        Before `min_steps` nothing depends on scores, so these frames are scored together, which takes less time.
         """
         # Copies, because environments may draw each picture into the same buffer.
         self._unscored.append({camera: np.array(observation[camera]) for camera in self._discriminator.cameras})

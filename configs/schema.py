@@ -335,7 +335,9 @@ class TrainConfig:
         chosen = self.discriminator
         _at_least(0, discriminator__gradient_penalty=chosen.gradient_penalty)
         if chosen.constraint_ceiling is not None and chosen.flip_labels:
-            raise UserError("discriminator.constraint_ceiling is for flip_labels=false: flipped labels are bounded")
+            raise UserError(
+                "discriminator.flip_labels=true needs discriminator.constraint_ceiling=null: flipped labels are bounded"
+            )
         for name, share in (("dropout", chosen.dropout), ("label_smoothing", chosen.label_smoothing)):
             if not 0 <= share < 1:
                 raise UserError(f"discriminator.{name}={share}: it must be in [0, 1)")

@@ -14,24 +14,27 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from trailkit import agents, demos, discriminators, envs, replay
 from trailkit.agents.run.provenance import provenance
+
+PACKAGES = (agents, demos, discriminators, envs, replay)
 
 # Of a stack the innermost frame that one of these fits says what is done, so that the order counts for nothing else.
 PARTS = {
-    "drawing": r"/envs/rendering\.py",
-    "physics, and what an observation has beside pictures": r"/envs/(?!gl|make|gymnasium_adapter)[^:]*\.py",
-    "stop rule": r"/agents/stop\.py",
-    "policy": r"/agents/acting\.py",
-    "discriminator's update": r"^(update|_judge) .*/discriminators/adversarial_reward\.py",
-    "rewards": r"^rewards? .*/discriminators/adversarial_reward\.py",
-    "D4PG's update": r"/agents/d4pg\.py",
-    "joining batches": r"/agents/adversarial\.py",
-    "replay": r"/replay/",
-    "metrics": r"/agents/run/(metrics|events|progress)\.py",
-    "checkpoints": r"/agents/run/(checkpoint|serialization)\.py",
-    "evaluation": r"/agents/run/(evaluate|episodes)\.py",
-    "start": r"<module>|/importlib|importlib\.",
+    "drawing": r"trailkit/envs/rendering\.py",
+    "physics, and what is observed beside pictures": r"trailkit/envs/",
+    "stop rule": r"trailkit/agents/stop\.py",
+    "policy": r"trailkit/agents/acting\.py",
+    "discriminator's update": r"^(update|_judge) .*trailkit/discriminators/adversarial_reward\.py",
+    "rewards": r"^rewards? .*trailkit/discriminators/adversarial_reward\.py",
+    "D4PG's update": r"trailkit/agents/d4pg\.py",
+    "joining batches": r"trailkit/agents/adversarial\.py",
+    "replay": r"trailkit/replay/",
+    "metrics": r"trailkit/agents/run/(metrics|events|progress)\.py",
+    "checkpoints": r"trailkit/agents/run/(checkpoint|serialization)\.py",
+    "imports": r"importlib",
 }
+_ROOTS = {f"{Path(package.__path__[0])}/": f"trailkit/{package.__name__.split('.')[1]}/" for package in PACKAGES}
 
 
 def part_of(frames: Sequence[str]) -> str:
@@ -47,6 +50,8 @@ def counted(stacks: Iterable[str]) -> dict[str, Counter[str]]:
     """Samples by part, for each process, of the lines that py-spy writes with `--format raw --subprocesses`."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for line in stacks:
+        for root, name in _ROOTS.items():
+            line = line.replace(root, name)  # noqa: PLW2901 (wherever trailkit is installed)
         text, count = line.rsplit(" ", 1)
         frames = text.split(";")
         named = [frame for frame in frames if frame.startswith("process ")]

@@ -48,13 +48,16 @@ def summaries(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _cost(rows: Sequence[Row]) -> str:
-    """How much each of a method's runs had played when it first solved as much as is called learned."""
-    reached = sorted(found for row in rows if (found := row.actor_steps_to(_LEARNED)) is not None)
+    """What it took each of a method's runs to first solve as much as is called learned."""
+    plays = any(row.actor_steps for row in rows)
+    found = [row.first_with(_LEARNED) for row in rows]
+    reached = sorted(at.actor_steps if plays else at.learner_steps for at in found if at is not None)
     if not reached:
         return f"{_LEARNED:.0%} in no evaluation"
     missing = len(rows) - len(reached)
-    after = f"{_LEARNED:.0%} first after {', '.join(f'{found:,}' for found in reached)} actor steps"
-    return f"{after}, and never in {missing} of them" if missing else after
+    clock = "actor steps" if plays else "learner steps"
+    after = f"{_LEARNED:.0%} first after {', '.join(f'{steps:,}' for steps in reached)} {clock}"
+    return f"{after}, and never in {missing} of the runs" if missing else after
 
 
 def contests(runs: Sequence[Run]) -> Iterator[Contest]:

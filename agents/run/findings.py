@@ -114,7 +114,7 @@ def _unheld(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> s
             "lower discriminator.learning_rate"
             if config.discriminator.flip_labels
             else "set discriminator.flip_labels=true discriminator.constraint_ceiling=null, since the paper's reversed "
-            "gradient fades where it is confident"
+            "gradient fades where it is confident (but it then knows its demonstrations by heart sooner)"
         )
     )
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
@@ -22,6 +22,14 @@ _NO_CHOICE = (
     *("out", "seed", "threads", "device", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation."),
     *("launch.address", "launch.replay_port", "launch.step_timeout", "launch.answer_timeout", "launch.start_timeout"),
 )
+
+
+class Point(NamedTuple):
+    """An evaluation of a run's learning curve."""
+
+    learner_steps: int
+    actor_steps: int
+    success: float  # in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,11 @@ class Row:
     average_return: float
     best: float  # success in the best evaluation
     last: tuple[float, ...]  # success in the last evaluations, the newest at the end
-    curve: tuple[tuple[int, int, float], ...] = ()  # learner steps, actor steps and success of every evaluation
+    curve: tuple[Point, ...] = ()  # every evaluation
 
-    def actor_steps_to(self, share: float) -> int | None:
-        """The actor steps before the first evaluation with so much success, or None if there was none."""
-        return next((played for _, played, success in self.curve if success >= share), None)
+    def first_with(self, share: float) -> Point | None:
+        """The first evaluation with so much success, or None if there was none."""
+        return next((point for point in self.curve if point.success >= share), None)
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def read_run(folder: Path) -> Run:
         best=max(shares),
         last=tuple(shares[-_LAST:]),
         curve=tuple(
-            (found[0].step, _actor_steps(rows, found[0].step), share)
+            Point(found[0].step, _actor_steps(rows, found[0].step), share)
             for found, share in zip(steps, shares, strict=True)
         ),
     )

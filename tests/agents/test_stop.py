@@ -95,6 +95,25 @@ def test_frames_before_min_steps_count_as_if_each_had_been_scored_at_once() -> N
                 break
 
 
+def test_frames_before_min_steps_are_scored_together_and_those_of_an_episode_that_ends_before_never() -> None:
+    stop = ByDiscriminator(brightness_discriminator(), patience=2, min_steps=40)
+    asked: list[int] = []
+    stop._discriminator.register_forward_pre_hook(lambda _, given: asked.append(len(given[0]["front"])))
+    for steps in (30, 45):
+        stop.reset()
+        for _ in range(steps):
+            stop({"front": np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)}, 0.0)
+    assert asked == [40, 1, 1, 1, 1, 1]
+
+
+def test_a_picture_that_stands_still_does_not_stop_an_episode() -> None:
+    """Though of one frame a network's output differs in its last bits by what it is batched with."""
+    frame = np.random.default_rng(0).integers(0, 256, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+    stop = ByDiscriminator(brightness_discriminator(), patience=2, min_steps=40)
+    assert not any(stop({"front": frame}, 0.0) for _ in range(STEPS))
+    assert stopping_step([0.3] * 40 + [0.3 + 1e-6] * 40, patience=2, min_steps=40) is None
+
+
 def stops_after(stop: StopRule, rewards: Sequence[float]) -> int | None:
     stop.reset()
     return next((step for step, reward in enumerate(rewards, 1) if stop({}, reward)), None)

@@ -22,10 +22,10 @@ KERNELS = {"aten::convolution", "aten::convolution_backward", "aten::mm", "aten:
 @pytest.mark.parametrize(
     ("measure", "bound"),
     [
-        (lambda: bench_render(1, 3), 20.0),
+        (lambda: bench_render(1, 3), 10.0),
         (lambda: bench_bare_render(1, 20), 1.6),
         (lambda: bench_env(1, 20), 6.0),
-        (lambda: bench_reset(1, 4), 5.0),
+        (lambda: bench_reset(1, 4), 10.0),
     ],
     ids=["picture", "bare picture", "step", "reset"],
 )

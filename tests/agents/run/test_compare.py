@@ -172,11 +172,19 @@ def test_of_a_method_it_is_said_what_it_played_until_it_had_learned(tmp_path: Pa
     curves = [[0.2, 0.8, 0.5], [0.1, 0.5, 0.9], [0.2, 0.3, 0.78]]
     trail = [read_run(make_run(tmp_path / f"trail{seed}", curve, seed=seed)) for seed, curve in enumerate(curves)]
     (sentence,) = summaries(trail)
-    assert sentence.endswith("3 runs; 80% first after 1,200, 1,600 actor steps, and never in 1 of them")
+    assert sentence.endswith("3 runs; 80% first after 1,200, 1,600 actor steps, and never in 1 of the runs")
     (sentence,) = summaries(trail[:2])
     assert sentence.endswith("80% first after 1,200, 1,600 actor steps")
     (sentence,) = summaries(trail[2:] * 2)
     assert sentence.endswith("80% in no evaluation")
+
+
+def test_of_a_method_that_does_not_play_learner_steps_are_said(tmp_path: Path) -> None:
+    folders = [make_run(tmp_path / f"bc{seed}", [0.2, 0.9], "bc", seed) for seed in (1, 2)]
+    for folder in folders:
+        (folder / "metrics.csv").write_text("step,actor_steps,seconds\n300,0,10\n400,0,20\n")
+    (sentence,) = summaries([read_run(folder) for folder in folders])
+    assert sentence.endswith("80% first after 400, 400 learner steps")
 
 
 def test_methods_of_one_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:

@@ -70,6 +70,14 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
     )
 
 
+def test_the_cpu_s_preset_bounds_the_paper_s_constraint() -> None:
+    chosen = train("preset=cpu").discriminator
+    assert (chosen.flip_labels, chosen.constraint_ceiling) == (False, 32)
+    assert train("preset=paper").discriminator.constraint_ceiling is None
+    with pytest.raises(UserError, match=r"flip_labels=true needs discriminator\.constraint_ceiling=null"):
+        train("preset=cpu", "discriminator.flip_labels=true")
+
+
 def test_the_gpu_s_preset_is_the_cpu_s_in_larger_batches() -> None:
     here, there = train("preset=cpu"), train("preset=gpu")
     assert there.agent.batch_size == 128
