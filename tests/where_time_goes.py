@@ -1,8 +1,8 @@
-"""Where a training's time goes: what its processes were at, in samples a hundredth of a second apart.
+"""Where a training's time goes: what it was at, in samples a hundredth of a second apart.
 
-`PYTHONPATH=tests python -m where_time_goes REPORT.md env=… method=… minutes=3 …` trains under py-spy (pip install
-py-spy; it needs root, or ptrace), and writes a table of shares for each process, with the counts as JSON beside it. A
-process's shares are of the time in which it did anything; waiting is left out.
+`PYTHONPATH=tests python -m where_time_goes REPORT.md env=… method=… minutes=3 …` trains inline under py-spy (`pip
+install py-spy`; it needs root, or ptrace), and writes a table of shares, with the counts as JSON beside it. Ray's
+processes are too many for py-spy to follow all at once: `py-spy top --pid` looks at one.
 """
 
 import json
@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -46,30 +46,22 @@ def part_of(frames: Sequence[str]) -> str:
     return "other"
 
 
-def counted(stacks: Iterable[str]) -> dict[str, Counter[str]]:
-    """Samples by part, for each process, of the lines that py-spy writes with `--format raw --subprocesses`."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+def counted(stacks: Iterable[str]) -> Counter[str]:
+    """Samples by part, of the lines that py-spy writes with `--format raw`."""
+    found: Counter[str] = Counter()
     for line in stacks:
         for root, name in _ROOTS.items():
             line = line.replace(root, name)  # noqa: PLW2901 (wherever trailkit is installed)
-        text, count = line.rsplit(" ", 1)
-        frames = text.split(";")
-        named = [frame for frame in frames if frame.startswith("process ")]
-        process = re.search(r"ray::\w+", named[-1]) if named else None
-        found[process.group() if process else "trailkit"][part_of(frames)] += int(count)
+        stack, count = line.rsplit(" ", 1)
+        found[part_of(stack.split(";"))] += int(count)
     return found
 
 
-def table(counts: Mapping[str, Mapping[str, int]]) -> str:
-    """Shares in percent as Markdown, a column for each process; parts under half a percent everywhere are left out."""
-    sums = {process: sum(parts.values()) for process, parts in counts.items()}
-    rows = []
-    for part in [*PARTS, "other"]:
-        shares = [100 * counts[process].get(part, 0) / sums[process] for process in counts]
-        if max(shares) >= 0.5:
-            rows.append(f"| {part} | {' | '.join(f'{share:.1f}' for share in shares)} |")
-    head = [f"| % of its samples | {' | '.join(counts)} |", f"|---|{'---|' * len(counts)}"]
-    return "\n".join([*head, *rows, f"| samples | {' | '.join(str(sums[each]) for each in counts)} |"]) + "\n"
+def table(counts: Mapping[str, int]) -> str:
+    """Shares in percent as Markdown."""
+    whole = sum(counts.values())
+    rows = [f"| {part} | {100 * counts[part] / whole:.1f} |" for part in [*PARTS, "other"] if part in counts]
+    return "\n".join([f"| part | % of {whole} samples |", "|---|---|", *rows]) + "\n"
 
 
 def main(words: Sequence[str]) -> None:
@@ -77,7 +69,7 @@ def main(words: Sequence[str]) -> None:
     report, *rest = words
     with tempfile.TemporaryDirectory() as folder:
         stacks = Path(folder) / "stacks"
-        watch = [*("py-spy", "record", "--subprocesses", "--full-filenames", "--rate", "100", "--format", "raw")]
+        watch = [*("py-spy", "record", "--full-filenames", "--rate", "100", "--format", "raw")]
         train = [sys.executable, "-m", "trailkit.agents.run.cli", "train", *rest]
         subprocess.run([*watch, "--output", str(stacks), "--", *train], check=True)
         counts = counted(stacks.read_text().splitlines())
