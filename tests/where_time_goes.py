@@ -19,7 +19,7 @@ from trailkit.agents.run.provenance import provenance
 
 PACKAGES = (agents, demos, discriminators, envs, replay)
 
-# Of a stack the innermost frame that one of these fits says what is done, so that the order counts for nothing else.
+# Of a stack the innermost frame that one of these fits says what is done; of two that fit it the first counts.
 PARTS = {
     "drawing": r"trailkit/envs/rendering\.py",
     "physics, and what is observed beside pictures": r"trailkit/envs/",
