@@ -13,7 +13,7 @@ from trailkit.agents.base import Parameters, as_tensors
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.replay.transition import Observation
 
-_NEARLY = 1e-4  # of a score
+_MARGIN = 1e-4  # of a logit: of one frame it differs in its last bits by what the frame is batched with
 
 
 class Never:
@@ -53,13 +53,14 @@ class AfterSteps:
 class AboveMedian:
     """Says when scores have exceeded their own median for some time.
 
-    The median is that of all scores so far, the latest included; what equals it, or nearly so, does not exceed it: of
-    one frame a network's output differs in its last bits by what it is batched with.
+    The median is that of all scores so far, the latest included; what equals it, or lies within `margin` of it, does
+    not exceed it.
     """
 
-    def __init__(self, patience: int, min_steps: int) -> None:
+    def __init__(self, patience: int, min_steps: int, margin: float = 0.0) -> None:
         self._patience = patience
         self._min_steps = min_steps
+        self._margin = margin
         self._scores: list[float] = []  # sorted
         self._consecutive = 0
 
@@ -68,7 +69,7 @@ class AboveMedian:
         bisect.insort(self._scores, score)
         count = len(self._scores)
         median = (self._scores[(count - 1) // 2] + self._scores[count // 2]) / 2
-        self._consecutive = self._consecutive + 1 if score > median + _NEARLY else 0
+        self._consecutive = self._consecutive + 1 if score > median + self._margin else 0
         return self._consecutive >= self._patience and count >= self._min_steps
 
 
@@ -98,7 +99,7 @@ class ByDiscriminator:
 
     def reset(self) -> None:
         """Begins an episode."""
-        self._exceeded = AboveMedian(self._patience, self._min_steps)
+        self._exceeded = AboveMedian(self._patience, self._min_steps, _MARGIN)
         self._unscored: list[Observation] = []
         self._taken = 0
 

@@ -84,7 +84,7 @@ def test_frames_before_min_steps_count_as_if_each_had_been_scored_at_once() -> N
     discriminator, rng = brightness_discriminator(), np.random.default_rng(0)
     for _ in range(20):
         frames = rng.integers(0, 256, (60, 1, 1, 1), np.uint8) * np.ones((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
-        one_by_one, together = AboveMedian(2, 40), ByDiscriminator(discriminator, 2, 40)
+        one_by_one, together = AboveMedian(2, 40, 1e-4), ByDiscriminator(discriminator, 2, 40)
         logits = [discriminator({"front": torch.from_numpy(frame)[None]}).item() for frame in frames]
         drawn = np.empty_like(frames[0])  # the one buffer of an environment
         for step, (frame, logit) in enumerate(zip(frames, logits, strict=True), 1):
@@ -111,7 +111,9 @@ def test_a_picture_that_stands_still_does_not_stop_an_episode() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
     stop = ByDiscriminator(brightness_discriminator(), patience=2, min_steps=40)
     assert not any(stop({"front": frame}, 0.0) for _ in range(STEPS))
-    assert stopping_step([0.3] * 40 + [0.3 + 1e-6] * 40, patience=2, min_steps=40) is None
+    nearly = AboveMedian(patience=2, min_steps=40, margin=1e-4)
+    assert not any(nearly(score) for score in [0.3] * 40 + [0.3 + 1e-6] * 40)
+    assert stopping_step([0.3] * 40 + [0.3 + 1e-6] * 40, patience=2, min_steps=40) == 42
 
 
 def stops_after(stop: StopRule, rewards: Sequence[float]) -> int | None:
