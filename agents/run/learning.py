@@ -1,6 +1,7 @@
 """The learner's half of a run: demonstrations, updates and checkpoints, whoever plays the episodes."""
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ class Learning:
         self.agent = build.make_agent(config, settings)
         self.steps = 0
         self.seconds = 0.0  # of training, restarts included
+        self.waited = 0.0  # seconds that this process has waited for batches
         self._checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
 
     def restore(self) -> dict[str, Any] | None:
@@ -82,11 +84,18 @@ class Learning:
 
     def updates(self, replay: Sampler | None, random: Sampler | None = None) -> Iterator[Metrics]:
         """Makes one update for each `next`; see `build.make_batches`."""
-        for metrics in learn(
-            self.agent.learner, build.make_batches(self.config, self.agent, self.demos, replay, random)
-        ):
+        batches = build.make_batches(self.config, self.agent, self.demos, replay, random)
+        for metrics in learn(self.agent.learner, self._timed(batches)):
             self.steps += 1
             yield metrics
+
+    def _timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The same batches, whose coming is counted in `waited`."""
+        asked = time.monotonic()
+        for batch in batches:
+            self.waited += time.monotonic() - asked
+            yield batch
+            asked = time.monotonic()
 
     def owes_evaluation(self) -> bool:
         """Whether the run was interrupted between the present step and its evaluation."""

@@ -238,7 +238,7 @@ class Trainer:
         actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, starts, label=self.config.method)
         updates = learning.updates(self.replay, self._random_replay)
         acted = learned = 0.0  # seconds since the last row
-        logged, learned_steps = self.actor_steps, learning.steps
+        logged, learned_steps, waited = self.actor_steps, learning.steps, learning.waited
         while learning.steps < self.config.steps and not self._interrupted.is_set():
             turn = time.monotonic()
             learning.seconds = before + turn - started
@@ -252,6 +252,7 @@ class Trainer:
             learned += time.monotonic() - turn
             if learning.steps % LOG_EVERY == 0:
                 rates = {"learner_steps_per_second": (learning.steps - learned_steps) / learned}
+                rates["batch_wait_share"] = (learning.waited - waited) / learned
                 if acted:
                     rates["actor_steps_per_second"] = (self.actor_steps - logged) / acted
                     rates["samples_per_insert"] = learning.steps * self.config.agent.batch_size / self._insertions
@@ -260,7 +261,7 @@ class Trainer:
                 log.add({**rates, **learning.holdout_metrics()})
                 log.write(learning.steps, self.actor_steps, learning.seconds)
                 acted = learned = 0.0
-                logged, learned_steps = self.actor_steps, learning.steps
+                logged, learned_steps, waited = self.actor_steps, learning.steps, learning.waited
             progress.update(learning.steps, self.actor_steps, log.latest)
             if learning.steps % self.config.evaluation.every == 0:
                 self._evaluate(log, progress)

@@ -145,7 +145,7 @@ class LearnerRole(KeepsEpisodes):
         self._log_actors(log)
         if learning.owes_evaluation():
             self._wants_evaluation(learning)
-        learned, logged, at = learning.steps, self._actor_steps, time.monotonic()
+        learned, logged, waited, at = learning.steps, self._actor_steps, learning.waited, time.monotonic()
         while learning.steps < config.steps and not self._stop.is_set():
             record_update(learning, log, next(updates), self._actor_steps)
             self.moves()
@@ -159,8 +159,9 @@ class LearnerRole(KeepsEpisodes):
                 took = time.monotonic() - at
                 log.add({"learner_steps_per_second": (learning.steps - learned) / took, **learning.holdout_metrics()})
                 log.add({"actor_steps_per_second": (self._actor_steps - logged) / took, **self._notes})
+                log.add({"batch_wait_share": (learning.waited - waited) / took})
                 log.write(learning.steps, self._actor_steps, learning.seconds)
-                learned, logged, at = learning.steps, self._actor_steps, at + took
+                learned, logged, waited, at = learning.steps, self._actor_steps, learning.waited, at + took
             self._log_evaluations(learning, log)
             if learning.steps % config.evaluation.every == 0:
                 self._publish(learning)

@@ -39,7 +39,7 @@ _SHORT = [
     "checkpoint_every=10",
     "seed=1",
 ]
-_CLOCKS = {"seconds", "actor_steps_per_second", "learner_steps_per_second"}
+_CLOCKS = {"seconds", "actor_steps_per_second", "learner_steps_per_second", "batch_wait_share"}
 
 
 @pytest.fixture(scope="module")

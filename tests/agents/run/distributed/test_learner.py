@@ -4,7 +4,7 @@ import csv
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from trailkit.agents.base import Snapshot
+from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
@@ -188,6 +189,24 @@ def test_the_rate_of_a_first_row_counts_the_steps_of_this_process_alone(make: Ca
     (row,) = rows(role.folder, "learner_steps_per_second")
     took = float(row["seconds"]) - found[1]["seconds"]
     assert float(row["learner_steps_per_second"]) == pytest.approx(10 / took, rel=0.5)
+
+
+def test_the_wait_for_batches_that_come_late_is_a_share_of_the_learners_time(
+    make: Callable[..., LearnerRole], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = build.make_batches
+
+    def late(*arguments: Any) -> Iterator[Any]:
+        for batch in made(*arguments):
+            time.sleep(0.02)
+            yield batch
+
+    monkeypatch.setattr(build, "make_batches", late)
+    role = make("steps=100", "launch.evaluators=0")
+    role._run()
+    (row,) = rows(role.folder, "batch_wait_share")
+    took = 100 / float(row["learner_steps_per_second"])
+    assert 100 * 0.02 <= float(row["batch_wait_share"]) * took < took
 
 
 def test_a_learner_that_can_load_none_of_its_checkpoints_discards_nothing(make: Callable[..., LearnerRole]) -> None:
