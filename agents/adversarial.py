@@ -41,6 +41,7 @@ class Adversarial:
         reward_model: RewardModel,
         rl: ReinforcementLearner,
         demos_in_replay: bool = True,
+        after_end: float = 0.0,
         wrap: Callable[[Update], Update] = lambda update: update,
     ) -> None:
         """Joins the two.
@@ -50,11 +51,16 @@ class Adversarial:
             rl: learns from them.
             demos_in_replay: whether the expert's transitions are learned from too, beside the agent's, as in the
                 paper (TRAIL, Alg. 2). Without them no action of the expert is used.
+            after_end: how many more times an episode's last reward is paid if the environment ended it (discount 0).
+                With gamma / (1 - gamma) an end is worth what staying in its state for ever is. Without that, a reward
+                that is never below 0 has the agent hover about a goal that ends the episode: the bias that absorbing
+                states are against in "Discriminator-Actor-Critic", Kostrikov et al. 2019.
             wrap: makes something faster of the update, e.g. `Graphed`.
         """
         self._reward_model = reward_model
         self._rl = rl
         self._demos_in_replay = demos_in_replay
+        self._after_end = after_end
         self._wrap = wrap
         self._update = wrap(self._make_update)
 
@@ -92,7 +98,8 @@ class Adversarial:
     def _rewarded(self, transition: Transition, expert_rows: int = 0) -> Transition:
         reward = self._reward_model.reward(transition, expert_rows)
         real = torch.arange(reward.shape[1], device=reward.device) < transition.steps[:, None]
-        return transition._replace(reward=torch.where(real, reward, 0.0))
+        paid = torch.where(transition.discount == 0, reward * (1 + self._after_end), reward)
+        return transition._replace(reward=torch.where(real, paid, 0.0))
 
 
 def concatenate(first: Transition, second: Transition) -> Transition:

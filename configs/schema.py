@@ -3,6 +3,7 @@
 The YAML groups beside this file give the values; a key that no dataclass has is refused.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -124,7 +125,7 @@ class Device(Enum):
 
 
 def _at_least(minimum: float, **values: float | None) -> None:
-    """Refuses values below a minimum.
+    """Refuses values below a minimum; two underscores stand for a dot of a key.
 
     Raises:
         UserError: Naming the key.
@@ -132,6 +133,13 @@ def _at_least(minimum: float, **values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not value >= minimum:
             raise UserError(f"{name.replace('__', '.')}={value}: it must be at least {minimum:g}")
+
+
+def _above(bound: float, **values: float | None) -> None:
+    """Refuses values that do not exceed a bound, as `_at_least` does."""
+    for name, value in values.items():
+        if value is not None and not value > bound:
+            raise UserError(f"{name.replace('__', '.')}={value}: it must be more than {bound:g}")
 
 
 @dataclass
@@ -149,7 +157,7 @@ class EnvConfig:
     distract: list[str] = field(default_factory=list)  # what does in each episode: colours, background, camera, objects
     seeded: bool = False  # training's episodes begin with the things as a demonstration's did; evaluation's do not
     early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
-    trial_steps: int = 70  # ample for one try at the task: preset=cpu stops no episode earlier
+    trial_steps: int | None = None  # ample for one try at the task; by default 70, but half of episode_steps at most
     kind: EnvKind = EnvKind.trailkit
     # What follows is for environments that are not trailkit's own.
     id: str = ""  # kind=gymnasium: such as Pusher-v5, or MODULE:ID for one that a module registers
@@ -159,7 +167,6 @@ class EnvConfig:
     success: str = "info"  # or info.KEY, terminated, never, reward>=NUMBER
     sparse_reward: bool = False  # 1 where the task is solved, else 0, instead of its own reward
     action_repeat: int = 1
-
 
 @dataclass
 class EncoderConfig:
@@ -199,7 +206,7 @@ class DiscriminatorConfig:
     """The discriminator and the reward that it gives."""
 
     learning_rate: float = 1e-4
-    crop: int = 56  # pixels, of the larger picture that is kept
+    crop: float = 0.875  # of each side of a picture, that is seen: 56 of 64 pixels
     features: Features = Features.own
     loss: str | None = None  # MODULE:NAME of one's own, on the training frames, in the place of the cross entropy
     constraint: Constraint = Constraint.none
@@ -212,7 +219,7 @@ class DiscriminatorConfig:
     positive_prior: float | None = None  # the share of the agent's frames that are as good as the expert's: PU learning
     reward: RewardForm = RewardForm.gail
     max_reward: float | None = None
-    augment: bool = True
+    augment: bool = True  # else it trains on the centres of the frames as they are
 
 
 @dataclass
@@ -223,7 +230,7 @@ class ActorConfig:
     noise_correlation: float = 0.0  # of the exploration noise from step to step, below 1
     early_stop: EarlyStop = EarlyStop.never
     patience: int = 10  # steps on end above the median
-    min_steps: int = 0  # adaptive: no episode is given up before
+    min_steps: int | None = 0  # adaptive: no episode is given up before; null is env.trial_steps
     fixed_steps: int = 50  # fixed: every episode is given up after
     random_steps: int = 2000  # of a uniformly random policy, before learning begins
 
@@ -303,7 +310,7 @@ class TrainConfig:
         _at_least(1, evaluation__every=self.evaluation.every, evaluation__episodes=self.evaluation.episodes)
         _at_least(1, agent__batch_size=self.agent.batch_size, agent__n_step=self.agent.n_step)
         _at_least(1, agent__frame_stack=self.agent.frame_stack)
-        _at_least(2, agent__atoms=self.agent.atoms)
+        self._check_agent()
         launch = self.launch
         _at_least(1, launch__actors=launch.actors, launch__publish_every=launch.publish_every)
         _at_least(0, launch__evaluators=launch.evaluators, launch__learner_gpus=launch.learner_gpus)
@@ -315,25 +322,103 @@ class TrainConfig:
         if launch.evaluators > 1:
             raise UserError(f"launch.evaluators={launch.evaluators}: one evaluates all that is due; choose 0 or 1")
         _at_least(0.01, replay__samples_per_insert=self.replay.samples_per_insert)
-        _at_least(1, **{"the number of actor.exploration": len(self.actor.exploration)})
-        if not 0 <= self.actor.noise_correlation < 1:
-            raise UserError(f"actor.noise_correlation={self.actor.noise_correlation}: it must be in [0, 1)")
-        _at_least(1, actor__patience=self.actor.patience, actor__fixed_steps=self.actor.fixed_steps)
+        _at_least(0, evaluation__seed=self.evaluation.seed, actor__random_steps=self.actor.random_steps)
+        if self.actor.min_steps is None:
+            ample = self.env.trial_steps
+            self.actor.min_steps = min(70, self.env.episode_steps // 2) if ample is None else ample
+        self._check_actor()
         self._check_method()
+        self._check_discriminator()
         self._check_features()
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device={self.device}: choose auto, cpu or cuda")
         if self.discriminator.constraint is Constraint.random and self.launch.kind is LaunchKind.ray:
             raise UserError("discriminator.constraint=random needs launch=inline: no other keeps random episodes")
+        if self.discriminator.constraint is Constraint.random and not self.actor.random_steps:
+            raise UserError("discriminator.constraint=random needs actor.random_steps=1 or more, to have random frames")
         if self.discriminator.constraint is Constraint.random and self.random_demos is None:
             raise UserError(
                 "discriminator.constraint=random needs random_demos=DIR: a random policy in the demonstrations' own "
                 "environment, see trailkit record device=random"
             )
 
+    def _check_agent(self) -> None:
+        agent = self.agent
+        _at_least(2, agent__atoms=agent.atoms)
+        _at_least(1, agent__target_period=agent.target_period)
+        _at_least(0, agent__random_shift=agent.random_shift, agent__bc_weight=agent.bc_weight)
+        _at_least(0, agent__one_step_weight=agent.one_step_weight, agent__weight_decay=agent.weight_decay)
+        _above(0, agent__learning_rate=agent.learning_rate, agent__max_grad_norm=agent.max_grad_norm)
+        _above(0, agent__max_dqda_norm=agent.max_dqda_norm)
+        if not agent.v_min < agent.v_max:
+            raise UserError(f"agent.v_min={agent.v_min} and agent.v_max={agent.v_max}: the first must be the smaller one")
+        if not 0 <= agent.gamma < 1:
+            raise UserError(f"agent.gamma={agent.gamma}: it must be in [0, 1)")
+        for name in ("target_tau", "average_tau"):
+            if not 0 < getattr(agent, name) <= 1:
+                raise UserError(f"agent.{name}={getattr(agent, name)}: it must be in (0, 1]")
+
+    def _check_actor(self) -> None:
+        actor = self.actor
+        _at_least(1, **{"the number of actor.exploration": len(actor.exploration)})
+        _at_least(0, **{"the least of actor.exploration": min(actor.exploration)})
+        if not 0 <= actor.noise_correlation < 1:
+            raise UserError(f"actor.noise_correlation={actor.noise_correlation}: it must be in [0, 1)")
+        _at_least(1, actor__patience=actor.patience, actor__fixed_steps=actor.fixed_steps)
+        soonest = {
+            EarlyStop.never: {},
+            EarlyStop.adaptive: {"actor.patience": actor.patience, "actor.min_steps": actor.min_steps or 0},
+            EarlyStop.fixed: {"actor.fixed_steps": actor.fixed_steps},
+            EarlyStop.ground_truth: {"actor.patience": actor.patience},
+        }[actor.early_stop]
+        for name, steps in soonest.items():
+            if steps >= self.env.episode_steps:
+                raise UserError(
+                    f"{name}={steps} and env.episode_steps={self.env.episode_steps}: early stopping could stop no "
+                    "episode; choose fewer"
+                    + (", or env.trial_steps, which preset=cpu has for it" if name == "actor.min_steps" else "")
+                )
+
     def _check_method(self) -> None:
+        learner, method = self.learner, f"method={self.method}"
+        if self.actor.early_stop is EarlyStop.adaptive and learner in _WITHOUT_DISCRIMINATOR:
+            raise UserError(
+                f"actor.early_stop=adaptive needs a discriminator, which {method} has not: choose never, "
+                "fixed or ground_truth"
+            )
+        if self.discriminator.constraint is not Constraint.none and learner is not LearnerKind.adversarial:
+            raise UserError(
+                f"discriminator.constraint={self.discriminator.constraint.name} needs a discriminator, which {method} "
+                "has not"
+            )
+        if not self.demos_in_replay and learner in (LearnerKind.oracle, LearnerKind.ddpgfd):
+            raise UserError(f"{method} is about the expert's transitions: demos_in_replay=false leaves none")
+        if not self.demos_in_replay and self.agent.bc_weight:
+            raise UserError("agent.bc_weight clones the expert's actions, of which demos_in_replay=false leaves none")
+        if self.agent.one_step_weight and learner is not LearnerKind.ddpgfd:
+            raise UserError(f"agent.one_step_weight is of method=ddpgfd: {method} has no one-step loss")
+        if self.agent.weight_decay and learner is LearnerKind.bc:
+            raise UserError(f"agent.weight_decay has no effect with {method}")
+        if learner is LearnerKind.ddpgfd and self.launch.kind is LaunchKind.ray:
+            raise UserError(f"{method} needs launch=inline: no other sets priorities")
+        for name in ("priority_exponent", "importance_exponent"):
+            if not 0 <= getattr(self.replay, name) <= 1:
+                raise UserError(f"replay.{name}={getattr(self.replay, name)}: it must be in [0, 1]")
+        _at_least(0, replay__demo_bonus=self.replay.demo_bonus)
+
+    def _check_discriminator(self) -> None:
         chosen = self.discriminator
         _at_least(0, discriminator__gradient_penalty=chosen.gradient_penalty)
+        _above(0, discriminator__learning_rate=chosen.learning_rate, discriminator__max_reward=chosen.max_reward)
+        if chosen.constraint_ceiling is not None:
+            _above(2 * math.log(2), discriminator__constraint_ceiling=chosen.constraint_ceiling)
+        if not 0 < chosen.crop <= 1:
+            raise UserError(f"discriminator.crop={chosen.crop}: it must be in (0, 1], a part of each side of a picture")
+        if chosen.constraint is Constraint.early and not 1 <= self.env.early_steps < self.env.episode_steps:
+            raise UserError(
+                f"env.early_steps={self.env.early_steps}: discriminator.constraint=early needs the first steps of an "
+                f"episode, of which there are env.episode_steps={self.env.episode_steps}"
+            )
         if chosen.constraint_ceiling is not None and chosen.flip_labels:
             raise UserError(
                 "discriminator.flip_labels=true needs discriminator.constraint_ceiling=null: flipped labels are bounded"
@@ -347,22 +432,6 @@ class TrainConfig:
             raise UserError("discriminator.positive_prior and label_smoothing are two losses: give one of them")
         if chosen.loss is not None and (chosen.positive_prior is not None or chosen.label_smoothing):
             raise UserError("discriminator.loss takes the place of positive_prior and label_smoothing: leave them out")
-        if self.actor.early_stop is EarlyStop.adaptive and self.learner in _WITHOUT_DISCRIMINATOR:
-            raise UserError(
-                f"actor.early_stop=adaptive needs a discriminator, which method={self.method} has not: choose never, "
-                "fixed or ground_truth"
-            )
-        if self.learner in (LearnerKind.oracle, LearnerKind.ddpgfd) and not self.demos_in_replay:
-            raise UserError(
-                f"method={self.method} is about the expert's transitions: demos_in_replay=false leaves none"
-            )
-        if self.learner is LearnerKind.ddpgfd and self.launch.kind is LaunchKind.ray:
-            raise UserError(f"method={self.method} needs launch=inline: no other sets priorities")
-        for name in ("priority_exponent", "importance_exponent"):
-            if not 0 <= getattr(self.replay, name) <= 1:
-                raise UserError(f"replay.{name}={getattr(self.replay, name)}: it must be in [0, 1]")
-        _at_least(0, replay__demo_bonus=self.replay.demo_bonus, agent__weight_decay=self.agent.weight_decay)
-        _at_least(0, agent__one_step_weight=self.agent.one_step_weight)
 
     def _check_features(self) -> None:
         chosen = self.discriminator
@@ -470,6 +539,7 @@ class RenderConfig:
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)
         _at_least(1, episodes=self.episodes)
+        _at_least(1, height=self.height, width=self.width)
         if self.cameras is not None:
             _at_least(1, **{"the number of cameras": len(self.cameras)})
 

@@ -32,11 +32,17 @@ class AugmentationSettings:
     rotation: float = 5.0  # largest angle, degrees
     noise: float = 0.03  # standard deviation, as a part of the full range
     camera_drop: float = 0.2  # probability that a camera is dropped, one always being kept
+    shift: float = 1.0  # how far a crop may lie from the centre, as a part of the way to the picture's edge
+
+
+UNCHANGED = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
 
 
 def crop_sizes(image_sizes: ImageSizes, fraction: float = 0.875) -> dict[str, tuple[int, int]]:
     """Returns what the discriminator sees of each camera: 56 of 64 pixels, 48 with the paper's fraction of 0.75."""
-    return {camera: (round(h * fraction), round(w * fraction)) for camera, (h, w) in image_sizes.items()}
+    return {
+        camera: (max(1, round(h * fraction)), max(1, round(w * fraction))) for camera, (h, w) in image_sizes.items()
+    }
 
 
 def centre_crop(images: Shaped[Tensor, "batch H W 3"], size: tuple[int, int]) -> Shaped[Tensor, "batch h w 3"]:
@@ -111,12 +117,17 @@ class Augmentation(nn.Module):
             slack = [whole - part for whole, part in zip(image_sizes[camera], crop, strict=True)]
             if min(slack) < 0:
                 raise ValueError(f"camera {camera!r}: a crop of {crop} does not fit in images of {image_sizes[camera]}")
-            top, left = (torch.randint(s + 1, (TRANSFORMS,), generator=generator).float() for s in slack)
+            top, left = (self._places(room, generator) for room in slack)
             angle = largest_angle * (2 * torch.rand(TRANSFORMS, generator=generator) - 1)
             maps = crop_maps(image_sizes[camera], crop, top, left, angle)
             self.register_buffer(f"maps_{camera}", maps, persistent=False)
         self.register_buffer("noise", torch.randn(NOISE, generator=generator), persistent=False)
         self.register_buffer("luma", torch.tensor(LUMA), persistent=False)
+
+    def _places(self, room: int, generator: torch.Generator) -> Float[Tensor, " maps"]:
+        """Draws where crops begin that have so many pixels of room."""
+        drawn, centre = torch.randint(room + 1, (TRANSFORMS,), generator=generator), room // 2
+        return (centre + self.settings.shift * (drawn - centre).float()).round()
 
     def forward(self, frames: Observation, generator: torch.Generator) -> dict[str, Tensor]:
         """Augments each camera by draws of its own."""

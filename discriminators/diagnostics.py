@@ -16,7 +16,8 @@ LOGIT_BINS = 16
 def diagnose(train: Logits, constraint: Logits | None) -> dict[str, Tensor]:
     """Returns scalars: accuracies, whether the constraint fired, mean D and the histogram of logits by source.
 
-    `disc_acc…` are named as in the `imitation` library. A frame counts as the expert's from D = 1/2.
+    `disc_acc` and `disc_acc_expert` are those of the `imitation` library, whose `disc_acc_gen` is `disc_acc_agent`
+    here, as the agent is called elsewhere. A frame counts as the expert's from D = 1/2.
     `disc_logits_expert[-4]` and so on are the shares of frames whose logits lie in the bins from -4, -3.5, … 3.5 on.
     """
     metrics = {

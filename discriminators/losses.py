@@ -23,7 +23,8 @@ def balanced_accuracy(expert: Float[Tensor, " expert"], agent: Float[Tensor, " a
 
     The tie goes to the expert, so that a constant discriminator has an accuracy of exactly 1/2.
     """
-    return 0.5 * (expert >= 0).float().mean() + 0.5 * (agent < 0).float().mean()
+    # Not by `mean`, which on a GPU multiplies by 1/N: that of 47 frames alike would be 0.49999997.
+    return 0.5 * ((expert >= 0).sum() / len(expert) + (agent < 0).sum() / len(agent))
 
 
 def binary_cross_entropy(judgement: Judgement) -> Tensor:
@@ -46,22 +47,21 @@ def smoothed_cross_entropy(smoothing: float) -> DiscriminatorLoss:
     return smoothed
 
 
-def positive_unlabelled(prior: float, beta: float = 0.0) -> DiscriminatorLoss:
+def positive_unlabelled(prior: float) -> DiscriminatorLoss:
     """Takes the agent's frames for unlabelled, of which a share is as good as the expert's, instead of for bad.
 
-    -prior mean log D(expert) + max(-beta, -mean log(1 - D(agent)) + prior mean log(1 - D(expert))). The second term
+    -prior mean log D(expert) + max(0, -mean log(1 - D(agent)) + prior mean log(1 - D(expert))). The second term
     estimates the loss on the agent's bad frames alone, which cannot be negative, but its estimate can. See
     "Positive-Unlabeled Reward Learning", Xu & Denil 2019 (https://arxiv.org/abs/1911.00459).
 
     Args:
         prior: The share of the agent's frames that are as good, in (0, 1).
-        beta: How far below 0 the estimate may fall before it is held, and its gradient with it.
     """
 
     def unlabelled(judgement: Judgement) -> Tensor:
         expert, agent = judgement.train
         negative = F.softplus(agent).mean() - prior * F.softplus(expert).mean()
-        return prior * F.softplus(-expert).mean() + negative.clamp_min(-beta)
+        return prior * F.softplus(-expert).mean() + negative.clamp_min(0)
 
     return unlabelled
 

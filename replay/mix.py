@@ -33,19 +33,6 @@ def concatenate(transitions: Sequence[Transition]) -> Transition:
     )
 
 
-def mix(agent: Iterator[Transition], expert: Iterator[Transition]) -> Iterator[Transition]:
-    """Yields the agent's batches and the expert's joined, the agent's first.
-
-    The expert's share is set by the sizes of the batches that go in, so that nothing is sampled in vain. Keys stay
-    those of each source's own table.
-
-    Raises:
-      UserError: the two sources do not fit together.
-    """
-    for of_agent, of_expert in zip(agent, expert, strict=True):
-        yield concatenate([of_agent, of_expert])
-
-
 def pairs(agent: Iterator[Transition], expert: Iterator[Transition]) -> Iterator[ImitationBatch]:
     """Yields what GAIL's discriminator trains on: a batch of the agent's beside one of the expert's.
 

@@ -27,8 +27,12 @@ def row_dtype(episode: Episode) -> np.dtype[np.void]:
             ("reward", np.float32),
             ("discount", np.float32),
             ("action", np.float32, episode.action.shape[1:]),
-            # Floats first: aligned fields then cost no padding, and torch takes the arrays as they are.
-            ("observation", np.dtype(sorted(observation, key=lambda field: -field[1].itemsize), align=True)),
+            # Floats first: aligned fields then cost no padding, and torch takes the arrays as they are. Then by name:
+            # files give back the parts of an observation in another order than an environment does.
+            (
+                "observation",
+                np.dtype(sorted(observation, key=lambda field: (-field[1].itemsize, field[0])), align=True),
+            ),
         ],
         align=True,
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trailkit.envs.errors import UserError
-from trailkit.replay.base import Replay
 from trailkit.replay.episode import Episode
 from trailkit.replay.episode_file import read_episode, read_summary, write_episode
 
@@ -66,14 +65,6 @@ class Spill:
                 _LOGGER.warning("skipped an episode of the agent's: %s", error)
                 continue
             yield episode
-
-    def refill(self, replay: Replay) -> int:
-        """Adds every episode to a replay, oldest first, and returns how many there were."""
-        added = 0
-        for episode in self.load():
-            replay.add(episode)
-            added += 1
-        return added
 
     def _take_stock(self, path: Path) -> None:
         """Counts in a file that an earlier process wrote."""

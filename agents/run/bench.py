@@ -5,6 +5,7 @@ they use, since whichever takes longer is interrupted more often where other pro
 """
 
 import functools
+import importlib.util
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable
@@ -189,7 +190,8 @@ def main(words: list[str]) -> None:
     """`trailkit bench all|NAME... [out=NAME.md]`: measures, prints both sides of each ratio, and writes them.
 
     Each benchmark has a process of its own, so that none measures what another has left in memory. The file gets the
-    table, and one beside it that ends in .json the numbers with the commit, the machine and the time that it took.
+    table, and one beside it that ends in .json the numbers with the commit, the machine and the time that it took. Of
+    all, launch is left out where Ray is not installed.
 
     Raises:
         UserError: If there is no such benchmark, or the file has another suffix.
@@ -217,6 +219,10 @@ def _read(words: list[str]) -> tuple[list[str], list[Path]]:
     for name in names:
         if name not in ("all", *BENCHES):
             raise unknown("benchmark", name, ["all", *BENCHES])
+    if importlib.util.find_spec("ray") is None:
+        if "launch" in names:
+            raise UserError("trailkit bench launch needs Ray: pip install 'trailkit[ray]'")
+        return [name for name in BENCHES if name != "launch"] if "all" in names else names, outs
     return list(BENCHES) if "all" in names else names, outs
 
 

@@ -45,7 +45,8 @@ def bench_learner(rounds: int = 7) -> Iterator[Comparison]:
         batch = _batch(config, episodes)
         updates = {kind: _update(config, kind, env, batch) for kind in EncoderKind}
         action_size = env.action_spec().shape[0]
-    plain = PlainUpdate(config.env.height, config.discriminator.crop, PROPRIOCEPTION_SIZE, action_size)
+    crop = round(config.env.height * config.discriminator.crop)
+    plain = PlainUpdate(config.env.height, crop, PROPRIOCEPTION_SIZE, action_size)
     timed = _medians([lambda: plain.step(batch), *updates.values()], rounds)
     for kind, milliseconds in zip(updates, timed[1:], strict=True):
         yield Comparison(

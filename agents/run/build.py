@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from trailkit.agents.graph import Graphed
 from trailkit.agents.networks.heads import PolicyNetwork
 from trailkit.agents.prioritized import Prioritized
 from trailkit.agents.run.ahead import ahead_on_gpu, on_device
+from trailkit.agents.run.begun_with import as_begun
 from trailkit.agents.run.build_networks import make_critic_head, make_policy_network
 from trailkit.agents.run.build_reward import make_reward_model, make_stop
 from trailkit.agents.stop import Never
@@ -87,6 +89,7 @@ def env_settings(config: EnvConfig) -> EnvSettings:
 
 def _external(config: EnvConfig) -> External | None:
     if config.kind is EnvKind.trailkit:
+        _refuse_what_others_have(config)
         return None
     for kind, name in ((EnvKind.gymnasium, "id"), (EnvKind.dm_control, "domain")):
         if config.kind is kind and not getattr(config, name):
@@ -99,6 +102,16 @@ def _external(config: EnvConfig) -> External | None:
         config.sparse_reward,
         config.action_repeat,
     )
+
+
+def _refuse_what_others_have(config: EnvConfig) -> None:
+    """Makes sure that one of trailkit's own tasks has no settings that only environments of elsewhere have."""
+    default = EnvConfig()
+    for name in ("kwargs", "proprio", "success", "sparse_reward", "action_repeat"):
+        if getattr(config, name) != getattr(default, name):
+            raise UserError(
+                f"env.{name} is for environments of elsewhere: {config.task} is one of trailkit's own tasks"
+            )
 
 
 def make_device(name: str) -> torch.device:
@@ -139,9 +152,13 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
 
 def _make_adversarial(config: TrainConfig, reward_model: RewardModel, critic: D4PG) -> Adversarial:
     generators = [part.generator for part in (reward_model, critic) if isinstance(part, AdversarialReward | D4PG)]
+    gamma = config.agent.gamma
+    # The environment's own rewards say what its ends are worth; those that are made up here know of none.
+    after_end = 0.0 if config.learner is LearnerKind.d4pg else gamma / (1 - gamma)
     if make_device(config.device).type == "cuda" and config.cuda_graph:
-        return Adversarial(reward_model, critic, config.demos_in_replay, partial(Graphed, generators=generators))
-    return Adversarial(reward_model, critic, config.demos_in_replay)
+        wrap = partial(Graphed, generators=generators)
+        return Adversarial(reward_model, critic, config.demos_in_replay, after_end, wrap)
+    return Adversarial(reward_model, critic, config.demos_in_replay, after_end)
 
 
 def make_policy(config: TrainConfig, settings: EnvSettings) -> GreedyPolicy:
@@ -194,13 +211,13 @@ def check_demos(config: TrainConfig) -> DemoStore:
     return store
 
 
-def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
-    """Reads the demonstrations.
+def load_demos(config: TrainConfig, settings: EnvSettings, run: Path | None = None) -> Demos:
+    """Reads the demonstrations, of a run that goes on those that it began with.
 
     Raises:
         UserError: If they are of another environment, damaged or missing.
     """
-    store = check_demos(config)
+    store = check_demos(config) if run is None else as_begun(check_demos(config), run)
     n_step, early, frame_stack = config.agent.n_step, config.env.early_steps, config.agent.frame_stack
     seed = _sampling_seed(config, 2)
     kept_back, exponent = holdout_episodes(config, len(store)), _priority_exponent(config)
@@ -218,8 +235,8 @@ def load_demos(config: TrainConfig, settings: EnvSettings) -> Demos:
     return Demos(replay, Steps(known.observation, known.action), _spread(held_out, frame_stack, device), random)
 
 
-def load_layouts(config: TrainConfig) -> list[NDArray[np.float64]]:
-    """How the things lie where a training's episodes begin: as at the start of each demonstration, or none as a rule.
+def load_layouts(config: TrainConfig, run: Path) -> list[NDArray[np.float64]]:
+    """How the things lie where a run's episodes begin: as at the start of each demonstration, or none as a rule.
 
     Raises:
         UserError: If the demonstrations are of another environment, damaged, missing, or hold no states.
@@ -228,7 +245,7 @@ def load_layouts(config: TrainConfig) -> list[NDArray[np.float64]]:
         return []
     if config.env.kind is not EnvKind.trailkit:
         raise UserError("env.seeded=true lays things out as demonstrations did, which only trailkit's own tasks can")
-    store = check_demos(config)
+    store = as_begun(check_demos(config), run)
     learned_from = config.demo_limit or len(store) - holdout_episodes(config, len(store))
     return first_states(store, learned_from)
 

@@ -18,7 +18,7 @@ from trailkit.configs.schema import (
 )
 from trailkit.discriminators import rewards
 from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
-from trailkit.discriminators.augmentation import Augmentation, AugmentationSettings
+from trailkit.discriminators.augmentation import UNCHANGED, Augmentation, AugmentationSettings, crop_sizes
 from trailkit.discriminators.base import DiscriminatorLoss, FrameEncoder, RewardFunction, RewardModel
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.environment_reward import EnvironmentReward
@@ -32,7 +32,6 @@ from trailkit.discriminators.losses import (
 )
 from trailkit.discriminators.oracle_reward import OracleReward
 from trailkit.discriminators.spectral import normalise_spectrally
-from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings
 
 _REWARDS: dict[RewardForm, RewardFunction] = {
@@ -68,7 +67,7 @@ def make_stop(config: TrainConfig, settings: EnvSettings, critics: Encoder) -> S
     match actor.early_stop:
         case EarlyStop.adaptive:
             discriminator = _make_discriminator(config, settings, critics)
-            return ByDiscriminator(discriminator, actor.patience, actor.min_steps)
+            return ByDiscriminator(discriminator, actor.patience, actor.min_steps or 0)
         case EarlyStop.fixed:
             return AfterSteps(actor.fixed_steps)
         case EarlyStop.ground_truth:
@@ -84,7 +83,7 @@ def _make_adversarial_reward(
     reward = _REWARDS[chosen.reward]
     if chosen.max_reward is not None:
         reward = rewards.clipped(reward, chosen.max_reward)
-    strengths = AugmentationSettings() if chosen.augment else AugmentationSettings(0, 0, 0, 0, 0, 0)
+    strengths = AugmentationSettings() if chosen.augment else UNCHANGED
     crops = _crops(chosen, settings)
     return AdversarialReward(
         _make_discriminator(config, settings, critics).to(device),
@@ -132,12 +131,4 @@ def _make_discriminator(config: TrainConfig, settings: EnvSettings, critics: Enc
 
 def _crops(chosen: DiscriminatorConfig, settings: EnvSettings) -> dict[str, tuple[int, int]]:
     """How much of each camera's picture the discriminator sees: the critic's features are those of all of it."""
-    crop, sizes = chosen.crop, image_sizes(settings.observation)
-    if chosen.features is Features.critic:
-        return sizes
-    if any(crop > side for size in sizes.values() for side in size):
-        raise UserError(
-            f"discriminator.crop={crop} is larger than the pictures, {settings.observation.height}x"
-            f"{settings.observation.width}: choose a smaller crop"
-        )
-    return {camera: (crop, crop) for camera in sizes}
+    return crop_sizes(image_sizes(settings.observation), 1.0 if chosen.features is Features.critic else chosen.crop)

@@ -43,7 +43,8 @@ def compare_runs(folders: Sequence[Path], outs: Sequence[Path] = ()) -> list[Row
     for out in outs:
         if out.suffix not in (".md", ".html"):
             raise UserError(f"out={out}: name a page (.html) or a table (.md)")
-    runs = _with_names_of_their_own(_read(folders))
+    each_once = list({folder.resolve(): folder for folder in folders}.values())  # or it would count as two seeds
+    runs = _with_names_of_their_own(_read(each_once))
     runs.sort(key=lambda run: (run.row.task, run.row.method, run.row.seed))
     found = list(contests(runs))
     said = [f"{run.row.run}: {sentence}" for run in runs for sentence in run.findings]

@@ -26,7 +26,7 @@ from trailkit.envs.errors import UserError, unknown
 Config = TypeVar("Config")
 
 _MODULE = "trailkit.configs"
-_OPEN = ("env.kwargs", "env.proprio")  # mappings whose keys are the user's
+OPEN = ("env.kwargs", "env.proprio")  # mappings whose keys are the user's
 _MISSING = re.compile(r"missing mandatory value: \w+[\s\S]*full_key: (\S+)")
 # What a run may be gone on with otherwise than it began.
 CHANGEABLE = (
@@ -105,10 +105,16 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
 
 
 def _renew(saved: Container) -> None:
-    """Puts settings that an earlier version wrote as this one has them: early stopping was on or off."""
+    """Puts settings that an earlier version wrote as this one has them.
+
+    Early stopping was on or off, and crops were counted in pixels.
+    """
     early_stop = OmegaConf.select(saved, "actor.early_stop")
     if isinstance(early_stop, bool):
         OmegaConf.update(saved, "actor.early_stop", (EarlyStop.adaptive if early_stop else EarlyStop.never).name)
+    crop, height = (OmegaConf.select(saved, key) for key in ("discriminator.crop", "env.height"))
+    if isinstance(crop, int) and crop > 1 and height:
+        OmegaConf.update(saved, "discriminator.crop", crop / height)
 
 
 def sweep(words: Sequence[str]) -> Iterator[list[str]]:
@@ -117,7 +123,10 @@ def sweep(words: Sequence[str]) -> Iterator[list[str]]:
     for word, override in zip(words, _parse(words), strict=True):
         key = override.get_key_element()
         swept = override.is_sweep_override()
-        choices.append([f"{key}={value}" for value in override.sweep_string_iterator()] if swept else [word])
+        try:
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()] if swept else [word])
+        except HydraException as error:
+            raise UserError(f"{word!r} does not list its values, as in {key}=1,2,3: {_one_line(error)}") from error
     for run in itertools.product(*choices):
         yield list(run)
 
@@ -141,7 +150,7 @@ def _check(name: str, words: Sequence[str]) -> None:
     for word, override in zip(words, _parse(words), strict=True):
         key = override.key_or_group
         if _is_open(word):
-            if key in _OPEN and not isinstance(override.value(), dict):
+            if key in OPEN and not isinstance(override.value(), dict):
                 raise UserError(f"{word!r} gives no names: give {key}.NAME=…, or in a file a NAME: … below {key}")
             continue
         if override.is_sweep_override():
@@ -156,7 +165,7 @@ def _check(name: str, words: Sequence[str]) -> None:
 def _is_open(word: str) -> bool:
     """Whether a word sets a mapping whose keys are the user's."""
     key = word.partition("=")[0]
-    return any(key == each or key.startswith(f"{each}.") for each in _OPEN)
+    return any(key == each or key.startswith(f"{each}.") for each in OPEN)
 
 
 def _keys(node: Any, prefix: str = "") -> Iterator[str]:

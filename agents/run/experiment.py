@@ -16,6 +16,7 @@ from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.compare import compare
 from trailkit.agents.run.configuration import CHANGEABLE, configure, load_config, sweep
 from trailkit.agents.run.findings import diverged, late_metrics
+from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.learning import Diverged, evaluation_file
 from trailkit.agents.run.runs import flat
 from trailkit.agents.run.side_by_side import side_by_side
@@ -48,8 +49,9 @@ def experiment(words: Sequence[str]) -> None:
     jobs = _count(own.get("jobs", "1"))
     runs = {f"runs/{name}/{run}": overrides for run, overrides in _grid(_read(names[0]), changes).items()}
     for run, overrides in runs.items():  # mistakes in any of them are found before the first
-        build.check_demos(_config(run, overrides))
+        demos = build.check_demos(_config(run, overrides))
         _changes(run, overrides)
+        refuse_what_cannot_fit(_config(run, overrides), demos, Path(run), min(jobs, len(runs)))
     if jobs == 1:
         _train_in_turn(name, runs)
     else:

@@ -39,13 +39,16 @@ def late_metrics(folder: Path) -> Metrics:
     return found
 
 
-def findings(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> list[str]:
+def findings(
+    metrics: Metrics, config: TrainConfig, shares: Sequence[float], episodes: Sequence[int] | None = None
+) -> list[str]:
     """Says what goes wrong, if something does; of a run that has diverged nothing else.
 
     Args:
         metrics: Of the end of the run.
         config: Of the run.
         shares: The success of its evaluations, in [0, 1], in order.
+        episodes: Of how many episodes each is; by default as many as the training evaluates.
     """
     known = _Known(metrics)
     if sentence := diverged(known):
@@ -59,10 +62,11 @@ def findings(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> 
         _saturated,
         _same,
         _given_up,
-        _fell,
         _never,
     )
-    return [sentence for rule in rules if (sentence := rule(known, config, shares)) is not None]
+    found = [rule(known, config, shares) for rule in rules]
+    found.append(_fell(shares, episodes or [config.evaluation.episodes] * len(shares)))
+    return [sentence for sentence in found if sentence is not None]
 
 
 class _Known(dict[str, float]):
@@ -171,7 +175,11 @@ def _given_up(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
     if config.actor.early_stop is not EarlyStop.adaptive:
         return None
     share, length = metrics["early_stopped"], metrics["episode_length"]
-    if not share > GIVEN_UP or not length < 1.2 * max(config.actor.min_steps, config.actor.patience) or _solves(shares):
+    if (
+        not share > GIVEN_UP
+        or not length < 1.2 * max(config.actor.min_steps or 0, config.actor.patience)
+        or _solves(shares)
+    ):
         return None
     return (
         f"{share:.0%} of episodes are given up after {length:.0f} steps, as soon as they may be: raise actor.min_steps "
@@ -179,13 +187,14 @@ def _given_up(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
     )
 
 
-def _fell(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
+def _fell(shares: Sequence[float], episodes: Sequence[int]) -> str | None:
     if not shares or max(shares) - shares[-1] < FELL - 1e-9:
         return None
-    episodes = config.evaluation.episodes
-    solved = np.array([round(share * episodes) for share in (max(shares), shares[-1])])
+    best = shares.index(max(shares))
+    played = np.array([episodes[best], episodes[-1]])
+    solved = np.round(played * [shares[best], shares[-1]])
     # The best was chosen among them all, of which some are good by chance (Bonferroni).
-    if stats.fisher_exact(np.stack([solved, episodes - solved], 1), alternative="greater").pvalue > 0.05 / (
+    if stats.fisher_exact(np.stack([solved, played - solved], 1), alternative="greater").pvalue > 0.05 / (
         len(shares) - 1
     ):
         return None

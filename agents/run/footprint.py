@@ -45,11 +45,14 @@ class Footprint:
     memory: Mapping[str, float]
     disk: Mapping[str, float]
 
-    def needs(self, folder: Path) -> list["Need"]:
-        """Beside what is free on this machine; the run's folder need not exist."""
+    def needs(self, folder: Path, at_once: int = 1) -> list["Need"]:
+        """Beside what is free on this machine, of its memory for one of so many runs; the folder need not exist."""
         disk = free_disk(folder) + _taken(folder)  # of a run that is gone on with, a part is on the disk already
+        mend = "lower replay.capacity or launch.actors"
         return [
-            Need("memory", self.memory, free_memory(), "lower replay.capacity or launch.actors"),
+            Need(
+                "memory", self.memory, free_memory() / at_once, mend if at_once == 1 else f"{mend}, or jobs={at_once}"
+            ),
             Need("disk", self.disk, disk, "lower replay.capacity or keep_checkpoints, or give another out"),
         ]
 
@@ -96,15 +99,15 @@ def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
     )
 
 
-def refuse_what_cannot_fit(config: TrainConfig, demos: DemoStore, folder: Path) -> None:
-    """Makes sure that there is the memory and the disk that a run on this machine will need.
+def refuse_what_cannot_fit(config: TrainConfig, demos: DemoStore, folder: Path, at_once: int = 1) -> None:
+    """Makes sure that there is the memory and the disk that each of so many runs on this machine will need.
 
     Raises:
         UserError: If there is not, with the numbers.
     """
     if config.launch.address is not None:
         return  # which machines its processes will be on is Ray's to decide
-    for need in footprint(config, demos).needs(folder):
+    for need in footprint(config, demos).needs(folder, at_once):
         if not need.met:
             raise UserError(str(need))
 

@@ -15,7 +15,7 @@ from trailkit.agents.run import build
 from trailkit.agents.run.checkpoint import Checkpoints, load_learner
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.loops import learn
-from trailkit.agents.run.metrics import Clocks, MetricsLog
+from trailkit.agents.run.metrics import Clocks, MetricsLog, read_rows
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.envs.errors import UserError
@@ -41,7 +41,7 @@ class Learning:
         """
         torch.set_num_threads(config.threads)
         self.config, self.folder = config, folder
-        self.demos = build.load_demos(config, settings)
+        self.demos = build.load_demos(config, settings, folder)
         self.agent = build.make_agent(config, settings)
         self.steps = 0
         self.seconds = 0.0  # of training, restarts included
@@ -54,10 +54,12 @@ class Learning:
         Evaluations of later steps are removed: they belong to a course that the run has left.
 
         Raises:
-            UserError: If there are checkpoints, but none is valid, or it does not fit the run's settings.
+            UserError: If there are checkpoints, but none is valid, or it does not fit the run's settings; or if there
+                is none, but metrics of steps that were learned.
         """
         found = self._checkpoints.latest()
         if found is None:
+            self._refuse_a_lost_course()
             return None
         self.steps, state = found
         load_learner(self.agent.learner, state["learner"], self.folder)
@@ -125,6 +127,15 @@ class Learning:
                 discriminator = self.agent.reward_model.discriminator
                 metrics[f"disc_score_{name}"] = mean_score(discriminator, part.observation)
         return metrics
+
+    def _refuse_a_lost_course(self) -> None:
+        """Makes sure that nothing was learned yet: a run that begins anew cuts its metrics off."""
+        rows = read_rows(self.folder / "metrics.csv")
+        if learned := max((int(row["step"]) for row in rows), default=0):
+            raise UserError(
+                f"{self.folder} has metrics of {learned} steps and no checkpoint to go on from: put its checkpoints "
+                "back, or begin another run"
+            )
 
     def _remove_later_evaluations(self) -> None:
         for folder in self.folder.glob("evaluations/" + 9 * "[0-9]"):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from trailkit.agents.base import Metrics
@@ -40,6 +40,7 @@ class Progress:
         console: Console | None = None,
         every: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        minutes: float | None = None,
     ) -> None:
         """Prepares the display.
 
@@ -48,9 +49,11 @@ class Progress:
             console: Where to show it; the standard error stream by default.
             every: Seconds between lines, where the console is no terminal.
             clock: Seconds.
+            minutes: After how many the training ends, if not by its steps.
         """
         self._console = console or make_console()
         self._total = total
+        self._seconds = None if minutes is None else 60 * minutes
         self._every = every
         self._clock = clock
         self._marks: deque[tuple[float, int, int]] = deque()  # time, learner steps, actor steps
@@ -59,21 +62,22 @@ class Progress:
         self._bar = Bar(
             TextColumn("train"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[steps]}"),
             TextColumn("{task.fields[status]}"),
             console=self._console,
             refresh_per_second=4,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("train", total=total, status="")
+        self._task = self._bar.add_task("train", total=1.0, steps=f"0/{total}", status="")
 
-    def update(self, step: int, actor_steps: int, metrics: Metrics) -> None:
+    def update(self, step: int, actor_steps: int, metrics: Metrics, seconds: float = 0.0) -> None:
         """Takes note of where the training is.
 
         Args:
             step: Of the learner.
             actor_steps: The steps that actors took in all.
             metrics: The latest; those that `_SHOWN` names are shown.
+            seconds: Of training in all.
         """
         now = self._clock()
         if self._marks and now - self._marks[-1][0] < _REFRESH and step < self._total:
@@ -83,9 +87,12 @@ class Progress:
         self._marks.append((now, step, actor_steps))
         while self._marks[0][0] < now - _WINDOW and len(self._marks) > 2:
             self._marks.popleft()
-        status = self._status(step, metrics)
-        self._bar.update(self._task, completed=step, status=status)
-        self._line = f"train {step}/{self._total} ({step / max(self._total, 1):.0%}), {status}"
+        status = self._status(step, metrics, seconds)
+        share = step / max(self._total, 1)
+        if self._seconds is not None:
+            share = min(1.0, max(share, seconds / max(self._seconds, 1.0)))
+        self._bar.update(self._task, completed=share, steps=f"{step}/{self._total}", status=status)
+        self._line = f"train {step}/{self._total} ({share:.0%}), {status}"
         if not self._console.is_terminal and (now - self._shown >= self._every):
             self._print_line(now)
 
@@ -106,13 +113,16 @@ class Progress:
         self.note(self._line)
         self._shown, self._line = now, ""
 
-    def _status(self, step: int, metrics: Metrics) -> str:
+    def _status(self, step: int, metrics: Metrics, seconds: float) -> str:
         (begin, first, first_actor), (end, last, last_actor) = self._marks[0], self._marks[-1]
         parts = []
         if end > begin:
             rate = (last - first) / (end - begin)
             parts.append(f"{rate:.1f} steps/s")
-            if rate > 0:
-                parts.append(f"{timedelta(seconds=round((self._total - step) / rate))} left")
+            ends = [(self._total - step) / rate] if rate > 0 else []
+            if self._seconds is not None:
+                ends.append(max(0.0, self._seconds - seconds))
+            if ends:
+                parts.append(f"{timedelta(seconds=round(min(ends)))} left")
             parts.append(f"actor {(last_actor - first_actor) / (end - begin):.1f} steps/s")
         return ", ".join(parts + [text.format(metrics[name]) for name, text in _SHOWN.items() if name in metrics])

@@ -1,5 +1,6 @@
 """What is to be said of some runs, as a page."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -56,12 +57,13 @@ def _plot(page: Page, path: Path, task: str, runs: Sequence[Run], tables: Mappin
         "diagnostics": ("what tells why", diagnostics(each)),
         "logits": ("what the discriminator says of frames: above 0 they are the expert's", logits(each)),
     }
+    called = re.sub(r"[^\w.+-]+", "_", task)  # a task may be named after its domain, with a slash
     for name, (heading, png) in plots.items():
         if png is None:
             continue
         page.heading(f"{task}: {heading}")
         page.picture(png, f"{name} of runs on {task}")
-        with written_aside(path.with_name(f"{path.stem}_{task}_{name}.png")) as aside:
+        with written_aside(path.with_name(f"{path.stem}_{called}_{name}.png")) as aside:
             aside.write_bytes(png)
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
-from trailkit.agents.run.configuration import load_config
+from trailkit.agents.run.build import env_settings
+from trailkit.agents.run.configuration import OPEN, load_config
 from trailkit.agents.run.findings import findings, late_metrics
 from trailkit.agents.run.metrics import read_rows
 from trailkit.agents.run.statistics import wilson
@@ -82,10 +83,10 @@ def read_run(folder: Path) -> Run:
     if not steps:
         said = "".join(f"; {sentence}" for sentence in findings(metrics, config, []))
         raise UserError(f"{folder} has no evaluation yet: trailkit evaluate run={folder} makes one{said}")
-    shares = [found[0].share for found in steps]
     newest = max(steps[-1], key=lambda found: len(found.outcomes))
     interval = wilson(list(newest.outcomes.values()))
-    shares[-1] = interval.share
+    evaluations = [*(found[0] for found in steps[:-1]), newest]
+    shares = [found.share for found in evaluations]
     rows = [row for row in read_rows(folder / "metrics.csv") if int(row["step"]) <= newest.step]
     if not rows:
         raise UserError(
@@ -94,7 +95,7 @@ def read_run(folder: Path) -> Run:
     clocks = rows[-1]
     row = Row(
         run=folder.name,
-        task=config.env.task,
+        task=env_settings(config.env).task,
         method=config.method,
         seed=config.seed,
         demos=config.demo_limit,
@@ -114,7 +115,8 @@ def read_run(folder: Path) -> Run:
         ),
     )
     outcomes = {seed: solved for found in steps[-1] for seed, solved in found.outcomes.items()}
-    return Run(folder, row, choices(config), outcomes, findings(metrics, config, shares))
+    wrong = findings(metrics, config, shares, [len(found.outcomes) for found in evaluations])
+    return Run(folder, row, choices(config), outcomes, wrong)
 
 
 def _actor_steps(rows: Sequence[Mapping[str, str]], step: int) -> int:
@@ -149,7 +151,7 @@ def _differences(run: Run, namesakes: Sequence[Sequence[Run]]) -> list[str]:
 
 
 def flat(config: TrainConfig) -> dict[str, Any]:
-    """All settings of a run by their keys, such as agent.n_step."""
+    """All settings of a run by their keys, such as agent.n_step; every run has the same keys."""
     return dict(_flat(OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)))
 
 
@@ -163,7 +165,7 @@ def choices(config: TrainConfig) -> dict[str, Any]:
 
 def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and prefix + key not in OPEN:
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value

@@ -174,9 +174,11 @@ class Trainer:
         self.actor_steps = self.episodes = 0
         self._plays = config.learner is not LearnerKind.bc
         self.replay = build.make_replay(config) if self._plays else None
-        self._layouts = build.load_layouts(config)
+        self._layouts = build.load_layouts(config, folder)
         self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
         self._random_replay = build.make_random_replay(config)
+        # A constraining set is kept for as long as the run goes on, whatever the replay forgets.
+        self._random_spill = Spill(folder / "random", sys.maxsize) if self._random_replay is not None else None
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
         self._interrupted = threading.Event()
 
@@ -198,8 +200,10 @@ class Trainer:
             self.episodes, self.actor_steps = self.spill.count, self.spill.total_steps
             if isinstance(self.replay, MemoryReplay):
                 self.replay.load_state_dict(state["replay"])
-            if self._random_replay is not None:
-                self._random_replay.load_state_dict(state["random_replay"])
+        if self._random_replay is not None and self._random_spill is not None:
+            for episode in self._random_spill.load():
+                self._random_replay.add(episode)
+            self._random_replay.load_state_dict(state["random_replay"])
 
     def run(self) -> None:
         """Trains until the last step or the time limit, and leaves a checkpoint behind.
@@ -210,7 +214,7 @@ class Trainer:
         with (
             closing(self),
             MetricsLog(self.folder) as log,
-            Progress(self.config.steps) as progress,
+            Progress(self.config.steps, minutes=self.config.minutes) as progress,
             interruptible(self._interrupted),
         ):
             log.resume(self.learning.steps)
@@ -262,7 +266,7 @@ class Trainer:
                 log.write(learning.steps, self.actor_steps, learning.seconds)
                 acted = learned = 0.0
                 logged, learned_steps, waited = self.actor_steps, learning.steps, learning.waited
-            progress.update(learning.steps, self.actor_steps, log.latest)
+            progress.update(learning.steps, self.actor_steps, log.latest, learning.seconds)
             if learning.steps % self.config.evaluation.every == 0:
                 self._evaluate(log, progress)
             if learning.steps % self.config.checkpoint_every == 0:
@@ -286,6 +290,9 @@ class Trainer:
         self.parameters.publish(self.learning.snapshot())
         episode, metrics = next(actor)
         assert self.spill is not None
+        if self._random_replay is not None and self._random_spill is not None and episode.metadata["policy"] == RANDOM:
+            self._random_spill.write(episode)
+            self._random_replay.add(episode)
         self.spill.write(episode)
         self._insert(episode)
         return metrics
@@ -293,8 +300,6 @@ class Trainer:
     def _insert(self, episode: Episode) -> None:
         assert self.replay is not None
         self.replay.add(episode)
-        if self._random_replay is not None and episode.metadata["policy"] == RANDOM:
-            self._random_replay.add(episode)
         self.actor_steps += episode.length
         self.episodes += 1
 

@@ -10,6 +10,7 @@ from transitions import IMAGE_SIZES, random_imitation_batch
 
 from trailkit.agents.adversarial import Adversarial, ReinforcementLearner, Update
 from trailkit.agents.base import Parameters
+from trailkit.agents.losses import n_step_return
 from trailkit.agents.networks.encoders import CompactEncoder
 from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
 from trailkit.discriminators.augmentation import Augmentation, crop_sizes
@@ -17,7 +18,7 @@ from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.environment_reward import EnvironmentReward
 from trailkit.discriminators.losses import binary_cross_entropy, with_accuracy_constraint
 from trailkit.discriminators.oracle_reward import OracleReward
-from trailkit.replay.transition import ImitationBatch, Transition
+from trailkit.replay.transition import ImitationBatch, Pair, Transition
 
 
 class Recorder:
@@ -76,6 +77,18 @@ def test_padding_earns_nothing() -> None:
     assert padding.any()
     assert (rl.batch.reward[padding] == 0).all()
     assert (rl.batch.reward[~padding] > 0).all()
+
+
+def test_an_end_is_worth_what_staying_in_its_state_for_ever_is() -> None:
+    rl, gamma = Recorder(), 0.98
+    pair = random_imitation_batch(0).train
+    ended = pair.expert._replace(discount=torch.tensor([1.0, 0.0, 1.0]).expand(4, 3), steps=torch.tensor([1, 2, 2, 2]))
+    Adversarial(OracleReward(), rl, after_end=gamma / (1 - gamma)).step(ImitationBatch(Pair(pair.agent, ended)))
+    reward, discount, steps = rl.batch.reward[4:], rl.batch.discount[4:], rl.batch.steps[4:]
+    assert reward.tolist() == [[1, 0, 0]] + 3 * [[1, pytest.approx(50), 0]]
+    returned, bootstrapped = n_step_return(reward, discount, steps, gamma)
+    assert returned.tolist() == [1, *3 * [pytest.approx(1 / (1 - gamma))]]
+    assert bootstrapped.tolist() == [pytest.approx(gamma), 0, 0, 0]
 
 
 def test_the_agents_rows_come_first_and_the_experts_follow() -> None:

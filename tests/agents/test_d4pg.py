@@ -43,6 +43,24 @@ def test_hard_targets_are_copied_every_period_and_stand_still_between() -> None:
     assert [changed(first, second) for first, second in pairwise(targets)] == [False, True, False]
 
 
+@pytest.mark.parametrize("part", ["encoder", "policy's head", "critic"])
+def test_targets_come_from_the_target_networks(part: str) -> None:
+    torch.manual_seed(0)
+    policy, critic = small_networks()
+    torch.nn.init.normal_(critic.joint[2].weight)  # type: ignore[arg-type]
+    still = D4PGSettings(
+        learning_rate_critic=0.0, learning_rate_policy=0.0, random_shift=0, target_period=2, target_tau=1
+    )
+    learner, batch = D4PG(policy, critic, still), random_transition(0)
+    means = [learner.step(batch)["target_mean"]]
+    changed_part = {"encoder": policy.encoder, "policy's head": policy.head, "critic": critic}[part]
+    with torch.no_grad():
+        for weight in changed_part.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    means += [learner.step(batch)["target_mean"] for _ in range(2)]
+    assert means[0] == means[1] != means[2]
+
+
 def test_the_published_policy_is_the_average_and_later_updates_do_not_change_it() -> None:
     policy, critic = small_networks()
     start = copy_of(policy.state_dict())
@@ -91,7 +109,9 @@ def test_behaviour_cloning_pulls_towards_the_experts_rows_only() -> None:
     for _ in range(40):
         learner.step(batch, expert_rows=4)
     with torch.no_grad():
-        assert policy(batch.observation)[4:].mean() > 0.9
+        cloned = policy(batch.observation)
+    assert cloned[4:].mean() > 0.9
+    assert cloned[:4].mean() > -0.5
 
 
 def test_metrics_tell_the_sources_apart() -> None:

@@ -13,6 +13,7 @@ from trailkit.agents.base import Learner
 from trailkit.agents.bc import BC
 from trailkit.agents.d4pg import D4PG, D4PGSettings
 from trailkit.agents.networks.encoders import CompactEncoder
+from trailkit.agents.prioritized import Prioritized
 from trailkit.discriminators.adversarial_reward import AdversarialReward
 from trailkit.discriminators.augmentation import Augmentation, crop_sizes
 from trailkit.discriminators.base import DiscriminatorLoss
@@ -27,7 +28,7 @@ from trailkit.discriminators.losses import (
 )
 from trailkit.discriminators.oracle_reward import OracleReward
 from trailkit.discriminators.spectral import normalise_spectrally
-from trailkit.replay.transition import ImitationBatch
+from trailkit.replay.transition import ImitationBatch, PrioritizedBatch
 
 
 def adversarial(loss: DiscriminatorLoss) -> Adversarial:
@@ -61,12 +62,19 @@ METHODS: dict[str, Callable[[], Learner[Any]]] = {
     "gail_critic": on_the_critic_s_features,
     "gail, regularised": regularised,
     "oracle": lambda: Adversarial(OracleReward(), D4PG(*small_networks())),
+    "ddpgfd": lambda: Prioritized(D4PG(*small_networks(), D4PGSettings(one_step_weight=1.0)), 1.0),
 }
 
 
 def batch_for(method: str, seed: int) -> Any:
     batch: ImitationBatch = random_imitation_batch(seed)
-    return batch.train.expert if method == "bc" else batch
+    match method:
+        case "bc":
+            return batch.train.expert
+        case "ddpgfd":
+            return PrioritizedBatch(batch.train.expert, torch.tensor([1.0, 0.5, 0.2, 0.8]), expert_rows=2)
+        case _:
+            return batch
 
 
 @pytest.mark.parametrize("method", METHODS)

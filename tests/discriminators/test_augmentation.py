@@ -8,6 +8,7 @@ from torch import Tensor
 
 from trailkit.discriminators.augmentation import (
     LUMA,
+    UNCHANGED,
     Augmentation,
     AugmentationSettings,
     centre_crop,
@@ -52,6 +53,11 @@ def test_without_strength_frames_are_cropped_to_parts_of_themselves() -> None:
         assert len(found) == 1
         places.update(found)
     assert len(places) == 12
+
+
+def test_unchanged_frames_are_their_centres() -> None:
+    frames = images(40, 10, 12)
+    torch.testing.assert_close(augmented(UNCHANGED, frames, (8, 9)), centre_crop(frames, (8, 9)) / 255)
 
 
 def test_colours_are_an_affine_map_of_each_frame() -> None:

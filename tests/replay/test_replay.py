@@ -64,6 +64,17 @@ def counted_episode(length: int, terminal: bool) -> Episode:
     return episode
 
 
+def test_an_order_of_cameras_is_not_another_environment(make: MakeReplay) -> None:
+    replay = make()
+    for seed in range(2):
+        episode = random_episode(5, seed)
+        pictures = episode.observation["front"]
+        cameras = {"wrist": 255 - pictures, "front": pictures}  # as an environment has them, then as a file has
+        replay.add(episode._replace(observation=dict(sorted(cameras.items())) if seed else cameras))
+    for batch in sample(replay, Table.MAIN, 100):
+        np.testing.assert_array_equal(batch.observation["wrist"], 255 - batch.observation["front"])
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_windows_of_three_steps_are_these(make: MakeReplay, terminal: bool) -> None:
     replay = make(n_step=3)

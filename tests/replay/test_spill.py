@@ -12,9 +12,7 @@ import pytest
 from replay_episodes import random_episode
 
 from trailkit.envs.errors import UserError
-from trailkit.replay.base import Table
 from trailkit.replay.episode_file import read_episode
-from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
 
 
@@ -61,15 +59,6 @@ def test_a_damaged_file_is_skipped_with_a_warning(tmp_path: Path, caplog: pytest
     assert (seeds(again), again.count) == ([0, 1], 3)
     with caplog.at_level(logging.WARNING):
         assert seeds(spill) == [0, 1]
-
-
-def test_replay_is_refilled(tmp_path: Path) -> None:
-    spill = Spill(tmp_path, max_steps=100)
-    for seed in range(3):
-        spill.write(random_episode(5, seed))
-    replay = MemoryReplay(capacity=100, n_step=1, early_steps=2, seed=0)
-    assert Spill(tmp_path, max_steps=100).refill(replay) == 3
-    assert replay.size(Table.MAIN) == 15
 
 
 def test_a_spill_of_nothing_is_refused(tmp_path: Path) -> None:

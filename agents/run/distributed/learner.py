@@ -168,7 +168,8 @@ class LearnerRole(KeepsEpisodes):
                 self._wants_evaluation(learning)
             if learning.steps % config.checkpoint_every == 0:
                 self._checkpoint(learning)
-            self._progress = {"steps": learning.steps, "actor_steps": self._actor_steps, **log.latest}
+            clocks = {"steps": learning.steps, "actor_steps": self._actor_steps, "seconds": learning.seconds}
+            self._progress = {**clocks, **log.latest}
 
     def _wants_evaluation(self, learning: Learning) -> None:
         """Puts the published policy down for the evaluator, unless that is too far behind; the last one always."""

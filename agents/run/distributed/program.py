@@ -53,7 +53,7 @@ class Program:
         self._interrupted = threading.Event()
         if resumed:
             Checkpoints(folder / "checkpoints").latest()  # warns of damaged ones, and refuses if there are no others
-        self._layouts = build.load_layouts(config)  # here, where the demonstrations are
+        self._layouts = build.load_layouts(config, folder)  # here, where the demonstrations are
         with interruptible(self._interrupted):
             start_ray(config, self._interrupted)
         self._config = config
@@ -84,7 +84,7 @@ class Program:
     def _run(self) -> bool:
         self.members = _start_roles(self._config, self.folder.absolute(), self._layouts)
         self.learner = next(member for member in self.members if member.name == LEARNER)
-        with Progress(self._config.steps) as progress:
+        with Progress(self._config.steps, minutes=self._config.minutes) as progress:
             while True:
                 for member in self.members:
                     member.watch()
@@ -102,8 +102,8 @@ class Program:
         restarts = sum(member.restarts for member in self.members)
         self.learner.handle.note.remote({"restarts": restarts})
         shown = dict(status.progress)
-        steps, played = int(shown.pop("steps")), int(shown.pop("actor_steps"))
-        progress.update(steps, played, {**shown, "restarts": restarts})
+        steps, played, seconds = int(shown.pop("steps")), int(shown.pop("actor_steps")), shown.pop("seconds")
+        progress.update(steps, played, {**shown, "restarts": restarts}, seconds)
 
     def _stop(self) -> bool:
         """Lets the learner leave a checkpoint, and returns whether it came to its last step."""

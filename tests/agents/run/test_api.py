@@ -83,7 +83,6 @@ def test_an_adversarial_run_has_stack_and_loss_and_goes_on(demos: Path, tmp_path
         **ARM,
         **SMALL,
         "replay": "memory",
-        "discriminator.crop": 32,
         "discriminator.loss": "own_parts:hinge",
         "actor.random_steps": 20,
         "evaluation.every": 5,

@@ -121,6 +121,13 @@ def test_all_means_every_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == list(bench.BENCHES)
 
 
+def test_without_ray_all_is_what_can_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)  # type: ignore[attr-defined]
+    assert bench._read(["all"])[0] == [name for name in bench.BENCHES if name != "launch"]
+    with pytest.raises(UserError, match="trailkit bench launch needs Ray"):
+        main(["env", "launch"])
+
+
 def test_the_kernels_of_an_update_are_its_convolutions_and_products_forwards_and_backwards() -> None:
     layers = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(16, 2), torch.nn.Tanh())
     images = torch.ones(5, 3, 4, 4)

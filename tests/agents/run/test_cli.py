@@ -10,7 +10,7 @@ from trailkit.agents.run import record
 from trailkit.agents.run.cli import main
 from trailkit.envs.errors import UserError
 
-_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=10"]
+_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=12", "env.trial_steps=5"]
 
 
 def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -63,7 +63,7 @@ def test_damaged_demonstrations_are_named(tmp_path: Path, capsys: pytest.Capture
     main(["record", "device=scripted", *_ENV, "keep_failures=true", "episodes=2", f"out={tmp_path / 'demos'}"])
     broken = sorted((tmp_path / "demos").glob("*.hdf5"))[1]
     broken.write_bytes(broken.read_bytes()[:1000])
-    words = ["train", *_ENV, f"demos={tmp_path / 'demos'}", f"out={tmp_path / 'run'}", "discriminator.crop=32"]
+    words = ["train", *_ENV, f"demos={tmp_path / 'demos'}", f"out={tmp_path / 'run'}"]
     assert broken.name in fails(words, capsys)
     broken.write_bytes(b"")
     empty = fails(words, capsys)

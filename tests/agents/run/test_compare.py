@@ -11,7 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from trailkit.agents.run.cli import main
-from trailkit.agents.run.compare import compare
+from trailkit.agents.run.compare import compare, compare_runs
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.contests import contests, summaries
 from trailkit.agents.run.episodes import EpisodeResult
@@ -202,6 +202,34 @@ def test_methods_of_one_name_are_told_apart_by_their_settings(tmp_path: Path) ->
 def test_tasks_are_not_compared_with_each_other(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a", [0.9]), make_run(tmp_path / "b", [0.2], words=["env=reach"])]
     assert list(contests([read_run(folder) for folder in runs])) == []
+
+
+def test_what_environments_are_made_with_tells_methods_apart(tmp_path: Path) -> None:
+    own = ["env=gymnasium", "env.id=own/Arm-v0", "env.success=never"]
+    folders = [
+        make_run(tmp_path / "a", [0.9], words=own),
+        make_run(tmp_path / "b", [0.5], words=[*own, "env.proprio.joints='observation[0:2]'"]),
+    ]
+    (found,) = contests([read_run(folder) for folder in folders])
+    assert (found.first, found.second) == ("trail env.proprio={}", "trail env.proprio={'joints': 'observation[0:2]'}")
+    main(["compare", *map(str, folders), f"out={tmp_path / 'page.html'}"])
+    assert (tmp_path / "page_own_Arm-v0_success.png").exists()
+
+
+def test_tasks_of_one_name_in_two_domains_are_two(tmp_path: Path) -> None:
+    domains = [
+        make_run(tmp_path / name, [share], words=["env=dm_control", f"env.domain={name}", "env.task=run"])
+        for name, share in (("walker", 0.9), ("cheetah", 0.2))
+    ]
+    runs = [read_run(folder) for folder in domains]
+    assert [run.row.task for run in runs] == ["walker/run", "cheetah/run"]
+    assert list(contests(runs)) == []
+
+
+def test_a_run_that_is_named_twice_counts_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [0.9])
+    (tmp_path / "elsewhere").mkdir()
+    assert len(compare_runs([run, tmp_path / "elsewhere" / ".." / "run"])) == 1
 
 
 def test_what_went_wrong_in_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

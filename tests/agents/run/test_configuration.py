@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
+from omegaconf import OmegaConf
 
 from trailkit.agents.run.build import env_settings
-from trailkit.agents.run.configuration import configure, describe, sweep
+from trailkit.agents.run.configuration import configure, describe, load_config, sweep
 from trailkit.configs.schema import (
     Constraint,
     EarlyStop,
@@ -62,7 +65,7 @@ def test_the_paper_s_preset_has_its_table_3() -> None:
     assert (agent.v_min, agent.v_max, agent.atoms, agent.n_step, agent.gamma) == (-50, 150, 21, 1, 0.99)
     assert (agent.learning_rate, config.discriminator.learning_rate, agent.batch_size) == (1e-4, 1e-4, 256)
     assert (agent.target_period, agent.target_tau) == (100, 1.0)
-    assert (config.discriminator.crop, config.env.early_steps, config.actor.patience) == (48, 10, 10)
+    assert (config.discriminator.crop, config.env.early_steps, config.actor.patience) == (0.75, 10, 10)
     assert (config.discriminator.flip_labels, config.discriminator.max_reward, config.actor.min_steps) == (
         False,
         None,
@@ -89,6 +92,8 @@ def test_early_stopping_waits_for_as_long_as_the_task_takes() -> None:
     assert train("env=reach").actor.min_steps == 40
     assert train("env=lift").actor.min_steps == 70
     assert train("env=lift", "actor.min_steps=5").actor.min_steps == 5
+    assert train("env=lift", "env.episode_steps=60").actor.min_steps == 30
+    assert train("preset=paper").actor.min_steps == 0
 
 
 def test_a_seeded_task_is_another_training_on_the_same_task() -> None:
@@ -107,6 +112,20 @@ def test_the_environment_becomes_a_value() -> None:
     config = train("env=reach", "env.cameras=[front,wrist]", "env.height=48", "env.action_space=joint")
     observation = ObservationSettings(("front", "wrist"), height=48, width=64)
     assert env_settings(config.env) == EnvSettings("reach", ActionSpace.JOINT, observation)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("action_repeat", "env.action_repeat=4"),
+        ("sparse_reward", "env.sparse_reward=true"),
+        ("success", "env.success=terminated"),
+        ("kwargs", "env.kwargs.x=1"),
+    ],
+)
+def test_what_only_others_environments_have_is_refused_of_a_task_of_trailkit_s(name: str, word: str) -> None:
+    with pytest.raises(UserError, match=f"env.{name} is for environments of elsewhere"):
+        env_settings(train("env=lift", word).env)
 
 
 def test_a_run_s_folder_is_named_after_what_it_does() -> None:
@@ -138,6 +157,23 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("agent.weight_decay=-1", "agent.weight_decay=-1.0: it must be at least 0"),
         ("evaluation.every=0", "evaluation.every=0: it must be at least 1"),
         ("actor.exploration=[]", "the number of actor.exploration=0"),
+        ("actor.exploration=[-0.3]", "the least of actor.exploration=-0.3: it must be at least 0"),
+        ("actor.min_steps=200", "actor.min_steps=200 and env.episode_steps=200: early stopping could stop no episode"),
+        ("env.trial_steps=210", "actor.min_steps=210 and env.episode_steps=200: early stopping could stop no episode"),
+        ("actor.patience=300", "actor.patience=300 and env.episode_steps=200: early stopping could stop no episode"),
+        ("agent.target_period=0", "agent.target_period=0: it must be at least 1"),
+        ("agent.v_min=75", r"agent.v_min=75.0 and agent.v_max=75.0: the first must be the smaller one"),
+        ("agent.gamma=1", r"agent.gamma=1.0: it must be in \[0, 1\)"),
+        ("agent.average_tau=0", r"agent.average_tau=0.0: it must be in \(0, 1\]"),
+        ("agent.learning_rate=-1", "agent.learning_rate=-1.0: it must be more than 0"),
+        ("agent.max_dqda_norm=0", "agent.max_dqda_norm=0.0: it must be more than 0"),
+        ("agent.random_shift=-1", "agent.random_shift=-1: it must be at least 0"),
+        ("discriminator.learning_rate=0", "discriminator.learning_rate=0.0: it must be more than 0"),
+        ("discriminator.crop=56", r"discriminator.crop=56.0: it must be in \(0, 1\], a part of each side"),
+        ("discriminator.constraint_ceiling=1", "discriminator.constraint_ceiling=1.0: it must be more than 1.38629"),
+        ("env.early_steps=200", "env.early_steps=200: discriminator.constraint=early needs the first steps of an ep"),
+        ("env.early_steps=0", "env.early_steps=0: discriminator.constraint=early needs the first steps of an ep"),
+        ("evaluation.seed=-1", "evaluation.seed=-1: it must be at least 0"),
         ("device=gpu", "device=gpu: choose auto, cpu or cuda"),
     ],
 )
@@ -159,6 +195,15 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
         (["method=ddpgfd", "demos_in_replay=false"], "demos_in_replay=false leaves none"),
         (["method=ddpgfd", "launch=ray"], "method=ddpgfd needs launch=inline: no other sets priorities"),
         (["method=ddpgfd", "actor.early_stop=adaptive"], "needs a discriminator, which method=ddpgfd has not"),
+        (["method=d4pgfd", "discriminator.constraint=early"], "needs a discriminator, which method=d4pgfd has not"),
+        (["method=trail", "demos_in_replay=false", "agent.bc_weight=1"], "of which demos_in_replay=false leaves none"),
+        (["method=d4pgfd", "agent.one_step_weight=1"], "method=d4pgfd has no one-step loss"),
+        (["method=bc", "agent.weight_decay=1"], "agent.weight_decay has no effect with method=bc"),
+        (
+            ["discriminator.constraint=random", "random_demos=x", "actor.random_steps=0"],
+            "needs actor.random_steps=1 or more",
+        ),
+        (["actor.early_stop=fixed", "actor.fixed_steps=200"], "early stopping could stop no episode; choose fewer"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(words: list[str], message: str) -> None:
@@ -173,6 +218,21 @@ def test_a_sweep_is_the_product_of_its_values() -> None:
         ["method=gail", "env=lift", "seed=1"],
         ["method=gail", "env=lift", "seed=2"],
     ]
+
+
+@pytest.mark.parametrize("word", ["method=glob(*)", "agent.gamma=interval(0.9,0.99)"])
+def test_a_sweep_that_lists_no_values_is_refused(word: str) -> None:
+    with pytest.raises(UserError, match="does not list its values, as in"):
+        list(sweep([word]))
+
+
+def test_settings_of_earlier_versions_are_understood(tmp_path: Path) -> None:
+    saved = OmegaConf.structured(train("method=gail", "env.height=72"))
+    OmegaConf.save(saved, tmp_path / "config.yaml")
+    earlier = (tmp_path / "config.yaml").read_text().replace("crop: 0.875", "crop: 63")
+    (tmp_path / "config.yaml").write_text(earlier.replace("early_stop: never", "early_stop: true"))
+    config = load_config(tmp_path)
+    assert (config.discriminator.crop, config.actor.early_stop) == (0.875, EarlyStop.adaptive)
 
 
 def test_help_lists_choices_and_keys() -> None:

@@ -37,7 +37,7 @@ def test_a_file_says_what_the_words_would(tmp_path: Path) -> None:
 
 def test_words_count_more_than_the_file_wherever_they_stand(tmp_path: Path) -> None:
     word = written(tmp_path, ARM)
-    assert env_of("env.episode_steps=7", word).episode_steps == 7
+    assert env_of("env.episode_steps=12", word).episode_steps == 12
     assert env_of(word, "env.cameras=[own]").cameras == ["own"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from trailkit.agents.run import footprint
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.experiment import _config, _grid, _known, _read, experiment
@@ -24,12 +25,12 @@ env.episode_steps: 20
 demos: demos_${env.task}
 method: [bc, trail]
 discriminator.augment: [true]
-discriminator.crop: 28
 seed: [1, 2]
 replay: memory
 threads: 1
 agent.batch_size: 4
 actor.random_steps: 20
+actor.min_steps: 10
 evaluation.every: 10
 evaluation.episodes: 2
 steps: 10
@@ -92,6 +93,13 @@ def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
 
 
 @pytest.mark.slow
+def test_trainings_side_by_side_share_the_memory(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "free_memory", lambda: 1e9)
+    with pytest.raises(UserError, match=r"of memory .* and 0\.5 GB are free: lower .*, or jobs=2"):
+        experiment(["small.yaml", "seed=1", "jobs=2"])
+    assert not (grid / "runs").exists()
+
+
 def test_trainings_side_by_side_are_those_that_take_turns(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment(["small.yaml", "method=trail"])
     (grid / "runs").rename(grid / "before")
@@ -128,19 +136,19 @@ def test_an_interruption_reaches_all_that_run_side_by_side(grid: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_fails_beside_others_is_named(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    episode = grid / "demos_reach" / "episode_000000.hdf5"
+    episode = grid / "demos_reach" / "episode_000001.hdf5"
     content = bytearray(episode.read_bytes())
     content[len(content) // 2] ^= 1
     episode.write_bytes(content)
     with pytest.raises(UserError, match=r"runs/small/bc_seed. could not be trained, see runs/small/bc_seed.\.log"):
         experiment(["small.yaml", "jobs=2"])
-    assert re.search(r"small: bc_seed.: trailkit: .*episode_000000.hdf5", capsys.readouterr().out)
+    assert re.search(r"small: bc_seed.: trailkit: .*episode_000001.hdf5", capsys.readouterr().out)
 
 
 def _learned(run: Path) -> list[dict[str, str]]:
     """What the metrics say but of the time that it took."""
     return [
-        {name: value for name, value in row.items() if name != "seconds" and not name.endswith("_per_second")}
+        {name: value for name, value in row.items() if not name.endswith(("seconds", "_per_second", "wait_share"))}
         for row in read_rows(run / "metrics.csv")
     ]
 

@@ -12,7 +12,7 @@ from trailkit.agents.run.explain import MAP_EVERY, explain, stopped
 from trailkit.configs.schema import TrainConfig
 
 STEPS = 6
-_WORDS = ["env.height=36", "env.width=36", "env.cameras=[front,wrist]", "discriminator.crop=32", "demos=none"]
+_WORDS = ["env.height=36", "env.width=36", "env.cameras=[front,wrist]", "demos=none"]
 
 
 def made(method: str, *words: str) -> build.Agent:

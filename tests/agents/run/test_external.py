@@ -31,7 +31,7 @@ def test_a_user_s_arm_is_recorded_trained_evaluated_and_filmed(tmp_path: Path) -
     store = DemoStore.open(demos)
     assert store.manifest.control_timestep == 0.05
     assert {episode.action.shape[1] for episode in store.episodes()} == {1}
-    words = ["method=trail", "preset=cpu", "discriminator.crop=32", "agent.batch_size=4", "actor.random_steps=40"]
+    words = ["method=trail", "preset=cpu", "agent.batch_size=4", "actor.random_steps=40"]
     train = ["train", *ARM, *SMALL, *words, f"demos={demos}", "steps=6", "evaluation.every=100", f"out={run}"]
     main(train)
     main(["evaluate", f"run={run}", "episodes=2", "workers=1"])

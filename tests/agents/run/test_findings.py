@@ -101,6 +101,13 @@ def test_success_that_fell_and_success_that_never_came_are_said() -> None:
     assert said({}, ()) == []
 
 
+def test_success_fell_by_the_episodes_that_were_played() -> None:
+    config = configure("train", TrainConfig, ["demos=none", "evaluation.episodes=50"])
+    assert len(findings(_WELL, config, (0.2, 1.0, 0.8))) == 1
+    assert findings(_WELL, config, (0.2, 1.0, 0.8), [50, 50, 5]) == []
+    assert len(findings(_WELL, config, (0.2, 1.0, 0.2), [50, 50, 5])) == 1
+
+
 def test_metrics_that_a_method_has_not_say_nothing() -> None:
     config = configure("train", TrainConfig, ["demos=none", "method=bc"])
     assert findings({"bc_loss": 0.1}, config, (0.6,)) == []

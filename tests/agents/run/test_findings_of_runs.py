@@ -13,11 +13,11 @@ from trailkit.agents.run.runs import read_run
 from trailkit.agents.run.train import resume, start
 from trailkit.envs.errors import UserError
 
-_ENV = ["env=reach", "env.height=32", "env.width=32", "env.episode_steps=40"]
+_ENV = ["env=reach", "env.height=32", "env.width=32", "env.episode_steps=41"]
 _TRAINING = [
     *_ENV,
     *("replay=memory", "threads=1", "seed=1", "steps=300", "agent.batch_size=16", "actor.random_steps=80"),
-    *("discriminator.crop=28", "evaluation.every=300", "evaluation.episodes=3", "checkpoint_every=100"),
+    *("evaluation.every=300", "evaluation.episodes=3", "checkpoint_every=100"),
 ]
 
 
@@ -82,6 +82,7 @@ def test_what_goes_wrong_is_said(words: list[str], sentence: str, demos: dict[st
 def test_a_training_that_diverges_ends_and_its_checkpoints_are_whole(demos: dict[str, str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     words = [*_TRAINING, "method=trail", f"demos={demos['alike']}", "agent.learning_rate=1e30", f"out={run}"]
+    words.append("actor.random_steps=82")  # or the policy would be asked for an action after the first step
     with pytest.raises(UserError, match=r"run has diverged: .*critic_loss.* not finite in learner step 2; start"):
         start(words)
     (sentence,) = said(run)
@@ -100,9 +101,12 @@ def test_success_that_never_came_and_success_that_fell_are_said(tmp_path: Path) 
     solved = read_run(run)
     assert solved.row.best > 0.2
     assert solved.findings == []
-    # From here on it clones a policy that does anything at all.
+    # From here on it clones a policy that does anything at all, which no run does that knows what it began with.
     shutil.rmtree(good)
     bad.rename(good)
+    with pytest.raises(UserError, match="has no longer the 60 demonstrations that"):
+        resume(str(run), ["steps=3000"])
+    (run / "demonstrations.json").unlink()
     resume(str(run), ["steps=3000"])
     assert any(re.fullmatch(r"success fell from \d+% to 0%: .*", sentence) for sentence in read_run(run).findings)
     for step in ("000001000", "000002000"):

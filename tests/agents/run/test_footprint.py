@@ -15,7 +15,7 @@ from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.replay.memory import MemoryReplay
 
-_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=20"]
+_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=20", "env.trial_steps=5"]
 
 
 @pytest.fixture(scope="module")

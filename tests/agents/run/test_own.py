@@ -20,7 +20,7 @@ ENV = EnvSettings("reach", observation=ObservationSettings(height=36, width=36))
 
 
 def test_a_stack_sees_for_policy_and_discriminator_alike() -> None:
-    words = ["method=trail", "encoder.stack=own_parts:Stack", "discriminator.crop=32", "demos=somewhere"]
+    words = ["method=trail", "encoder.stack=own_parts:Stack", "demos=somewhere"]
     agent = make_agent(configure("train", TrainConfig, [*words, "env=reach", "env.height=36", "env.width=36"]), ENV)
     parameters = agent.learner.parameters()
     own = Stack().state_dict()

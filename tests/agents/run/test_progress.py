@@ -37,6 +37,15 @@ def test_a_log_file_gets_a_line_now_and_then(clock):
     assert len(lines) == 3
 
 
+def test_a_training_that_ends_by_the_clock_says_so(clock):
+    log = console(terminal=False)
+    with Progress(1_000_000, log, every=10, clock=clock, minutes=60) as progress:
+        for second in range(26):
+            clock.now = 100.0 + second
+            progress.update(20 * second, 50 * second, {}, seconds=900.0 + second)
+    assert log.file.getvalue().splitlines()[-1].startswith("train 500/1000000 (26%), 20.0 steps/s, 0:44:35 left")
+
+
 def test_metrics_that_people_wait_for_are_shown(clock):
     log = console(terminal=False)
     with Progress(10, log, clock=clock) as progress:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from trailkit.agents.run.cli import main
 
-_ENV = ["env=reach", "env.height=32", "env.width=32", "env.episode_steps=20", "discriminator.crop=28"]
+_ENV = ["env=reach", "env.height=32", "env.width=32", "env.episode_steps=20", "env.trial_steps=5"]
 _TRAINING = ["threads=1", "steps=300", "agent.batch_size=8", "evaluation.every=150", "evaluation.episodes=3"]
 
 
@@ -18,7 +18,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of two small runs of TRAIL and of behaviour cloning, with a video of each."""
     folder = tmp_path_factory.mktemp("report")
     demos = f"demos={folder / 'demos'}"
-    main(["record", "device=scripted", *_ENV[:4], "keep_failures=true", "episodes=3", f"out={folder / 'demos'}"])
+    main(["record", "device=scripted", *_ENV, "keep_failures=true", "episodes=3", f"out={folder / 'demos'}"])
     runs = {method: f"{folder / method}" for method in ("trail", "bc")}
     for method, run in runs.items():
         main(["train", f"method={method}", demos, *_ENV, *_TRAINING, "replay=memory", f"out={run}"])

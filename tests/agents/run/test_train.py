@@ -4,6 +4,7 @@ import csv
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,9 +33,10 @@ _SHORT = [
     *_ENV,
     "replay=memory",
     "threads=1",
-    "discriminator.crop=32",
     "agent.batch_size=4",
     "actor.random_steps=40",
+    "actor.min_steps=10",
+    "actor.patience=3",
     "evaluation.every=1000000",
     "checkpoint_every=10",
     "seed=1",
@@ -82,7 +84,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         ["method=trail", "agent.frame_stack=3", "holdout=1"],
         ["method=bc", "agent.frame_stack=2", "holdout=1"],
         ["method=ddpgfd", "replay=memory", "agent.frame_stack=2"],
-        ["method=trail", "preset=paper", "agent.batch_size=4", "discriminator.crop=32"],
+        ["method=trail", "preset=paper", "agent.batch_size=4"],
     ],
     ids=" ".join,
 )
@@ -101,6 +103,7 @@ def test_two_runs_with_one_seed_give_the_same_metrics(demos: str, tmp_path: Path
     first, second = (start([*words, f"out={tmp_path / name}"]) for name in ("a", "b"))
     assert len(rows(first)) == 1
     assert rows(first) == rows(second)
+    assert float(rows(first)[0]["early_stopped"]) > 0
     other = start([*words, "seed=2", f"out={tmp_path / 'c'}"])
     assert rows(first) != rows(other)
 
@@ -149,6 +152,43 @@ def test_what_replay_has_forgotten_still_counts_after_a_restart(demos: str, tmp_
     trainer.close()
     assert str(trainer.actor_steps) == rows(folder)[-1]["actor_steps"]
     assert trainer.episodes == trainer.actor_steps / 40 > 2
+
+
+def test_random_frames_outlive_what_replay_forgets(demos: str, tmp_path: Path) -> None:
+    words = [*_SHORT, f"demos={demos}", "method=trail_random", f"random_demos={demos}", "replay.capacity=60"]
+    folder = start([*words, "steps=100", f"out={tmp_path / 'run'}"])
+    trainer = Trainer(load_config(folder), folder)
+    trainer.restore()
+    assert all(episode.metadata["policy"] != "random" for episode in Spill(folder / "replay", 60).load())
+    assert trainer._random_replay is not None
+    assert trainer._random_replay.size(Table.MAIN) == 40
+    trainer.close()
+    resume(str(folder), ["steps=101"])
+
+
+def test_demonstrations_recorded_meanwhile_are_not_learned_from(demos: str, tmp_path: Path) -> None:
+    recorded = tmp_path / "demos"
+    shutil.copytree(demos, recorded)
+    folder = start([*_SHORT, f"demos={recorded}", "method=bc", "steps=1", "holdout=1", f"out={tmp_path / 'run'}"])
+    record = ["record", "device=scripted", *_ENV, "keep_failures=true", f"out={recorded}"]
+    main([*record, "episodes=4"])
+    trainer = Trainer(load_config(folder), folder)
+    trainer.restore()
+    assert trainer.learning.demos.replay.size(Table.MAIN) == 80
+    trainer.close()
+    shutil.rmtree(recorded)
+    main([*record, "episodes=2"])
+    with pytest.raises(UserError, match=r"has no longer the 3 demonstrations that .*run began with"):
+        resume(str(folder), ["steps=2"])
+
+
+def test_a_run_that_has_lost_its_checkpoints_keeps_its_metrics(demos: str, tmp_path: Path) -> None:
+    folder = start([*_SHORT, f"demos={demos}", "method=bc", "steps=100", f"out={tmp_path / 'run'}"])
+    written = (folder / "metrics.csv").read_text()
+    shutil.rmtree(folder / "checkpoints")
+    with pytest.raises(UserError, match="has metrics of 100 steps and no checkpoint to go on from"):
+        resume(str(folder), ["steps=200"])
+    assert (folder / "metrics.csv").read_text() == written
 
 
 def test_a_run_that_has_hardly_begun_can_be_gone_on_with(demos: str, tmp_path: Path) -> None:

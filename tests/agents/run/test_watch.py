@@ -26,7 +26,7 @@ from trailkit.agents.run.cli import main
 from trailkit.agents.run.screen import Scene, Screen
 from trailkit.agents.run.standing import Record
 
-_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=10"]
+_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=10", "env.trial_steps=5"]
 
 
 @pytest.fixture(scope="module")

@@ -24,10 +24,10 @@ from trailkit.replay.spill import Spill
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=20"]
+_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=20", "env.trial_steps=5"]
 _SHORT = [
     *_ENV,
-    *("method=trail", "discriminator.crop=32", "agent.batch_size=4", "actor.random_steps=40", "threads=1"),
+    *("method=trail", "agent.batch_size=4", "actor.random_steps=40", "threads=1"),
     *("replay.samples_per_insert=2", "evaluation.every=100", "evaluation.episodes=2", "checkpoint_every=50"),
     *("launch=ray", "launch.actors=2", "launch.answer_timeout=6"),
 ]

@@ -24,7 +24,7 @@ pytestmark = [
 
 _HEAD, _OTHER = "trailkit-1", "trailkit-2"
 _ADDRESS = {_HEAD: "10.231.7.1", _OTHER: "10.231.7.2"}
-_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=20"]
+_ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=20", "env.trial_steps=5"]
 
 
 def ip(*words: str) -> None:
@@ -81,7 +81,7 @@ def test_a_machine_that_is_cut_off_costs_its_actors_alone(tmp_path: Path) -> Non
     start_ray(_OTHER, cpus=1)  # another actor
     words = [
         *_ENV,
-        *("method=trail", "discriminator.crop=32", "agent.batch_size=4", "actor.random_steps=40", "threads=1"),
+        *("method=trail", "agent.batch_size=4", "actor.random_steps=40", "threads=1"),
         *("replay.samples_per_insert=2", "evaluation.every=1000000", "checkpoint_every=50", "launch=ray"),
         *("launch.actors=2", f"launch.address={_ADDRESS[_HEAD]}:6379", "launch.evaluators=0"),
     ]

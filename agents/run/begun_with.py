@@ -1,0 +1,37 @@
+"""The demonstrations that a run began with: a run that goes on learns from them alone, whatever was recorded since."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
+from trailkit.replay.atomic import writing, written_aside
+
+_NAME = "demonstrations.json"
+
+
+def as_begun(store: DemoStore, run: Path) -> DemoStore:
+    """The store as it was when the run began, which is now if nothing in the run's folder says so yet.
+
+    Raises:
+        UserError: If it has no longer the same demonstrations, or the note of them cannot be written or read.
+    """
+    note = run / _NAME
+    there = [[row.file, row.size, row.length] for row in store.manifest.episodes]
+    if not note.is_file():
+        with writing(note):
+            run.mkdir(parents=True, exist_ok=True)
+            with written_aside(note) as aside:
+                aside.write_text(json.dumps(there))
+        return store
+    try:
+        begun = json.loads(note.read_text())
+    except ValueError as error:
+        raise UserError(f"{note} is damaged: delete it if {store.path} is as {run} began with") from error
+    if there[: len(begun)] != begun:
+        raise UserError(
+            f"{store.path} has no longer the {len(begun)} demonstrations that {run} began with: put them back, or "
+            "begin another run"
+        )
+    return DemoStore(store.path, replace(store.manifest, episodes=store.manifest.episodes[: len(begun)]), store.source)
