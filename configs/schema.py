@@ -168,6 +168,7 @@ class EnvConfig:
     sparse_reward: bool = False  # 1 where the task is solved, else 0, instead of its own reward
     action_repeat: int = 1
 
+
 @dataclass
 class EncoderConfig:
     """The convolutions that agent and discriminator each have a copy of."""
@@ -351,7 +352,9 @@ class TrainConfig:
         _above(0, agent__learning_rate=agent.learning_rate, agent__max_grad_norm=agent.max_grad_norm)
         _above(0, agent__max_dqda_norm=agent.max_dqda_norm)
         if not agent.v_min < agent.v_max:
-            raise UserError(f"agent.v_min={agent.v_min} and agent.v_max={agent.v_max}: the first must be the smaller one")
+            raise UserError(
+                f"agent.v_min={agent.v_min} and agent.v_max={agent.v_max}: the first must be the smaller one"
+            )
         if not 0 <= agent.gamma < 1:
             raise UserError(f"agent.gamma={agent.gamma}: it must be in [0, 1)")
         for name in ("target_tau", "average_tau"):
@@ -450,7 +453,7 @@ class TrainConfig:
 class TeleopConfig:
     """How a person records; see `trailkit.demos.teleop`."""
 
-    fps: float = 20.0  # control steps a second; fewer is slow motion, since a step is always 50 ms of simulation
+    fps: float | None = None  # control steps a second; fewer than the environment's own, the default, is slow motion
     pos_sensitivity: float = 1.0  # of full speed, at full deflection of a stick or with a key held
     dead_zone: float = 0.1  # of a stick's way, within which it is at rest
     view_cameras: list[str] | None = None  # what the person sees; by default front and wrist, or what is observed

@@ -12,11 +12,12 @@ from trailkit.demos.folder import episode_name
 from trailkit.demos.manifest import Manifest, Row
 from trailkit.demos.match import differences
 from trailkit.demos.store import DemoStore
+from trailkit.demos.track import Track, untracked
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import folder_aside
 
 
-def merge(folders: Sequence[str | Path], out: str | Path) -> DemoStore:
+def merge(folders: Sequence[str | Path], out: str | Path, track: Track = untracked) -> DemoStore:
     """Copies the demonstrations of several folders into a new one, one folder after another.
 
     Each episode keeps its provenance: its file is copied as it is, under another name.
@@ -24,6 +25,7 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> DemoStore:
     Args:
         folders: Of the same environment, each named once.
         out: The new folder; it is there whole, or not at all.
+        track: Shows how far it is.
 
     Raises:
         UserError: If the environments differ (says in what), an episode is damaged, or the folder exists or cannot be
@@ -42,11 +44,13 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> DemoStore:
     created = min(store.manifest.created for store in stores)
     chosen = [(store, index) for store in stores for index in range(len(store))]
     with new_folder(Path(out)) as aside:
-        _copy(chosen, replace(first.manifest, created=created), aside)
+        _copy(chosen, replace(first.manifest, created=created), aside, track)
     return DemoStore.open(out)
 
 
-def split(folder: str | Path, out: str, holdout: int, seed: int = 0) -> tuple[DemoStore, DemoStore]:
+def split(
+    folder: str | Path, out: str, holdout: int, seed: int = 0, track: Track = untracked
+) -> tuple[DemoStore, DemoStore]:
     """Copies demonstrations into two new folders: some to learn from, others, drawn at random, to be held out.
 
     Args:
@@ -54,6 +58,7 @@ def split(folder: str | Path, out: str, holdout: int, seed: int = 0) -> tuple[De
         out: What the new folders' names begin with: NAME gives NAME_train and NAME_holdout.
         holdout: How many episodes to hold out.
         seed: Of the draw.
+        track: Shows how far it is.
 
     Returns:
         The demonstrations to learn from, and those held out; in either, the episodes keep their order.
@@ -74,8 +79,8 @@ def split(folder: str | Path, out: str, holdout: int, seed: int = 0) -> tuple[De
     with ExitStack() as undo:
         with new_folder(train) as train_aside:
             with new_folder(held) as held_aside:
-                _copy([(store, index) for index in left], store.manifest, train_aside)
-                _copy([(store, index) for index in sorted(drawn)], store.manifest, held_aside)
+                _copy([(store, index) for index in left], store.manifest, train_aside, track)
+                _copy([(store, index) for index in sorted(drawn)], store.manifest, held_aside, track)
             undo.callback(shutil.rmtree, held, ignore_errors=True)  # it is in place now, and the other one may yet fail
         undo.pop_all()
     return DemoStore.open(train), DemoStore.open(held)
@@ -101,10 +106,10 @@ def check_free(out: Path) -> None:
         raise UserError(f"{out} exists: choose another name, nothing is overwritten")
 
 
-def _copy(chosen: Sequence[tuple[DemoStore, int]], manifest: Manifest, folder: Path) -> None:
+def _copy(chosen: Sequence[tuple[DemoStore, int]], manifest: Manifest, folder: Path, track: Track) -> None:
     """Copies episodes' files, after a look into each, and writes a manifest of them."""
     rows: list[Row] = []
-    for number, (store, index) in enumerate(chosen):
+    for number, (store, index) in enumerate(track(chosen, len(chosen))):
         store.read(index)
         row = store.manifest.episodes[index]
         name = episode_name(number)

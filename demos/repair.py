@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trailkit.demos.folder import locked, place_aside, set_aside
 from trailkit.demos.manifest import NAME
+from trailkit.demos.track import Track, untracked
 from trailkit.demos.verify import Fault, Snapshot, inspect
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import sync, writing, written_aside
@@ -12,10 +13,11 @@ from trailkit.replay.atomic import sync, writing, written_aside
 _ASIDE = "damaged"  # the folder, within that of the demonstrations, that takes what is damaged
 
 
-def repair(folder: str | Path) -> tuple[Fault, ...]:
+def repair(folder: str | Path, track: Track = untracked) -> tuple[Fault, ...]:
     """Moves what `verify` names into the folder's `damaged/`, and writes the manifest anew; deletes nothing.
 
     A manifest that has to change is kept there, too. Recorders wait meanwhile. What was interrupted can be repeated.
+    `track` shows how far it is, as for `verify`.
 
     Returns:
         What was wrong; afterwards `verify` finds nothing.
@@ -28,7 +30,7 @@ def repair(folder: str | Path) -> tuple[Fault, ...]:
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name a folder of demonstrations")
     with writing(folder), locked(folder):
-        faults, manifest = inspect(Snapshot.take(folder))
+        faults, manifest = inspect(Snapshot.take(folder), track)
         if not faults:
             return ()
         if manifest is None:

@@ -110,11 +110,13 @@ class DemoStore:
             path = self.path / episode_name(self._next_number())
             try:
                 write_episode(path, episode)
-                manifest = replace(self.manifest, episodes=(*self.manifest.episodes, Row.of(path, episode)))
-                manifest.save(self.path)
             except (UserError, OSError) as error:
                 raise UserError(f"{error}; the {len(self)} episodes before it are safe") from error
-            self.manifest = manifest
+            self.manifest = replace(self.manifest, episodes=(*self.manifest.episodes, Row.of(path, episode)))
+            try:
+                self.manifest.save(self.path)
+            except UserError as error:  # whoever appends the episode again, as if it were not there, has it twice
+                _log.warning("%s; %s is safe, and the next one will bring the manifest up to date", error, path.name)
         return path
 
     def count(self) -> int:

@@ -1,5 +1,6 @@
 """Verifying a folder of demonstrations: what in it is not as it was written, and why."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from trailkit.demos.folder import EPISODE, locked
 from trailkit.demos.manifest import NAME, Manifest, Row
 from trailkit.demos.match import ENVIRONMENT, differences
 from trailkit.demos.store import read_file
+from trailkit.demos.track import Track, untracked
 from trailkit.demos.trial import deadly
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings
@@ -49,12 +51,12 @@ class Findings(NamedTuple):
     manifest: Manifest | None  # as it ought to be; None if nothing tells the environment
 
 
-def verify(folder: str | Path) -> tuple[Fault, ...]:
+def verify(folder: str | Path, track: Track = untracked) -> tuple[Fault, ...]:
     """Names each file in a folder of demonstrations that is damaged or foreign, and each that is gone.
 
     Nothing is written; recorders wait meanwhile. Episodes are checked against the seal that they were written under
     before HDF5 opens them; those of earlier versions, which have no seal, are checked so far as HDF5 notices damage,
-    in another process first.
+    in another process first. `track` shows how far it is, twice: a first look finds the environment.
 
     Raises:
         UserError: If there is no such folder, or it cannot be read.
@@ -64,19 +66,19 @@ def verify(folder: str | Path) -> tuple[Fault, ...]:
         raise UserError(f"{folder} is no folder: name a folder of demonstrations")
     try:
         with locked(folder):
-            return inspect(Snapshot.take(folder)).faults
+            return inspect(Snapshot.take(folder), track).faults
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}") from error
 
 
-def inspect(snapshot: Snapshot) -> Findings:
+def inspect(snapshot: Snapshot, track: Track = untracked) -> Findings:
     """Looks at every file of a snapshot, and works out what the manifest ought to say."""
     episodes = [path for path in snapshot.paths if _is_episode(path)]
     shunned = deadly([path for path in episodes if _is_unsealed(path)])
-    told = dict(_metadata(path) for path in episodes if path not in shunned)
+    told = dict(_metadata(path) for path in track(episodes, len(episodes)) if path not in shunned)
     settings = _settings(snapshot.manifest, told)
     rows, faults = [], []
-    for path in snapshot.paths:
+    for path in track(snapshot.paths, len(snapshot.paths)):
         try:
             if path in shunned:
                 raise UserError("is damaged: HDF5 hangs or crashes on it")
@@ -115,16 +117,21 @@ def _metadata(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _settings(manifest: Manifest | None, told: dict[str, dict[str, Any]]) -> EnvSettings | None:
     """The environment of a folder: the manifest's, unless that is not one of those that its episodes tell of."""
-    votes: Counter[EnvSettings] = Counter()
+    votes: Counter[str] = Counter()
     for metadata in told.values():
         if ENVIRONMENT in metadata:
             try:
-                votes[EnvSettings.from_dict(metadata[ENVIRONMENT])] += 1
+                votes[_key(EnvSettings.from_dict(metadata[ENVIRONMENT]))] += 1
             except UserError:
                 continue  # such a file is named when it is read
-    if manifest is not None and (not votes or manifest.settings in votes):
+    if manifest is not None and (not votes or _key(manifest.settings) in votes):
         return manifest.settings
-    return votes.most_common(1)[0][0] if votes else None
+    return EnvSettings.from_dict(json.loads(votes.most_common(1)[0][0])) if votes else None
+
+
+def _key(settings: EnvSettings) -> str:
+    """What stands for settings where they are counted: those of others' environments hold dicts, which have no hash."""
+    return json.dumps(settings.to_dict(), sort_keys=True)
 
 
 def _rows(path: Path, settings: EnvSettings | None) -> list[Row]:

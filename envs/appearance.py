@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from trailkit.envs.settings import Appearance
+from trailkit.envs.errors import UserError
+from trailkit.envs.settings import Appearance, Distraction, EnvSettings
 
 _ARM = {"dark_gray": (0.75, 0.35, 0.05, 1), "light_gray": (0.95, 0.8, 0.45, 1)}  # orange instead of black and grey
 _TABLE = {"table": (0.25, 0.42, 0.36, 1), "floor": (0.5, 0.33, 0.3, 1)}  # green on red-brown instead of beige on grey
@@ -17,6 +18,26 @@ _LIGHT = 0.55  # of the usual brightness
 _LIGHT_POSITION = (-0.6, -0.5, 1.1)  # m: from the left instead of from the right
 _CAMERA_SHIFT = 0.02  # m, to each camera's right: some 3 of 64 pixels
 _CAMERA_ROLL = np.deg2rad(4.0)
+
+
+def check_cameras(settings: EnvSettings, stands: Callable[[str], bool]) -> None:
+    """Makes sure that where cameras are to look otherwise, one of those that are observed does.
+
+    Args:
+        settings: The environment's.
+        stands: Whether a camera of that name stands, so that it is turned.
+
+    Raises:
+        UserError: If none does.
+    """
+    said = ["appearance=[camera_pose]"] * (Appearance.CAMERA_POSE in settings.appearance)
+    said += ["distract=[camera]"] * (Distraction.CAMERA in settings.distract)
+    cameras = settings.observation.cameras
+    if said and cameras and not any(map(stands, cameras)):
+        raise UserError(
+            f"{' and '.join(said)}: none of the cameras that are observed ({', '.join(cameras)}) stands still, so none "
+            "of them is turned; observe one that does, or leave it out"
+        )
 
 
 def change_appearance(model: Any, appearance: Iterable[Appearance]) -> None:

@@ -53,10 +53,16 @@ def recolour(model: mujoco.MjModel, geoms: NDArray[np.int_], rgb: NDArray[np.flo
     model.geom_rgba[geoms] = rgba
 
 
+def standing_cameras(model: mujoco.MjModel) -> NDArray[np.bool_]:
+    """Which cameras stand and look straight ahead, neither on a moving body nor after a target: [ncam]."""
+    fixed = model.cam_mode == mujoco.mjtCamLight.mjCAMLIGHT_FIXED
+    standing: NDArray[np.bool_] = fixed & (model.body_weldid[model.cam_bodyid] == 0)
+    return standing
+
+
 def turn_cameras(model: mujoco.MjModel, data: mujoco.MjData, turn: Turn) -> None:
-    """Turns the cameras that stand and look straight ahead; those on moving bodies or after a target stay."""
-    stands = model.body_weldid[model.cam_bodyid] == 0
-    for camera in np.flatnonzero(stands & (model.cam_mode == mujoco.mjtCamLight.mjCAMLIGHT_FIXED)):
+    """Turns the cameras that stand; the others stay as they are."""
+    for camera in np.flatnonzero(standing_cameras(model)):
         for axis, angle in (((0.0, 1.0, 0.0), turn.pan), ((1.0, 0.0, 0.0), turn.tilt), ((0.0, 0.0, 1.0), turn.roll)):
             turned, by = np.empty(4), np.empty(4)
             mujoco.mju_axisAngle2Quat(by, np.array(axis), angle)

@@ -57,12 +57,13 @@ class Distractions:
         """Makes the distractions from the next `begin` on those of this seed."""
         self._random.seed(seed)
 
-    def begin(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+    def begin(self, model: mujoco.MjModel, data: mujoco.MjData, ground: float | None = None) -> None:
         """Draws an episode's distractions, and changes what the model looks like by them.
 
         Args:
             model: The environment's; what it looks like when it is first met is taken for the usual.
-            data: Its state at the episode's begin.
+            data: Its state at the episode's begin, with kinematics up to date.
+            ground: The height on which objects stand, m; where it is not known, they are as high as the lowest thing.
         """
         if model is not self._model:
             self._model, self._usual = model, (colours(model), model.cam_quat.copy())
@@ -76,7 +77,7 @@ class Distractions:
         if Distraction.BACKGROUND in self._kinds:
             self._waves = _draw_waves(self._random)
         if Distraction.OBJECTS in self._kinds:
-            self._objects = _draw_objects(self._random, model, data)
+            self._objects = _draw_objects(self._random, model, data, ground)
 
     @property
     def hides_background(self) -> bool:
@@ -110,7 +111,9 @@ def _draw_waves(random: np.random.RandomState) -> _Waves:
     )
 
 
-def _draw_objects(random: np.random.RandomState, model: mujoco.MjModel, data: mujoco.MjData) -> list[_Object]:
+def _draw_objects(
+    random: np.random.RandomState, model: mujoco.MjModel, data: mujoco.MjData, ground: float | None
+) -> list[_Object]:
     """Things that stand about among those that the episode begins with."""
     centre, lowest, radius = _room(model, data)
     found = []
@@ -119,7 +122,9 @@ def _draw_objects(random: np.random.RandomState, model: mujoco.MjModel, data: mu
         angle, distance = random.uniform(0.0, 2 * np.pi), radius * np.sqrt(random.uniform(0.2, 1.5))
         beside = centre + distance * np.array([np.cos(angle), np.sin(angle)])
         rgba = np.append(random.uniform(0.0, 1.0, 3), 1.0).astype(np.float32)
-        found.append(_Object(int(random.choice(_SHAPES)), size, np.append(beside, lowest), rgba))
+        shape = int(random.choice(_SHAPES))
+        tall = size[0 if shape == mujoco.mjtGeom.mjGEOM_SPHERE else 2]  # a sphere has but one size
+        found.append(_Object(shape, size, np.append(beside, lowest if ground is None else ground + tall), rgba))
     return found
 
 

@@ -14,6 +14,11 @@ from trailkit.envs.rendering import Quality
 from trailkit.envs.settings import EnvSettings
 
 
+def short_seed(seed: int) -> int:
+    """A seed of 32 bits, which NumPy's older generators take: a short one itself, for a longer one another."""
+    return seed if seed < 2**32 else int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
 class Environment(dm_env.Environment):
     """An environment of trailkit's or of elsewhere; `trailkit.envs.make` makes it.
 
@@ -52,7 +57,7 @@ class Environment(dm_env.Environment):
 
     @abstractmethod
     def seed(self, seed: int) -> None:
-        """Makes the episodes from the next `reset` on those of this seed."""
+        """Makes the episodes from the next `reset` on those of this seed, 0 or more."""
 
     @property
     @abstractmethod

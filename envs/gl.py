@@ -8,19 +8,28 @@ import ctypes
 import ctypes.util
 import importlib.util
 import os
+import sys
 
 from trailkit.envs.errors import UserError
 
-BACKENDS = ("egl", "osmesa")
+MACOS = sys.platform == "darwin"
+BACKENDS = ("cgl",) if MACOS else ("egl", "osmesa")
 _EGL_EXTENSION_PLATFORM_DEVICE = 0x313F
 PACKAGES = "libegl1 libgl1-mesa-dri libosmesa6"
+# What to do where nothing can be drawn.
+MEND = (
+    "trailkit has not been tried on macOS, whose CGL it draws with: report what you see"
+    if MACOS
+    else f"on Debian or Ubuntu, apt-get install {PACKAGES}"
+)
 
 
 def choose() -> str:
     """Settles the backend in `MUJOCO_GL` and `PYOPENGL_PLATFORM`, and returns its name.
 
     A backend that the user named in either is kept. Otherwise EGL where a device answers, else OSMesa,
-    else "disabled": environments still run, and asking for a picture raises the error of `require`.
+    else "disabled": environments still run, and asking for a picture raises the error of `require`. On macOS it is
+    CGL, a part of the system, of which dm_control does not know: `MUJOCO_GL` is "disabled" there.
 
     Raises:
         UserError: If the backend that the user named cannot be loaded.
@@ -33,6 +42,9 @@ def choose() -> str:
     if importlib.util.find_spec("triton"):
         importlib.import_module("triton")
     backend = os.environ.get("MUJOCO_GL", "").lower()
+    if MACOS and backend in ("", "disabled", *BACKENDS):
+        os.environ["MUJOCO_GL"] = "disabled"
+        return BACKENDS[0]
     if not backend and os.environ.get("PYOPENGL_PLATFORM") in BACKENDS:
         backend = os.environ["PYOPENGL_PLATFORM"]
     works = {"egl": _egl_works, "osmesa": _osmesa_works}
@@ -58,12 +70,16 @@ def require() -> str:
     backend = os.environ.get("MUJOCO_GL", "").lower()
     if backend in BACKENDS:
         return backend
+    if backend == "disabled" and MACOS:
+        return BACKENDS[0]
     if backend == "disabled":
         raise UserError(
             "no headless OpenGL: neither EGL nor OSMesa can be loaded, so no camera can be rendered; "
             f"install one, on Debian or Ubuntu with: apt-get install {PACKAGES}"
         )
-    raise UserError(f"MUJOCO_GL={backend} cannot render without a screen: unset it, or set it to egl or osmesa")
+    raise UserError(
+        f"MUJOCO_GL={backend} cannot render without a screen: unset it, or set it to {' or '.join(BACKENDS)}"
+    )
 
 
 def _egl_works() -> bool:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.make import make_environment
-from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 
 _RENDER_MODES = ("rgb_array",)
-_METADATA = {"render_modes": list(_RENDER_MODES), "render_fps": round(1 / CONTROL_TIMESTEP)}
+_METADATA = {"render_modes": list(_RENDER_MODES)}
 
 
 class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
@@ -40,6 +40,7 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
             raise unknown("render mode", render_mode, _RENDER_MODES)
         self.render_mode = render_mode
         self.env = env
+        self.metadata = {**_METADATA, "render_fps": 1 / env.control_timestep}
         self._state = state
         observed = {**env.observation_spec()}
         if state:

@@ -18,6 +18,8 @@ class Signature(NamedTuple):
     action_size: int
     proprio_size: int  # 0 if the robot's own state is not observed
     control_timestep: float  # seconds between actions
+    low: tuple[float, ...]  # [A], what actions of -1 are in the environment's own units
+    high: tuple[float, ...]  # [A], and of 1
 
 
 def make_environment(settings: EnvSettings, seed: int | None = None) -> Environment:
@@ -37,13 +39,16 @@ def signature(settings: EnvSettings) -> Signature:
         UserError: As for `make_environment`.
     """
     if settings.external is not None:
-        return _asked(json.dumps(settings.to_dict(), sort_keys=True))
+        plain = settings.looking_as(EnvSettings())
+        return _asked(json.dumps(plain.to_dict(), sort_keys=True))
     proprio_size = PROPRIOCEPTION_SIZE if settings.observation.proprioception else 0
-    return Signature(make_controller(settings.action_space).size, proprio_size, CONTROL_TIMESTEP)
+    size = make_controller(settings.action_space).size
+    return Signature(size, proprio_size, CONTROL_TIMESTEP, (-1.0,) * size, (1.0,) * size)
 
 
 @functools.cache
 def _asked(settings: str) -> Signature:
     with ExternalEnvironment(EnvSettings.from_dict(json.loads(settings))) as env:
         proprio = env.observation_spec().get("proprio")
-        return Signature(env.action_spec().shape[0], proprio.shape[0] if proprio else 0, env.control_timestep)
+        low, high = (tuple(map(float, bound)) for bound in env.bounds)
+        return Signature(len(low), proprio.shape[0] if proprio else 0, env.control_timestep, low, high)

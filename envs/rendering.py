@@ -116,7 +116,7 @@ class Renderer:
         if not free:
             self._camera.fixedcamid = camera
         groups = self._model.geom_group.copy()
-        if self._culls and not free:
+        if self._culls and not free and _is_pyramid(self._model, camera):
             hidden = _out_of_view(self._model, data, camera, self._rect.width / self._rect.height)
             self._model.geom_group[hidden] = _HIDDEN_GROUP
         if without_background:
@@ -131,6 +131,15 @@ class Renderer:
         self._gl.make_current()
         mujoco.mjr_render(self._rect, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, self._depth if with_depth else None, self._rect, self._context)
+
+
+def _is_pyramid(model: mujoco.MjModel, camera: int) -> bool:
+    """Whether `cam_fovy` is an angle, and with the picture's proportions says all of what a camera sees.
+
+    That of an orthographic camera is a length, and one with a sensor looks past its middle.
+    """
+    perspective = model.cam_projection[camera] == mujoco.mjtProjection.mjPROJ_PERSPECTIVE
+    return bool(perspective and not model.cam_sensorsize[camera].any())
 
 
 def _out_of_view(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> NDArray[np.bool_]:

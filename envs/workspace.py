@@ -22,6 +22,7 @@ class Box(NamedTuple):
         return 2.0 * (position - self.lower) / (self.upper - self.lower) - 1.0
 
 
-# 20 x 20 cm, as in the paper (TRAIL, appendix A); the table's top is at height 0.
+TABLE_TOP = 0.0  # m, its height
+# 20 x 20 cm, as in the paper (TRAIL, appendix A).
 WORKSPACE = Box(np.array([-0.10, -0.10, 0.02]), np.array([0.10, 0.10, 0.25]))
 TOOL_START = Box(np.array([-0.10, -0.10, 0.14]), np.array([0.10, 0.10, 0.24]))

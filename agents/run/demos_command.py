@@ -2,7 +2,9 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +12,9 @@ from rich.console import Console
 from trailkit.demos.info import summary
 from trailkit.demos.play import play
 from trailkit.demos.store import DemoStore
+from trailkit.demos.track import Item, Track
 from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.settings import EnvSettings
 
 # A verb imports what only it needs.
 # ruff: noqa: PLC0415
@@ -73,7 +77,8 @@ def _verify(words: list[str]) -> None:
 
     folder, *rest = words
     options("verify", rest, {})
-    faults = verify(folder)
+    with _bar("verify") as track:
+        faults = verify(folder, track)
     for fault in faults:
         print(f"{folder}/{fault.file} {fault.reason}")
     if faults:
@@ -87,7 +92,8 @@ def _repair(words: list[str]) -> None:
 
     folder, *rest = words
     options("repair", rest, {})
-    faults = repair(folder)
+    with _bar("repair") as track:
+        faults = repair(folder, track)
     for fault in faults:
         print(f"{folder}/{fault.file} {fault.reason}")
     print(f"{len(faults)} faults mended; what was damaged is in {folder}/damaged" if faults else f"{folder} was whole")
@@ -98,7 +104,9 @@ def _merge(words: list[str]) -> None:
 
     folders = [word for word in words if "=" not in word]
     out = _needed("merge", options("merge", [word for word in words if "=" in word], {"out": None}), "out")
-    print(f"{out} holds {_episodes(merge(folders, out))}")
+    with _bar("merge") as track:
+        merged = merge(folders, out, track)
+    print(f"{out} holds {_episodes(merged)}")
 
 
 def _split(words: list[str]) -> None:
@@ -107,13 +115,13 @@ def _split(words: list[str]) -> None:
     folder, *rest = words
     given = options("split", rest, {"holdout": None, "out": folder.rstrip("/"), "seed": "0"})
     holdout, seed = (_number(key, _needed("split", given, key)) for key in ("holdout", "seed"))
-    for store in split(folder, _needed("split", given, "out"), holdout, seed):
+    with _bar("split") as track:
+        parts = split(folder, _needed("split", given, "out"), holdout, seed, track)
+    for store in parts:
         print(f"{store.path} holds {_episodes(store)}")
 
 
 def _render(words: list[str]) -> None:
-    from rich.progress import track
-
     from trailkit.demos.rerender import rerender
 
     folder, *rest = words
@@ -122,10 +130,28 @@ def _render(words: list[str]) -> None:
     cameras, looks = (None if given[key] is None else _names(str(given[key])) for key in ("cameras", "appearance"))
     height, width = (None if given[key] is None else _number(key, str(given[key])) for key in ("height", "width"))
     store = DemoStore.open(folder)
-    drawing = rerender(store, out, cameras, height, width, looks)
-    for _ in track(drawing, "render", len(store), console=Console(stderr=True), transient=True):
-        pass
+    with _bar("render") as track:
+        for _ in track(rerender(store, out, cameras, height, width, looks), len(store)):
+            pass
     print(f"{out} holds {_episodes(store)}")
+
+
+@contextmanager
+def _bar(verb: str) -> Iterator[Track]:
+    """Shows on the standard error stream how far a verb is, as long as it lasts."""
+    from rich.progress import Progress
+
+    progress = Progress(console=Console(stderr=True), transient=True)
+
+    def track(items: Iterable[Item], total: int | None) -> Iterable[Item]:
+        progress.start()  # not before: where there is no terminal, the end of one is an empty line
+        return progress.track(items, total, description=verb)
+
+    try:
+        yield track
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _episodes(episodes: Sized) -> str:
@@ -163,6 +189,8 @@ def _convert(words: list[str]) -> None:
 
     said_of_others = ("task", "episode_steps", "cameras", "proprio")
     source, *rest = words
+    environment = [word for word in rest if word.startswith(("env=", "env."))]
+    rest = [word for word in rest if word not in environment]
     given = options("convert", rest, dict.fromkeys(("to", "from", "out", "video", *said_of_others)))
     to, of, out = given["to"], given["from"], given["out"]
     if (to is None) == (of is None) or out is None:
@@ -172,11 +200,27 @@ def _convert(words: list[str]) -> None:
     unused = [key for key in (said_of_others if to else ("video",)) if given[key] is not None]
     if unused or given["video"] not in (None, "true", "false") or (given["video"] and to != "lerobot"):
         raise UserError("video=true or false goes with to=lerobot, and task=, cameras= and the like with from=")
+    if environment and (to or given["task"] or given["episode_steps"]):
+        raise UserError(
+            "env= goes with from=, without task= and episode_steps=, which it says itself: env.episode_steps="
+        )
     if to is not None:
-        done = export(DemoStore.open(source), make_format(to, given["video"] != "false"), Path(out))
+        with _bar("convert") as track:
+            done = export(DemoStore.open(source), make_format(to, given["video"] != "false"), Path(out), track)
     else:
-        done = bring_in(Path(source), make_format(str(of)), Path(out), Words.parse(given))
+        said = replace(Words.parse(given), environment=_environment(environment) if environment else None)
+        with _bar("convert") as track:
+            done = bring_in(Path(source), make_format(str(of)), Path(out), said, track)
     print(f"{done} demonstrations in {out}")
+
+
+def _environment(words: list[str]) -> EnvSettings:
+    """The environment that the words of a command say, as `record` takes them."""
+    from trailkit.agents.run.build import env_settings
+    from trailkit.agents.run.configuration import configure
+    from trailkit.configs.schema import RecordConfig
+
+    return env_settings(configure("record", RecordConfig, words).env)
 
 
 _VERBS: dict[str, Callable[[list[str]], None]] = {

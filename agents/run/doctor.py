@@ -19,12 +19,12 @@ from trailkit.agents.run.footprint import footprint
 from trailkit.configs.schema import LaunchConfig, LaunchKind, ReplayBackend, TrainConfig
 from trailkit.envs import gl
 from trailkit.envs.errors import UserError
+from trailkit.envs.imports import one_line
 from trailkit.envs.make import make_environment
 from trailkit.envs.settings import EnvSettings
 from trailkit.envs.testing import check_environment
 
 _LONGEST_S = 120.0
-_INSTALL_GL = f"apt-get install {gl.PACKAGES}"
 _COLOURS = {"ok": "green", "note": "yellow", "FAIL": "red"}
 
 
@@ -76,8 +76,8 @@ def checks(config: TrainConfig) -> list[Check]:
     reverb = build.replay_backend(config) is ReplayBackend.reverb
     return [
         Check("simulator", "simulate", "pip install --force-reinstall -c requirements.lock trailkit"),
-        Check("pictures", "draw", _INSTALL_GL),
-        *(Check(f"pictures by {name}", "draw", _INSTALL_GL, False, {"MUJOCO_GL": name}) for name in gl.BACKENDS),
+        Check("pictures", "draw", gl.MEND),
+        *(Check(f"pictures by {name}", "draw", gl.MEND, False, {"MUJOCO_GL": name}) for name in gl.BACKENDS),
         Check("Reverb", "reverb", "use Python 3.11 on Linux, or replay=memory", needed=reverb),
         Check("Ray", "ray", "pip install 'trailkit[ray]'", needed=config.launch.kind is LaunchKind.ray),
         Check(
@@ -125,6 +125,8 @@ def environment(settings: EnvSettings) -> Finding:
             actions = f"actions of {env.action_spec().shape[0]}, {1 / env.control_timestep:.4g} a second"
     except (UserError, AssertionError) as error:
         return Finding("FAIL", "environment", f"{settings.task}: {' '.join(str(error).split())}")
+    except Exception as error:  # whatever goes wrong in an environment that is not trailkit's
+        return Finding("FAIL", "environment", f"{settings.task}: {one_line(error)}")
     return Finding("ok", "environment", f"{settings.task} plays: {seen}; {actions}")
 
 

@@ -46,7 +46,7 @@ def record_demos(config: RecordConfig) -> None:
         for camera in config.teleop.view_cameras or ():
             if camera not in env.cameras:
                 raise unknown("camera", camera, env.cameras)
-        store = DemoStore.create(config.out, settings, _source(config))
+        store = DemoStore.create(config.out, settings, _source(config, env))
         if len(store) >= config.episodes:
             print(f"{config.out} already holds {len(store)} episodes")
         elif config.device in _BY_ITSELF:
@@ -55,14 +55,19 @@ def record_demos(config: RecordConfig) -> None:
             _teleoperate(config, env, store)
 
 
-def _source(config: RecordConfig) -> dict[str, object]:
+def _source(config: RecordConfig, env: Environment) -> dict[str, object]:
     """What makes the demonstrations."""
     common: dict[str, object] = {"device": config.device.value, "seed": config.seed}
     if config.expert is not None:
         return {**common, "noise": config.noise, "expert": config.expert}
     if config.device in _BY_ITSELF:
         return {**common, "noise": config.noise, "variety": config.variety}
-    return {**common, "fps": config.teleop.fps, "pos_sensitivity": config.teleop.pos_sensitivity}
+    return {**common, "fps": _fps(config.teleop, env), "pos_sensitivity": config.teleop.pos_sensitivity}
+
+
+def _fps(teleop: TeleopConfig, env: Environment) -> float:
+    """Control steps a second: as many as the environment's own clock has, if nobody says otherwise."""
+    return 1 / env.control_timestep if teleop.fps is None else teleop.fps
 
 
 def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
@@ -114,7 +119,7 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
         size = teleop.view_size
         return {camera: env.render(camera, size, size, Quality.FAST) for camera in cameras}
 
-    feel, clock = Feel(teleop.pos_sensitivity, teleop.dead_zone), Clock(1 / teleop.fps)
+    feel, clock = Feel(teleop.pos_sensitivity, teleop.dead_zone), Clock(1 / _fps(teleop, env))
     interrupted = threading.Event()
     with interruptible(interrupted), _prompt():
         try:

@@ -1,26 +1,37 @@
 """How a policy bears what it was not trained on: the environments of `suite=shifts`, and their table."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from trailkit.agents.run.build import env_settings
 from trailkit.agents.run.elsewhere import HERE, Elsewhere
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.statistics import compare_policies
 from trailkit.configs.schema import EnvConfig
+from trailkit.envs.errors import UserError
+from trailkit.envs.make import make_environment
 from trailkit.envs.settings import Appearance
 from trailkit.envs.tasks import TASKS
 
 _AS_TRAINED = "as trained"
+_log = logging.getLogger(__name__)
 
 
 def shifts(trained: EnvConfig) -> dict[str, Elsewhere]:
     """The environments by what is otherwise there: nothing, each appearance, all of them, and distractors if there are.
 
+    Appearances that the environment cannot have, such as another colour of an arm that it lacks, are left out with a
+    warning.
+
     Args:
         trained: The environment of the run. What looks otherwise there looks as usual where it is named.
     """
     places = {_AS_TRAINED: HERE}
-    places |= {each.value: Elsewhere(appearance=_changed(trained, [each])) for each in Appearance}
-    places["all of these"] = Elsewhere(appearance=_changed(trained, Appearance))
+    possible = list(_possible(trained))
+    places |= {each.value: Elsewhere(appearance=_changed(trained, [each])) for each in possible}
+    if len(possible) > 1:
+        places["all of these"] = Elsewhere(appearance=_changed(trained, possible))
     if (distracted := f"{trained.task}_distracted") in TASKS:
         places["distractors"] = Elsewhere(task=distracted)
     return places
@@ -43,6 +54,17 @@ def shift_table(checkpoint: str, results: Mapping[str, Evaluation]) -> str:
         success = f"{result.success:.0%} [{100 * low:.0f}, {100 * high:.0f}] of {len(result.episodes)}"
         lines.append(f"| {name} | {success} | {change[0]} | {change[1]} |")
     return "\n".join(lines) + "\n"
+
+
+def _possible(trained: EnvConfig) -> Iterator[Appearance]:
+    """The appearances that change something of what the run's environment shows."""
+    for each in Appearance:
+        try:
+            make_environment(replace(env_settings(trained), appearance=_changed(trained, [each]))).close()
+        except UserError as error:
+            _log.warning("suite=shifts leaves out %s: %s", each.value, error)
+        else:
+            yield each
 
 
 def _changed(trained: EnvConfig, these: Iterable[Appearance]) -> tuple[str, ...]:

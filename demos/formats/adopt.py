@@ -1,8 +1,9 @@
 """Demonstrations that trailkit did not record: which of their observations are which, and of what environment."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -15,12 +16,16 @@ from trailkit.demos.manifest import CONTROL, VERSIONS, Manifest
 from trailkit.demos.match import ENVIRONMENT
 from trailkit.envs.actions import make_controller
 from trailkit.envs.errors import UserError, unknown
-from trailkit.envs.robot import PROPRIOCEPTION_SIZE
+from trailkit.envs.external.proprio import Proprioception
+from trailkit.envs.make import signature
 from trailkit.envs.settings import ActionSpace, CameraName, EnvSettings, ObservationSettings
 from trailkit.envs.tasks import TASKS
 from trailkit.replay.episode import Episode
 
 _UNKNOWN = {"mujoco": "unknown", "dm-control": "unknown"}  # versions
+_ROUNDING = 1e-6  # by which actions may lie beyond their bounds
+
+_Take = Callable[[Episode], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Words:
     episode_steps: int | None = None
     cameras: Mapping[str, str] | None = None  # trailkit's names of cameras, and the source's
     proprio: Sequence[str] | None = None  # the source's names of what proprioception is made of
+    environment: EnvSettings | None = None  # of which they are, instead of task and episode_steps
 
     @classmethod
     def parse(cls, said: Mapping[str, str | None]) -> Self:
@@ -71,16 +77,17 @@ def adopt(contents: Contents, words: Words, path: Path) -> tuple[Manifest, Itera
     if first is None:
         raise UserError(f"{path} holds no demonstrations")
     with _named(path):
-        task, cameras, proprio = _task(contents, words), _cameras(first, words), _proprio(first, words)
+        task = _task(contents, words) if words.environment is None else words.environment.task
+        cameras, proprio = _cameras(first, words), _proprio(first, words)
     with _named(f"{path}, demonstration 0"):
-        settings = EnvSettings(
+        settings = words.environment or EnvSettings(
             task=task,
             action_space=_action_space(first),
             observation=_observation_settings(first, cameras, proprio),
             episode_steps=words.episode_steps or EnvSettings().episode_steps,
         )
     new = Manifest.new(settings, {"device": "import", "from": path.name})
-    manifest = replace(new, control_timestep=contents.control_timestep, versions=_UNKNOWN)
+    manifest = replace(new, control_timestep=contents.control_timestep or new.control_timestep, versions=_UNKNOWN)
     told = {
         **manifest.source,
         VERSIONS: _UNKNOWN,
@@ -119,11 +126,32 @@ def _task(contents: Contents, words: Words) -> str:
 
 
 def _cameras(episode: Episode, words: Words) -> Mapping[str, str]:
-    if words.cameras is not None:
-        for camera in words.cameras:
-            if camera not in list(CameraName):
-                raise unknown("camera", camera, list(CameraName))
-        return words.cameras
+    ours = CameraName if words.environment is None else words.environment.observation.cameras
+    names = [str(each) for each in ours]
+    for camera in words.cameras or ():
+        if camera not in names:
+            raise unknown("camera", camera, names)
+    if words.environment is None:
+        return _found_cameras(episode) if words.cameras is None else words.cameras
+    alike = {name: name for name in names if name in episode.observation}
+    cameras = alike if words.cameras is None else words.cameras
+    if missing := [name for name in names if name not in cameras]:
+        raise UserError(
+            f"the environment observes {', '.join(missing)}: say which of {', '.join(episode.observation)} that is, "
+            f"cameras={missing[0]}:NAME, or which cameras it has, env.cameras=[]"
+        )
+    height, width = words.environment.observation.height, words.environment.observation.width
+    for name in cameras.values():
+        if (size := _pictures(episode, name).shape[1:3]) != (height, width):
+            raise UserError(
+                f"the pictures of {name} are {size[0]}x{size[1]}, those of the environment {height}x{width}: say "
+                f"env.height={size[0]} env.width={size[1]}"
+            )
+    return cameras
+
+
+def _found_cameras(episode: Episode) -> Mapping[str, str]:
+    """The cameras that have names of trailkit's."""
     if nested := [name for name, values in episode.observation.items() if not isinstance(values, np.ndarray)]:
         raise UserError(
             f"of its observations, {', '.join(nested)} cannot be used, expected arrays: say which others are cameras, "
@@ -139,10 +167,37 @@ def _cameras(episode: Episode, words: Words) -> Mapping[str, str]:
     return known
 
 
-def _proprio(episode: Episode, words: Words) -> Sequence[str]:
-    if words.proprio is not None:
-        return words.proprio
-    return ("proprio",) if "proprio" in episode.observation else ()
+def _proprio(episode: Episode, words: Words) -> _Take | None:
+    """How proprioception is made of what an episode observes; None if there is none."""
+    environment = words.environment
+    if environment is not None and not environment.observation.proprioception:
+        if words.proprio:
+            said = ",".join(words.proprio)
+            raise UserError(
+                f"proprio={said}: the environment has none, say what it is made of there, env.proprio={{…}}"
+            )
+        return None
+    default = ["proprio"] if "proprio" in episode.observation else []
+    if names := default if words.proprio is None else words.proprio:
+        return partial(_joined, names)
+    if environment is None:
+        return None
+    if environment.external is None or words.proprio is not None:
+        raise UserError("the environment has proprioception: say what it is made of, proprio=NAME,NAME")
+    return partial(_picked, Proprioception(environment.external.proprio))
+
+
+def _joined(names: Sequence[str], episode: Episode) -> NDArray[np.float32]:
+    """Some observations one after another, [T+1, P]."""
+    parts = [numbers(f"observation {name!r}", _observed(episode, name)) for name in names]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _picked(pick: Proprioception, episode: Episode) -> NDArray[np.float32]:
+    """What the environment takes of its own observations, [T+1, P]."""
+    arrays = {name: values for name, values in episode.observation.items() if isinstance(values, np.ndarray)}
+    whole = {name: values for name, values in arrays.items() if values.shape[:1] == (episode.length + 1,)}
+    return np.stack([pick({name: values[row] for name, values in whole.items()}) for row in range(episode.length + 1)])
 
 
 def _action_space(episode: Episode) -> ActionSpace:
@@ -150,33 +205,57 @@ def _action_space(episode: Episode) -> ActionSpace:
     found = episode.action.shape[-1]
     if found not in sizes:
         known = " or ".join(f"{size} ({space})" for size, space in sizes.items())
-        raise UserError(f"its actions have {found} numbers, trailkit's {known}: they are of another robot")
+        raise UserError(
+            f"its actions have {found} numbers, trailkit's {known}: they are of another robot, say of which, "
+            "env=robot.yaml"
+        )
     return sizes[found]
 
 
-def _observation_settings(episode: Episode, cameras: Mapping[str, str], proprio: Sequence[str]) -> ObservationSettings:
+def _observation_settings(episode: Episode, cameras: Mapping[str, str], proprio: _Take | None) -> ObservationSettings:
     default = ObservationSettings()
     shapes = [_pictures(episode, name).shape for name in cameras.values()]
     height, width = shapes[0][1:3] if shapes else (default.height, default.width)
-    return ObservationSettings(tuple(cameras), height, width, proprioception=bool(proprio))
+    return ObservationSettings(tuple(cameras), height, width, proprioception=proprio is not None)
 
 
-def _adopted(episode: Episode, cameras: Mapping[str, str], proprio: Sequence[str], settings: EnvSettings) -> Episode:
+def _adopted(episode: Episode, cameras: Mapping[str, str], proprio: _Take | None, settings: EnvSettings) -> Episode:
     observation = {camera: _pictures(episode, name) for camera, name in cameras.items()}
-    if proprio:
-        parts = [numbers(f"observation {name!r}", _observed(episode, name)) for name in proprio]
-        observation["proprio"] = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-        size = observation["proprio"].shape[1]
-        if size != PROPRIOCEPTION_SIZE:
-            raise UserError(
-                f"proprioception of {size} numbers, trailkit's has {PROPRIOCEPTION_SIZE}: it is of another robot, "
-                "leave it out with proprio=none"
-            )
-    if np.abs(episode.action).max(initial=0) > 1:
-        raise UserError(f"actions of up to {np.abs(episode.action).max():g}: expected all within -1 and 1")
+    if proprio is not None:
+        observation["proprio"] = proprio(episode)
+        _check_size(observation["proprio"].shape[1], settings)
     if episode.length > settings.episode_steps:
-        raise UserError(f"{episode.length} steps: say how many there may be, episode_steps={episode.length} or more")
-    return episode._replace(observation=observation)
+        key = "episode_steps" if settings.external is None else "env.episode_steps"
+        raise UserError(f"{episode.length} steps: say how many there may be, {key}={episode.length} or more")
+    return episode._replace(observation=observation, action=_actions(episode.action, settings))
+
+
+def _check_size(proprio: int, settings: EnvSettings) -> None:
+    expected = signature(settings).proprio_size
+    if proprio == expected:
+        return
+    if settings.external is None:
+        raise UserError(
+            f"proprioception of {proprio} numbers, trailkit's has {expected}: it is of another robot, leave it out "
+            "with proprio=none, or say of which environment it is, env=robot.yaml"
+        )
+    raise UserError(
+        f"proprioception of {proprio} numbers, that of {settings.task} has {expected}: say what it is made of there, "
+        "env.proprio={…}, and here, proprio=NAME,NAME"
+    )
+
+
+def _actions(theirs: NDArray[np.float32], settings: EnvSettings) -> NDArray[np.float32]:
+    """Actions in the environment's own units, [T, A], as actions in [-1, 1]."""
+    size, _, _, low, high = signature(settings)
+    if theirs.shape[1] != size:
+        raise UserError(f"its actions have {theirs.shape[1]} numbers, those of {settings.task} {size}")
+    middle, reach = np.add(low, high) / 2, np.subtract(high, low) / 2
+    ours: NDArray[np.float64] = (theirs - middle) / reach
+    if np.abs(ours).max(initial=0) > 1 + _ROUNDING:
+        bounds = f"{min(low):g} and {max(high):g}" + ", the environment's bounds" * (settings.external is not None)
+        raise UserError(f"actions of up to {np.abs(theirs).max():g}: expected all within {bounds}")
+    return ours.clip(-1.0, 1.0).astype(np.float32)
 
 
 def _pictures(episode: Episode, name: str) -> NDArray[Any]:

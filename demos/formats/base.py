@@ -15,9 +15,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from trailkit.demos.manifest import Manifest
 from trailkit.demos.store import DemoStore
+from trailkit.demos.track import Track, untracked
 from trailkit.envs.errors import UserError
 from trailkit.envs.registration import IDS
-from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings
+from trailkit.envs.settings import EnvSettings
 from trailkit.replay.episode import Episode
 
 _log = logging.getLogger(__name__)
@@ -34,14 +35,15 @@ class Contents(NamedTuple):
     episodes: Iterator[Episode]  # in their order; of others' data unchecked, with the observations' names there
     manifest: Manifest | None  # the recording's, without rows; None if trailkit did not write this
     task: str | None = None  # what others' data says of its task
-    control_timestep: float = CONTROL_TIMESTEP  # seconds, the same
+    control_timestep: float | None = None  # seconds, the same
+    total: int | None = None  # how many episodes there are, as far as that is known
 
 
 class Format(Protocol):
     """A way in which others store demonstrations."""
 
-    def write(self, store: DemoStore, path: Path) -> None:
-        """Writes all demonstrations of a store to `path`, which is afterwards whole or absent.
+    def write(self, store: DemoStore, path: Path, track: Track = untracked) -> None:
+        """Writes all demonstrations of a store to `path`, which is afterwards whole or absent; `track` shows how far.
 
         Raises:
             UserError: If they cannot be written in this format, or not at all.

@@ -8,6 +8,7 @@ from trailkit.demos.formats.adopt import Words, adopt
 from trailkit.demos.formats.base import Format
 from trailkit.demos.match import check_fits
 from trailkit.demos.store import DemoStore
+from trailkit.demos.track import Track, untracked
 from trailkit.envs.errors import UserError, unknown
 from trailkit.replay.episode import Episode, check_episode
 
@@ -45,8 +46,8 @@ def make_format(name: str, video: bool = True) -> Format:
     raise unknown("format", name, NAMES)
 
 
-def export(store: DemoStore, to: Format, out: Path) -> int:
-    """Writes all demonstrations of a store in another format.
+def export(store: DemoStore, to: Format, out: Path, track: Track = untracked) -> int:
+    """Writes all demonstrations of a store in another format; `track` shows how far it is.
 
     Returns:
         How many there are.
@@ -55,14 +56,15 @@ def export(store: DemoStore, to: Format, out: Path) -> int:
         UserError: If `out` is there, or cannot be written; nothing is left of it then.
     """
     check_free(out)
-    to.write(store, out)
+    to.write(store, out, track)
     return len(store)
 
 
-def bring_in(path: Path, source: Format, out: Path, words: Words) -> int:
+def bring_in(path: Path, source: Format, out: Path, words: Words, track: Track = untracked) -> int:
     """Makes a folder of demonstrations of those in another format.
 
-    What trailkit wrote comes back as it was recorded, and `words` are not needed; see `adopt` for all else.
+    What trailkit wrote comes back as it was recorded, and `words` are not needed; see `adopt` for all else. `track`
+    shows how far it is.
 
     Returns:
         How many there are.
@@ -82,7 +84,7 @@ def bring_in(path: Path, source: Format, out: Path, words: Words) -> int:
     with new_folder(out) as aside:
         manifest.save(aside)
         store = DemoStore(aside, manifest, manifest.source)
-        for number, episode in enumerate(episodes):
+        for number, episode in enumerate(track(episodes, contents.total)):
             _append(store, episode, f"{path}, demonstration {number}")
         if not len(store):
             raise UserError(f"{path} holds no demonstrations")

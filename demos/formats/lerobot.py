@@ -4,6 +4,7 @@ It is written and read here without LeRobot, whose newer versions need another P
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from trailkit.demos.formats.lerobot_writer import INFO, DatasetWriter
 from trailkit.demos.formats.png import picture_of
 from trailkit.demos.formats.video import read_pictures
 from trailkit.demos.store import DemoStore
+from trailkit.demos.track import Track, untracked
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import folder_aside
 from trailkit.replay.episode import Episode
@@ -36,14 +38,14 @@ class LeRobot:
         """Takes where pictures are written: `Videos` or `Images`."""
         self._pictures = pictures
 
-    def write(self, store: DemoStore, path: Path) -> None:
+    def write(self, store: DemoStore, path: Path, track: Track = untracked) -> None:
         """See `Format`."""
-        fps = round(1 / store.manifest.control_timestep)
+        fps = _whole(1 / store.manifest.control_timestep)
         with folder_aside(path) as root:
             pictures = self._pictures(root, fps)
             dataset = DatasetWriter(root, store.settings, fps, pictures)
             rest = RestWriter(root, store.manifest, lossy=store.settings.observation.cameras if pictures.path else ())
-            for episode in store.episodes():
+            for episode in track(store.episodes(), len(store)):
                 dataset.add(episode)
                 rest.add(episode)
             rest.close()
@@ -58,8 +60,25 @@ class LeRobot:
                 raise UserError(f"{path} is a LeRobotDataset {version}: bring it to v3.0 with LeRobot's own converter")
             rests = Rests(path)
             return Contents(
-                _episodes(path, info, rests), rests.manifest, control_timestep=timestep_of(info["fps"], "fps")
+                episodes=_episodes(path, info, rests),
+                manifest=rests.manifest,
+                control_timestep=timestep_of(info["fps"], "fps"),
+                total=total if isinstance(total := info.get("total_episodes"), int) else None,
             )
+
+
+def _whole(rate: float) -> int:
+    """The steps in a second, which LeRobot counts in whole numbers.
+
+    Raises:
+        UserError: If they are none.
+    """
+    if not math.isclose(rate, round(rate), rel_tol=1e-6):
+        raise UserError(
+            f"{rate:.4g} steps a second cannot be written as a LeRobotDataset, whose fps is a whole number: export to "
+            "robomimic or minari, or record at another rate (env.action_repeat)"
+        )
+    return round(rate)
 
 
 def _episodes(root: Path, info: dict[str, Any], rests: Rests) -> Iterator[Episode]:

@@ -35,6 +35,7 @@ class DatasetWriter:
         """Begins a dataset in an empty folder."""
         self._root, self._fps, self._pictures = root, fps, pictures
         self._task = settings.task.replace("_", " ")
+        self._robot = "jaco" if settings.external is None else settings.task
         self._features = features_of(settings, pictures)
         self._rows: list[dict[str, Any]] = []
         self._steps = 0  # in all episodes
@@ -84,7 +85,7 @@ class DatasetWriter:
     def _info(self) -> dict[str, Any]:
         return {
             "codebase_version": _VERSION,
-            "robot_type": "jaco",
+            "robot_type": self._robot,
             "total_episodes": len(self._rows),
             "total_frames": self._steps,
             "total_tasks": 1,

@@ -37,6 +37,7 @@ from trailkit.demos.formats.base import (
 from trailkit.demos.formats.hdf5 import hdf5_written
 from trailkit.demos.formats.png import png
 from trailkit.demos.store import DemoStore
+from trailkit.demos.track import Track, untracked
 from trailkit.envs.make import signature
 from trailkit.envs.registration import IDS
 from trailkit.envs.settings import EnvSettings
@@ -51,7 +52,7 @@ _EPISODES = "main_data.hdf5"
 class Minari:
     """See `Format`."""
 
-    def write(self, store: DemoStore, path: Path) -> None:
+    def write(self, store: DemoStore, path: Path, track: Track = untracked) -> None:
         """See `Format`."""
         settings = store.settings
         observation_space = _observation_space(settings)
@@ -60,11 +61,12 @@ class Minari:
                 aside / "data", observation_space, _action_space(settings), _env_spec(settings), data_format="hdf5"
             )
             steps = 0
-            with hdf5_written(storage.data_path / _EPISODES) as file:
-                for number, episode in enumerate(store.episodes()):
+            with hdf5_written(storage.data_path / _EPISODES) as (file, check):
+                for number, episode in enumerate(track(store.episodes(), len(store))):
                     group = file.create_group(f"episode_{number}", track_order=True)
                     group.attrs["id"] = number
                     _write_episode(group, episode, observation_space)
+                    check()
                     steps += episode.length
             storage.update_metadata(
                 {
@@ -88,6 +90,7 @@ class Minari:
                 episodes=_episodes(dataset, path),
                 manifest=described(metadata[_OWN]) if _OWN in metadata else None,
                 task=task_of(dataset.env_spec.id) if dataset.env_spec else None,
+                total=len(dataset.episode_indices),
             )
 
 

@@ -31,7 +31,7 @@ from trailkit.demos.formats.base import (
 )
 from trailkit.demos.formats.hdf5 import hdf5_written
 from trailkit.demos.store import DemoStore
-from trailkit.envs.settings import CONTROL_TIMESTEP
+from trailkit.demos.track import Track, untracked
 from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
 
@@ -45,7 +45,7 @@ _HELD_OUT = 10  # a tenth of the demonstrations, the last ones, is for validatio
 class Robomimic:
     """See `Format`."""
 
-    def write(self, store: DemoStore, path: Path) -> None:
+    def write(self, store: DemoStore, path: Path, track: Track = untracked) -> None:
         """See `Format`."""
         settings = store.settings
         environment = {
@@ -55,12 +55,13 @@ class Robomimic:
             "env_kwargs": environment_words(settings),
         }
         total = 0
-        with written_aside(path) as aside, hdf5_written(aside) as file:
+        with written_aside(path) as aside, hdf5_written(aside) as (file, check):
             data = file.create_group("data")
             data.attrs["env_args"] = json.dumps(environment)
             data.attrs[_OWN] = description(store.manifest)
-            for number, episode in enumerate(store.episodes()):
+            for number, episode in enumerate(track(store.episodes(), len(store))):
                 _write_demo(data.create_group(f"demo_{number}"), episode)
+                check()
                 total += episode.length
             data.attrs["total"] = total
             _write_masks(file, len(store))
@@ -75,7 +76,8 @@ class Robomimic:
                 episodes=_demos(path),
                 manifest=described(attributes[_OWN]) if _OWN in attributes else None,
                 task=task_of(environment.get("env_name")),
-                control_timestep=CONTROL_TIMESTEP if frequency is None else timestep_of(frequency, "control_freq"),
+                control_timestep=None if frequency is None else timestep_of(frequency, "control_freq"),
+                total=len(file["data"]),
             )
 
 

@@ -33,6 +33,7 @@ class Status(NamedTuple):
     time_left: float  # s, of the episode
     duration: float  # s, of a whole episode
     solved: bool  # whether the task is solved now
+    trouble: str = ""  # why the episode could not be stored when the person wanted to keep it
 
 
 @runtime_checkable

@@ -1,7 +1,10 @@
 """The browser as a device: a web page on this machine, reached directly or through an SSH tunnel."""
 
 import asyncio
+import ipaddress
+import logging
 import secrets
+import socket
 import tempfile
 import threading
 import time
@@ -18,7 +21,13 @@ from trailkit.demos.teleop.channel import Channel
 from trailkit.demos.teleop.server import Server
 from trailkit.envs.errors import UserError
 
+_log = logging.getLogger(__name__)
+
 _FAREWELL = 0.5  # s for the last moment to reach the page
+
+
+# In networks that are for documentation, beyond every router; nothing is sent there.
+_ELSEWHERE = {4: (socket.AF_INET, "192.0.2.1"), 6: (socket.AF_INET6, "2001:db8::1")}
 
 
 class BrowserDevice:
@@ -40,19 +49,23 @@ class BrowserDevice:
         self._store = DemoStore(store.path, store.manifest, store.source)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        listening: Future[int] = Future()
+        listening: Future[tuple[str, int]] = Future()
         self._thread = threading.Thread(target=self._serve, args=(host, port, listening), daemon=True, name="page")
         self._thread.start()
         try:
-            self.port = listening.result()
+            bound, self.port = listening.result()
         except Exception as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise UserError(
                 f"teleop.host={host} teleop.port={port} cannot be listened on ({reason}): "
                 "choose another port, or 0 for a free one, or another host"
             ) from error
+        reached = ipaddress.ip_address(bound.partition("%")[0])
+        host = _own_address(reached.version) if reached.is_unspecified else host
         self.host = f"[{host}]" if ":" in host else host  # as it stands in an address
         self.url = f"http://{self.host}:{self.port}/?token={self._token}"
+        if not reached.is_loopback:
+            _log.warning("others reach the page: its token travels in clear text, for whoever listens in the network")
 
     def read(self) -> Command:
         """What the page says now; not connected while no page is open."""
@@ -71,8 +84,8 @@ class BrowserDevice:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
-    def _serve(self, host: str, port: int, listening: Future[int]) -> None:
-        """Serves until told to stop; `listening` gets the port, or whatever goes wrong before there is one."""
+    def _serve(self, host: str, port: int, listening: Future[tuple[str, int]]) -> None:
+        """Serves until told to stop; `listening` gets address and port, or whatever goes wrong before there are any."""
         try:
             with tempfile.TemporaryDirectory() as videos:
                 self._loop.run_until_complete(self._run(host, port, Path(videos), listening))
@@ -83,14 +96,25 @@ class BrowserDevice:
         finally:
             self._loop.close()
 
-    async def _run(self, host: str, port: int, videos: Path, listening: Future[int]) -> None:
+    async def _run(self, host: str, port: int, videos: Path, listening: Future[tuple[str, int]]) -> None:
         runner = web.AppRunner(
             Server(self._channel, self._store, self._token, videos).app, access_log=None, shutdown_timeout=1
         )
         try:
             await runner.setup()
             await web.TCPSite(runner, host, port).start()
-            listening.set_result(runner.addresses[0][1])
+            listening.set_result(runner.addresses[0][:2])
             await self._stop.wait()
         finally:
             await runner.cleanup()
+
+
+def _own_address(version: int) -> str:
+    """This machine's address as others reach it: the one from which it would reach them, else its name."""
+    family, elsewhere = _ELSEWHERE[version]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((elsewhere, 9))
+        except OSError:  # there is no network
+            return socket.gethostname()
+        return str(probe.getsockname()[0])

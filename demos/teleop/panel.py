@@ -21,6 +21,7 @@ _MESSAGES = {
     Phase.JUDGING: "Time is up. Keep this episode?",
     Phase.FINISHED: "The recording has ended.",
 }
+_NOT_STORED = "Not stored: keep this episode again?"
 _COLOURS = {Phase.PLAYING: _GO, Phase.PAUSED: _WAIT, Phase.JUDGING: _WAIT}
 _FINGERS = {0.0: "fingers at rest", 1.0: "fingers closing", -1.0: "fingers opening"}
 
@@ -56,7 +57,8 @@ class Panel:
         middle, light = _HEADER // 2, _GO if status.solved else _DIM
         pygame.draw.line(surface, _LINE, (0, _HEADER), (width, _HEADER))
         pygame.draw.circle(surface, _COLOURS.get(status.phase, _DIM), (_GAP + 8, middle), 7)
-        message = _MESSAGES[status.phase] if moment.connected else self._gone
+        said = _NOT_STORED if status.trouble else _MESSAGES[status.phase]
+        message = said if moment.connected else self._gone
         self._write(surface, message, _LARGE, _TEXT if moment.connected else _WAIT, midleft=(_GAP + 26, middle))
         place = self._write(surface, "solved", _SMALL, light, midright=(width - _GAP, middle))
         pygame.draw.circle(surface, _GO if status.solved else _LINE, (place.left - 16, middle), 9)
@@ -65,7 +67,10 @@ class Panel:
         self._write(surface, _FINGERS[moment.grip], _SMALL, _DIM, midright=(place.left - 28, middle))
 
     def _draw_time(self, surface: pygame.Surface, moment: Moment, place: pygame.Rect) -> None:
-        """A bar that shrinks with the time that the episode has left."""
+        """A bar that shrinks with the time that the episode has left, or, once that is over, what went wrong."""
+        if moment.status.trouble:
+            self._write(surface, moment.status.trouble, _SMALL, _WAIT, midleft=place.midleft)
+            return
         seconds = max(0.0, moment.status.time_left)
         pygame.draw.rect(surface, _PANEL, place, border_radius=_BAR // 2)
         left = pygame.Rect(place.topleft, (round(place.width * seconds / moment.status.duration), place.height))

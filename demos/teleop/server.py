@@ -115,9 +115,12 @@ class Server:
 
     async def _episodes(self, _: web.Request) -> web.Response:
         store = await self._snapshot()
-        rows = store.manifest.episodes
+        rows, timestep = store.manifest.episodes, store.manifest.control_timestep
         return web.json_response(
-            [{"file": row.file, "size": row.size, "length": row.length, "success": row.success} for row in rows]
+            [
+                {"file": row.file, "size": row.size, "seconds": row.length * timestep, "success": row.success}
+                for row in rows
+            ]
         )
 
     async def _thumbnail(self, request: web.Request) -> web.Response:

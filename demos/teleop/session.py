@@ -1,5 +1,6 @@
 """A recording session: a person plays episodes against the clock, and decides what becomes of each."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +13,10 @@ from trailkit.demos.store import DemoStore
 from trailkit.demos.teleop.base import Feel, Phase, Picture, Status, Teleoperator
 from trailkit.demos.teleop.clock import Clock
 from trailkit.envs.environment import Environment
+from trailkit.envs.errors import UserError
 from trailkit.replay.episode import Episode, EpisodeBuilder
+
+_log = logging.getLogger(__name__)
 
 View = Callable[[], Mapping[str, Picture]]  # draws the current state for the person
 
@@ -31,8 +35,9 @@ def teleoperate(
     """Lets a person record until a store holds enough episodes, or the person stops; yields what came of each.
 
     An episode begins with the person's first move, and waits for the next one when the person was gone. One that is
-    awaiting its verdict when the session stops is kept if it was solved. Attempts begin as in `record`; a discarded
-    one is followed by another start, one that is recorded again by the same.
+    awaiting its verdict when the session stops is kept if it was solved. One that cannot be written, on a full disk,
+    goes on awaiting its verdict. Attempts begin as in `record`; a discarded one is followed by another start, one that
+    is recorded again by the same.
 
     Args:
         env: Whose episodes are recorded.
@@ -46,7 +51,8 @@ def teleoperate(
         interrupted: Set from outside, for instance by a signal, it stops the session as the person's button does.
 
     Raises:
-        UserError: If the store is of another environment or cannot be written.
+        UserError: If the store is of another environment, or what is to be kept when the session stops cannot be
+            written.
     """
     store.check(env.settings)
     index, attempt, kept = next_index(store, seed), 0, store.count()
@@ -58,13 +64,12 @@ def teleoperate(
             verdict: Button | None = None
             while verdict is None:
                 clock.wait()
-                verdict = Button.STOP if interrupted.is_set() else playing.tick(device.read())
+                said = Button.STOP if interrupted.is_set() else playing.tick(device.read())
                 device.show(playing.status(kept, episodes, attempt), view())
-            episode = playing.finish(verdict)
-            if episode is not None:
-                store.append(episode)
+                if said is not None and playing.settle(said, store):
+                    verdict = said
             kept = store.count()  # a person can remove episodes meanwhile
-            yield _attempt(episode, playing)
+            yield playing.outcome()
             if verdict is Button.STOP:
                 return
             index += verdict is not Button.RERECORD
@@ -80,6 +85,8 @@ class _Playing:
     def __init__(self, env: Environment, builder: EpisodeBuilder, feel: Feel, seed: int) -> None:
         self._env, self._builder, self._feel = env, builder, feel
         self._episode: Episode | None = None
+        self._stored = False
+        self._trouble = ""
         self._grip = 0.0  # as last commanded
         self.solved_ever = False
         self.steps = 0
@@ -111,23 +118,39 @@ class _Playing:
         if self._episode is not None:
             self.phase = Phase.JUDGING
 
-    def finish(self, verdict: Button) -> Episode | None:
-        """The episode, if it is to be stored."""
-        unjudged = self.phase is Phase.JUDGING and self.solved_ever
-        if verdict is Button.KEEP or (verdict is Button.STOP and unjudged):
-            return self._episode or self._builder.finish()
-        return None
+    def settle(self, verdict: Button, store: DemoStore) -> bool:
+        """Stores the episode if it is to be stored, and tells whether that is settled.
+
+        If it is not, the episode goes on awaiting its verdict: the person can free some space and keep it again.
+
+        Raises:
+            UserError: If it cannot be stored, and the session stops.
+        """
+        unjudged = self.phase is Phase.JUDGING and (self.solved_ever or bool(self._trouble))
+        if verdict is not Button.KEEP and not (verdict is Button.STOP and unjudged):
+            return True
+        self._episode = self._episode or self._builder.finish()
+        try:
+            store.append(self._episode)
+        except UserError as error:
+            if verdict is Button.STOP:
+                raise
+            _log.warning("not stored: %s", error)
+            self.phase, self._trouble = Phase.JUDGING, str(error)
+            return False
+        self._stored = True
+        return True
+
+    def outcome(self) -> Attempt:
+        """What came of it."""
+        episode_return = float(self._episode.reward.sum()) if self._stored and self._episode else 0.0
+        return Attempt(self._stored, self.steps, self.solved_ever, episode_return)
 
     def status(self, kept: int, wanted: int, attempt: int) -> Status:
         """What to tell the person."""
         duration = _duration(self._env)
         left = duration - self.steps * self._env.control_timestep
-        return Status(self.phase, kept, wanted, attempt, left, duration, self._env.solved)
-
-
-def _attempt(episode: Episode | None, playing: _Playing) -> Attempt:
-    episode_return = float(episode.reward.sum()) if episode is not None else 0.0
-    return Attempt(episode is not None, playing.steps, playing.solved_ever, episode_return)
+        return Status(self.phase, kept, wanted, attempt, left, duration, self._env.solved, self._trouble)
 
 
 def _duration(env: Environment) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trailkit.envs.compiled import standing_cameras
 from trailkit.envs.errors import unknown
 from trailkit.envs.external.looks import Looks
 from trailkit.envs.external.source import Source
@@ -47,6 +48,16 @@ class Cameras:
         """
         if camera not in self.names:
             raise unknown("camera", camera, self.names)
+
+    def stands(self, camera: str) -> bool:
+        """Whether a camera stands, so that `camera_pose` and `distract=[camera]` turn it."""
+        found = self._source.simulation()
+        if found is None:
+            return False
+        view = self._source.own_camera() if camera == OWN else None
+        if view is not None and view.type != mujoco.mjtCamera.mjCAMERA_FIXED:
+            return bool(view.type == mujoco.mjtCamera.mjCAMERA_FREE)
+        return bool(standing_cameras(found[0])[self._ids[camera] if view is None else view.fixedcamid])
 
     def draw(self, camera: str, height: int, width: int, quality: Quality) -> NDArray[np.uint8]:
         """Draws the current state, uint8 [height, width, 3].

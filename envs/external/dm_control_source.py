@@ -86,7 +86,9 @@ def _load(domain: str, task: str, kwargs: dict[str, Any]) -> Any:
 
         if task not in manipulation.ALL:
             raise unknown("task of dm_control.manipulation", task, manipulation.ALL)
-        return manipulation.load(task, **kwargs)
+        env = manipulation.load(task, **kwargs)
+        env._time_limit = float("inf")  # `load` takes none, and the settings' is in force instead
+        return env
     from dm_control import suite  # noqa: PLC0415
 
     if domain not in suite.TASKS_BY_DOMAIN:

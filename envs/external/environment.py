@@ -7,7 +7,8 @@ import numpy as np
 from dm_env import specs
 from numpy.typing import NDArray
 
-from trailkit.envs.environment import Environment
+from trailkit.envs.appearance import check_cameras
+from trailkit.envs.environment import Environment, short_seed
 from trailkit.envs.errors import UserError
 from trailkit.envs.external import gymnasium_source
 from trailkit.envs.external.camera import Cameras
@@ -32,6 +33,7 @@ class ExternalEnvironment(Environment):
         """
         assert settings.external is not None
         self._moment: Moment
+        self._closed = False
         self.settings, self._external = settings, settings.external
         self._source: Source = _source(settings, self._external)
         self._looks = Looks(settings)
@@ -42,6 +44,7 @@ class ExternalEnvironment(Environment):
             self._views = Cameras(self._source, self._looks)
             for camera in settings.observation.cameras:
                 self._views.check(camera)
+            check_cameras(settings, self._views.stands)
             self.cameras = self._views.names
             self.control_timestep = self._source.timestep * self._external.action_repeat
             self._judge = judge(self._external.success)
@@ -54,9 +57,9 @@ class ExternalEnvironment(Environment):
 
     def seed(self, seed: int) -> None:
         """See `Environment`."""
-        self._seed: int | None = int(seed)
+        self._seed: int | None = short_seed(int(seed))
         self._random = np.random.RandomState(self._seed)
-        self._looks.seed(seed)
+        self._looks.seed(self._seed)
 
     @property
     def random_state(self) -> np.random.RandomState:
@@ -115,6 +118,11 @@ class ExternalEnvironment(Environment):
         """Actions are float32 [A] in [-1, 1]."""
         return specs.BoundedArray(self._source.low.shape, np.float32, -1.0, 1.0, "action")  # type: ignore[no-untyped-call]
 
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What actions of -1 and of 1 are in the environment's own units, [A] each."""
+        return self._source.low, self._source.high
+
     def state(self) -> None:
         """None: such environments keep goals, and change their models, beside MuJoCo's state."""
 
@@ -151,6 +159,9 @@ class ExternalEnvironment(Environment):
 
     def close(self) -> None:
         """Frees the renderers and the environment. A second call does nothing."""
+        if self._closed:  # composer's environments can be closed but once
+            return
+        self._closed = True
         if hasattr(self, "_views"):
             self._views.close()
         self._source.close()

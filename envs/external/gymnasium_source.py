@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.external import robotics
 from trailkit.envs.external.source import Moment, bounds
-from trailkit.envs.imports import import_module
+from trailkit.envs.imports import import_module, one_line
 from trailkit.envs.settings import CONTROL_TIMESTEP, EnvSettings, Origin
 from trailkit.envs.simulator import mujoco
 
@@ -116,7 +116,7 @@ def make(settings: EnvSettings) -> GymnasiumSource:
     """Makes one of Gymnasium's ids; its own time limit gives way to the settings'.
 
     Raises:
-        UserError: If there is no such id, its package is not installed, or it refuses `env.kwargs`.
+        UserError: If there is no such id, its package is not installed, it refuses `env.kwargs`, or is broken.
     """
     assert settings.external is not None
     source = GymnasiumSource
@@ -132,8 +132,10 @@ def make(settings: EnvSettings) -> GymnasiumSource:
             said = unknown("Gymnasium id", name, gymnasium.registry)
             raise said if module else UserError(f"{said} (one that a module registers is MODULE:{name})")
         env = gymnasium.make(name, **_render_mode(name), **kwargs)
-    except (gymnasium.error.Error, ImportError, TypeError) as error:
-        raise UserError(f"{settings.task} cannot be made: {' '.join(str(error).split())}") from error
+    except UserError:
+        raise
+    except Exception as error:  # whatever goes wrong in an environment that is not trailkit's
+        raise UserError(f"{settings.task} cannot be made: {one_line(error)}") from error
     return source(settings.task, env)
 
 
@@ -156,6 +158,6 @@ def _timestep(env: "gymnasium.Env[Any, Any]") -> float:
     inner = env.unwrapped
     step = getattr(inner, "dt", None)
     if isinstance(step, float) and step > 0:
-        return step
+        return float(step)  # a number of NumPy's is a float too, and no JSON
     rate = inner.metadata.get("render_fps")
     return 1 / rate if rate else CONTROL_TIMESTEP

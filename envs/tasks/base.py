@@ -13,14 +13,14 @@ from dm_env import specs
 from numpy.typing import NDArray
 
 from trailkit.envs.actions import action_spec, make_controller
-from trailkit.envs.appearance import change_appearance
+from trailkit.envs.appearance import change_appearance, check_cameras
 from trailkit.envs.distraction import Distractions
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.rendering import Renderer
 from trailkit.envs.robot import Jaco
 from trailkit.envs.settings import CONTROL_TIMESTEP, Appearance, CameraName, EnvSettings
 from trailkit.envs.simulator import composer, mujoco, observable
-from trailkit.envs.workspace import TOOL_START
+from trailkit.envs.workspace import TABLE_TOP, TOOL_START
 
 PHYSICS_TIMESTEP = 0.0025  # seconds
 _MAX_PLACEMENTS = 100
@@ -55,6 +55,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
     """A task of the Jaco arm over a table, with a sparse reward of 1 for each step that finds it solved."""
 
     def __init__(self, settings: EnvSettings) -> None:
+        check_cameras(settings, stands=lambda camera: camera != CameraName.WRIST)
         self._settings = settings
         self._arena = TableTop()
         self.robot = Jaco(self._arena)
@@ -109,7 +110,8 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
             raise composer.EpisodeInitializationError("no start position within the arm's reach was found")
         self.place_props(physics, random_state)
         if self.distractions is not None:
-            self.distractions.begin(physics.model.ptr, physics.data.ptr)
+            mujoco.mj_kinematics(physics.model.ptr, physics.data.ptr)  # they look where the things are now
+            self.distractions.begin(physics.model.ptr, physics.data.ptr, TABLE_TOP)
 
     def before_step(self, physics: Any, action: NDArray[np.float64], random_state: np.random.RandomState) -> None:
         """Commands the motors; actions beyond [-1, 1] are clipped.

@@ -9,7 +9,7 @@ from dm_env import specs
 from numpy.typing import NDArray
 
 from trailkit.envs.actions import CartesianVelocity
-from trailkit.envs.environment import Environment
+from trailkit.envs.environment import Environment, short_seed
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace, CameraName, EnvSettings
@@ -38,6 +38,7 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         """
         if settings.task not in TASKS:
             raise unknown("task", settings.task, TASKS)
+        seed = None if seed is None else short_seed(seed)
         self.settings = settings
         task = TASKS[settings.task](settings)
         self._renderers: dict[tuple[int, int, Quality], Renderer] = {}
@@ -58,6 +59,7 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
 
     def seed(self, seed: int) -> None:
         """Makes the episodes from the next `reset` on those of this seed."""
+        seed = short_seed(seed)
         self._random_state.seed(seed)
         self._seed_distractions(seed)
 

@@ -38,6 +38,20 @@ def test_merged_demonstrations_are_those_of_all_folders_in_order(tmp_path):
     assert (contents(one.path), contents(other.path)) == before
 
 
+def test_how_far_it_is_can_be_followed(tmp_path):
+    followed = []
+
+    def track(items, total):
+        followed.append(total)
+        return items
+
+    one, other = make_store(tmp_path / "one", [0, 1]), make_store(tmp_path / "other", [2, 3, 4])
+    merge([one.path, other.path], tmp_path / "both", track)
+    split(tmp_path / "both", str(tmp_path / "both"), 2, track=track)
+    verify(tmp_path / "both", track)
+    assert followed == [5, 3, 2, 5, 6]  # the manifest is looked at, too
+
+
 def test_merged_demonstrations_keep_their_provenance(tmp_path):
     one = make_store(tmp_path / "one", [0])
     other = make_store(tmp_path / "other", [1], device="browser", noise=0.0)

@@ -10,6 +10,7 @@ from trailkit.demos.repair import repair
 from trailkit.demos.store import DemoStore
 from trailkit.demos.verify import verify
 from trailkit.envs.errors import UserError
+from trailkit.envs.settings import EnvSettings, External, ObservationSettings, Origin
 
 
 @pytest.fixture
@@ -57,6 +58,17 @@ def test_a_lost_manifest_is_written_anew_from_the_episodes_alone(store, harm):
     assert mended.manifest.versions == store.manifest.versions
     assert mended.manifest.control_timestep == store.manifest.control_timestep
     assert_same(mended.read(2), store.read(2))
+
+
+def test_the_lost_manifest_of_an_environment_of_elsewhere_is_written_anew(tmp_path):
+    external = External(Origin.GYMNASIUM, kwargs={"tells": True})
+    seen = ObservationSettings(("own",), 16, 20, proprioception=False)
+    settings = EnvSettings("arm:Arm-v0", observation=seen, external=external)
+    store = DemoStore.create(tmp_path / "demos", settings, SOURCE)
+    store.append(make_episode(settings=settings, actions=1)._replace(metadata=provenance(store, seed=0, index=0)))
+    (store.path / "manifest.json").unlink()
+    assert [fault.file for fault in repair(store.path)] == ["manifest.json"]
+    assert DemoStore.open(store.path).settings == settings
 
 
 def test_a_repaired_folder_is_recorded_on(store):

@@ -14,7 +14,7 @@ from trailkit.demos.record import provenance
 from trailkit.demos.store import DemoStore
 from trailkit.demos.verify import Fault, verify
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import ActionSpace
+from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 from trailkit.replay.episode_file import encode_episode, write_episode
 
 
@@ -41,6 +41,16 @@ def reasons(folder):
 
 def test_nothing_is_wrong_with_what_was_just_recorded(folder):
     assert verify(folder) == ()
+
+
+def test_a_folder_of_an_environment_of_elsewhere_is_verified_too(tmp_path):
+    external = External(Origin.GYMNASIUM, kwargs={"tells": True})
+    seen = ObservationSettings(("own",), 16, 20, proprioception=False)
+    settings = EnvSettings("arm:Arm-v0", observation=seen, external=external)
+    folder = fill(tmp_path / "demos", settings, actions=1).path
+    assert verify(folder) == ()
+    cut(second(folder))
+    assert reasons(folder)["episode_000001.hdf5"].startswith("is cut short")
 
 
 def test_nothing_is_written(folder):

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import arm
 import numpy as np
 import pytest
 
@@ -119,6 +120,23 @@ def test_objects_are_more_in_the_picture_and_nothing_in_the_model() -> None:
     assert 0.002 < (usual != shown).any(-1).mean() < 0.2
 
 
+def test_objects_of_an_own_task_stand_on_the_table_about_its_things() -> None:
+    beside = []
+    with make_environment(EnvSettings("lift", observation=ObservationSettings(()), distract=("objects",)), 0) as env:
+        model, data = env.physics.model.ptr, env.physics.data.ptr  # type: ignore[attr-defined]
+        scene = mujoco.MjvScene(model, maxgeom=10)
+        thing = int(np.flatnonzero((model.body_weldid[model.geom_bodyid] != 0) & ~robot_geoms(model))[0])
+        for _ in range(20):
+            env.reset()
+            scene.ngeom = 0
+            env.task.distractions.furnish(scene)  # type: ignore[attr-defined]
+            for geom in scene.geoms[:4]:
+                assert geom.pos[2] == pytest.approx(geom.size[2])
+            beside.append(np.mean([geom.pos[:2] for geom in scene.geoms[:4]], axis=0) - data.geom_xpos[thing, :2])
+    assert np.linalg.norm(beside, axis=1).max() < 0.16
+    assert np.abs(np.mean(beside, axis=0)).max() < 0.03
+
+
 def test_colours_are_a_geoms_own_or_its_materials_and_are_given_up_for_none() -> None:
     model = mujoco.MjModel.from_xml_string(
         """<mujoco><asset><material name="m" rgba=".1 .2 .3 .4"/></asset><worldbody>
@@ -175,6 +193,43 @@ def test_settings_are_kept_and_older_ones_have_no_distractions() -> None:
     ):
         with pytest.raises(UserError, match=message):
             EnvSettings(distract=wrong)
+
+
+MOVING = """
+<mujoco><worldbody>
+  <camera name="above" pos="0 0 3"/>
+  <camera name="after" mode="targetbody" target="link"/>
+  <body name="link"><joint name="j" axis="0 0 1"/><geom size=".1"/><camera name="hand"/></body>
+</worldbody></mujoco>
+"""
+
+
+@pytest.mark.parametrize("looks", [{"appearance": ("camera_pose",)}, {"distract": ("camera",)}], ids=str)
+@pytest.mark.parametrize(
+    ("task", "external", "moving", "standing"),
+    [
+        ("lift", None, ("wrist",), "front"),
+        ("arm:Arm-v0", External(Origin.GYMNASIUM, success="never"), ("hand", "after"), "above"),
+        ("arm:Arm-v0", External(Origin.GYMNASIUM, success="never"), ("hand", "after"), "own"),
+    ],
+)
+def test_where_no_camera_that_is_seen_stands_none_can_be_turned(
+    task: str,
+    external: External | None,
+    moving: tuple[str, ...],
+    standing: str,
+    looks: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def seeing(*cameras: str) -> EnvSettings:
+        observation = ObservationSettings(cameras, 32, 32, proprioception=False)
+        return EnvSettings(task, observation=observation, external=external, **looks)
+
+    monkeypatch.setattr(arm, "MJCF", MOVING)
+    monkeypatch.setattr(arm.Arm, "reset", lambda *_, **__: (np.zeros(4), {}))
+    with pytest.raises(UserError, match=rf"camera.*: none of the cameras that are observed \({', '.join(moving)}\)"):
+        make_environment(seeing(*moving))
+    make_environment(seeing(*moving, standing)).close()
 
 
 def test_what_has_no_model_or_no_arm_cannot_look_otherwise() -> None:

@@ -59,6 +59,23 @@ def test_without_pictures_no_backend_is_needed(backend: str) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("(21,)\n", "", 0)
 
 
+@pytest.mark.parametrize("variables", [{}, {"MUJOCO_GL": "cgl"}, {"MUJOCO_GL": "disabled"}])
+def test_on_macos_cgl_draws_and_dm_control_is_told_of_none(variables: dict[str, str]) -> None:
+    program = (
+        "import sys; sys.platform = 'darwin'\n"
+        "from trailkit.envs import gl\n"
+        "import os; print(gl.choose(), gl.require(), os.environ['MUJOCO_GL'], gl.BACKENDS)\n"
+        "print(gl.MEND)\n"
+        "sys.platform = 'linux'\n"
+        "import dm_control._render"
+    )
+    done = run_python(program, **variables)
+    assert (done.stderr, done.returncode) == ("", 0)
+    chosen, mend = done.stdout.splitlines()
+    assert chosen == "cgl cgl disabled ('cgl',)"
+    assert mend.startswith("trailkit has not been tried on macOS") and "apt-get" not in mend
+
+
 def test_without_libraries_environments_step_and_pictures_name_the_packages() -> None:
     wanted = "from trailkit.envs.errors import UserError\ntry: env.render()\nexcept UserError as error: print(error)"
     done = run_python(_NO_LIBRARIES + _STATE + wanted)

@@ -11,7 +11,8 @@ from gymnasium.utils.env_checker import check_env
 from trailkit.envs import registration
 from trailkit.envs.errors import UserError
 from trailkit.envs.gymnasium_adapter import GymnasiumAdapter
-from trailkit.envs.settings import ActionSpace, EnvSettings
+from trailkit.envs.make import make_environment
+from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 from trailkit.envs.tasks import TASKS
 from trailkit.envs.tasks.environment import TaskEnvironment
 
@@ -143,6 +144,27 @@ def test_pictures_for_people_and_their_rate() -> None:
     picture = env.render()
     assert isinstance(picture, np.ndarray)
     assert (picture.shape, picture.dtype) == ((480, 640, 3), np.uint8)
+    env.close()
+
+
+@pytest.mark.parametrize("origin", [None, Origin.DM_CONTROL])
+def test_every_seed_of_gymnasiums_is_an_episodes(origin: Origin | None) -> None:
+    external = None if origin is None else External(origin, proprio={"arm": "position"}, success="never")
+    distract = () if origin is None else ("colours",)
+    task = "lift" if origin is None else "reacher/easy"
+    env = GymnasiumAdapter(make_environment(EnvSettings(task, observation=STATE, external=external, distract=distract)))
+    first, same, other, short = (env.reset(seed=seed)[0]["proprio"] for seed in (2**40, 2**40, 2**40 + 1, 0))
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).any() and (first != short).any()
+    env.close()
+    make_environment(env.env.settings, seed=2**40).close()
+
+
+def test_the_rate_of_pictures_is_that_of_the_environment() -> None:
+    seen = ObservationSettings(("own",), proprioception=False)
+    slow = EnvSettings("arm:Arm-v0", observation=seen, external=External(Origin.GYMNASIUM, action_repeat=2))
+    env = GymnasiumAdapter(make_environment(slow))
+    assert env.metadata["render_fps"] == pytest.approx(10)
     env.close()
 
 

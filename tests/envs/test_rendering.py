@@ -11,6 +11,7 @@ from environments import STATE, run_python
 from trailkit.envs.errors import UserError
 from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.settings import ActionSpace, CameraName, EnvSettings, ObservationSettings
+from trailkit.envs.simulator import mujoco
 from trailkit.envs.tasks.environment import TaskEnvironment
 
 pytestmark = pytest.mark.render
@@ -84,6 +85,27 @@ def test_leaving_out_what_is_out_of_view_changes_no_picture(env: TaskEnvironment
             for camera in CameraName:
                 np.testing.assert_array_equal(_draw(env, culling, camera), _draw(env, plain, camera))
     np.testing.assert_array_equal(env.physics.model.ptr.geom_group, groups)
+
+
+@pytest.mark.parametrize(
+    "lens",
+    [
+        'projection="orthographic" fovy="2"',
+        'sensorsize=".02 .02" focal=".02 .02" principal=".01 0" resolution="64 64"',  # looks past its middle
+    ],
+)
+def test_cameras_of_other_lenses_see_what_they_see_at_full_quality(lens: str) -> None:
+    spheres = "".join(f'<geom type="sphere" size=".05" pos="{x} 0 0"/>' for x in np.linspace(-0.95, 0.95, 12))
+    model = mujoco.MjModel.from_xml_string(
+        f'<mujoco><worldbody><light pos="0 0 3"/>{spheres}<camera pos="0 0 1" {lens}/></worldbody></mujoco>'
+    )
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    culling, plain = (Renderer(model, 64, 64) for _ in range(2))
+    plain._culls = False
+    picture = culling.render(data, 0)
+    np.testing.assert_array_equal(picture, plain.render(data, 0))
+    assert picture.any()
 
 
 def test_a_renderer_leaves_the_models_settings_alone(env: TaskEnvironment) -> None:

@@ -89,7 +89,8 @@ pad("height");
 const PAD_BUTTONS = { 0: toggleGrip, 1: () => press("discard"), 2: () => press("rerecord"), 8: () => press("stop"), 9: () => press("keep") };
 const pressed = new Set();
 
-function gamepad() { return [...navigator.getGamepads()].find((each) => each && each.mapping === "standard"); }
+// Firefox has no getGamepads where a page comes over plain http from another machine.
+function gamepad() { return [...(navigator.getGamepads?.() ?? [])].find((each) => each && each.mapping === "standard"); }
 
 function gamepadAxes() {
   const device = gamepad();
@@ -192,7 +193,7 @@ function say(text, phase) {
 }
 
 async function draw(status, blob) {
-  say(MESSAGES[status.phase], status.phase);
+  say(status.trouble ? `Not stored, keep it again: ${status.trouble}` : MESSAGES[status.phase], status.phase);
   $("wanted").textContent = status.wanted;
   $("light").classList.toggle("on", status.solved);
   $("left").textContent = `${status.time_left.toFixed(1)} s`;
@@ -249,7 +250,7 @@ function episodeItem(row, key) {
   item.dataset.key = key;
   image.src = url(`episodes/${row.file}/thumbnail`);
   image.alt = "";
-  label.append(document.createElement("b"), `${(row.length / 20).toFixed(1)} s${row.success ? " ✓" : ""}`);
+  label.append(document.createElement("b"), `${row.seconds.toFixed(1)} s${row.success ? " ✓" : ""}`);
   button.classList.toggle("solved", row.success);
   button.title = `${row.file}: replay, remove`;
   button.append(image, label);

@@ -1,6 +1,11 @@
 """Tests of `trailkit demos`, on a folder that a script recorded."""
 
+import os
+import pty
 import shutil
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,6 +57,27 @@ def test_damage_is_named_and_mended(demos: Path, capsys: pytest.CaptureFixture[s
     main(["demos", "repair", str(demos)])
     main(["demos", "verify", str(demos)])
     assert "demos is whole: 0 episodes" in capsys.readouterr().out
+
+
+def test_a_terminal_shows_how_far_a_verb_is_and_is_left_as_it_was(demos: Path, tmp_path: Path) -> None:
+    damaged = bytearray((demos / "episode_000001.hdf5").read_bytes())
+    damaged[600] ^= 4
+    (demos / "episode_000001.hdf5").write_bytes(damaged)
+    broken = ["convert", str(demos), "to=robomimic", f"out={tmp_path / 'out.hdf5'}"]
+    for words in (["verify", str(demos)], broken):
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "trailkit.agents.run.cli", "demos", *words]
+        # TERM: a bar is for terminals that can draw one.
+        with subprocess.Popen(command, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}) as process:
+            os.close(theirs)
+            shown = b""
+            with suppress(OSError):  # what a terminal says when the other side is gone
+                while part := os.read(ours, 4096):
+                    shown += part
+        os.close(ours)
+        assert process.returncode == (1 if words[0] == "verify" else 2)
+        assert words[0].encode() in shown and "━".encode() in shown
+        assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1  # the cursor is hidden, and shown again
 
 
 def test_folders_are_split_and_merged(demos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from arm import Arm
 
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
@@ -43,6 +44,16 @@ def test_an_environment_that_breaks_its_promises_is_told(monkeypatch: pytest.Mon
     assert (nowhere.state, nowhere.name) == ("FAIL", "environment")
     monkeypatch.setattr(ExternalEnvironment, "solved", 1)
     assert environment(arm) == Finding("FAIL", "environment", "arm:Arm-v0: solved must be a bool")
+
+
+def test_a_mistake_in_a_users_environment_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*_: object) -> None:
+        raise KeyError("elbow")
+
+    seen = ObservationSettings(("above",), proprioception=False)
+    monkeypatch.setattr(Arm, "step", step)
+    finding = environment(EnvSettings("arm:Arm-v0", observation=seen, external=External(Origin.GYMNASIUM)))
+    assert finding == Finding("FAIL", "environment", "arm:Arm-v0: KeyError: 'elbow'")
 
 
 def test_what_a_run_does_without_is_only_noted() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +6,9 @@ import pytest
 
 from trailkit.demos.formats.adopt import Words, adopt
 from trailkit.demos.formats.base import Contents, completed
+from trailkit.demos.match import check_fits
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import ActionSpace, ObservationSettings
+from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 
 
 def others(length=4, actions=4, size=(16, 20), scale=1.0, **observations):
@@ -148,3 +150,58 @@ def test_words_are_read_as_they_are_written():
 def test_words_that_make_no_sense_are_refused(word, value):
     with pytest.raises(UserError, match=f"{word}={value}: expected"):
         Words.parse({word: value})
+
+
+ARM = EnvSettings(
+    "arm:Arm-v0",
+    observation=ObservationSettings(("above",), 16, 20),
+    episode_steps=6,
+    external=External(Origin.GYMNASIUM, proprio={"joint": "[0:2]"}),
+)
+BLIND = replace(ARM, observation=ObservationSettings(("above",), 16, 20, proprioception=False))
+
+
+def test_demonstrations_of_any_environment_become_what_would_have_been_recorded_in_it():
+    told = np.arange(20.0).reshape(5, 4)
+    manifest, [episode] = adopted(
+        others(actions=1, scale=-1.0, observation=told), task=None, cameras={"above": "hand"}, environment=ARM
+    )
+    assert manifest.settings == ARM
+    assert manifest.control_timestep == 0.05
+    np.testing.assert_array_equal(episode.observation["proprio"], told[:, :2].astype(np.float32))
+    np.testing.assert_array_equal(episode.action, np.full((4, 1), -0.5, np.float32))  # of 2, the bound of the arm's own
+    check_fits(episode, ARM)
+
+
+def test_names_of_the_sources_count_more_than_the_environments_own():
+    _, [episode] = adopted(
+        others(actions=1, pair=np.ones((5, 2))), cameras={"above": "hand"}, proprio=["pair"], environment=ARM
+    )
+    np.testing.assert_array_equal(episode.observation["proprio"], np.ones((5, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("episode", "words", "message"),
+    [
+        ({}, {}, "the environment observes above: say which of agentview, hand, .* cameras=above:NAME"),
+        ({}, {"cameras": {}}, "the environment observes above"),
+        ({}, {"cameras": {"front": "hand"}}, "unknown camera 'front': choose from above"),
+        (
+            {"size": (32, 24)},
+            {"cameras": {"above": "hand"}},
+            "pictures of hand are 32x24, .* env.height=32 env.width=24",
+        ),
+        ({}, {"proprio": []}, "the environment has proprioception: say what it is made of, proprio=NAME"),
+        ({}, {}, "unknown entry of the observation in env.proprio.joint 'observation'"),
+        ({}, {"proprio": ["tool"]}, "proprioception of 3 numbers, that of arm:Arm-v0 has 2: .*env.proprio"),
+        ({}, {"proprio": ["tool"], "environment": BLIND}, "proprio=tool: the environment has none"),
+        ({"actions": 4}, {"environment": BLIND}, "its actions have 4 numbers, those of arm:Arm-v0 1"),
+        ({"scale": 3.0}, {"environment": BLIND}, "actions of up to 3: expected all within -2 and 2, the environment's"),
+        ({"length": 7}, {"environment": BLIND}, "7 steps: .* env.episode_steps=7 or more"),
+    ],
+)
+def test_what_is_not_of_the_environment_is_named(episode, words, message):
+    if "cameras" not in words and "observes" not in message:
+        words = {"cameras": {"above": "hand"}, **words}
+    with pytest.raises(UserError, match=f"^others.hdf5.*: .*{message}"):
+        adopted(others(**{"actions": 1, **episode}), task=None, **{"environment": ARM, **words})

@@ -77,6 +77,20 @@ def test_an_episode_that_terminates_comes_back_so(tmp_path, make_store, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_how_far_it_is_can_be_followed(tmp_path, make_store, name):
+    followed = []
+
+    def track(items, total):
+        for item in items:
+            followed.append(total)
+            yield item
+
+    export(make_store(), make_format(name), tmp_path / "out", track)
+    bring_in(tmp_path / "out", make_format(name), tmp_path / "back", Words(), track)
+    assert followed == [3] * 6
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_path_may_be_relative(tmp_path, make_store, monkeypatch, name):
     store = make_store()
     monkeypatch.chdir(tmp_path)

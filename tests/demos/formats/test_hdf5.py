@@ -1,8 +1,51 @@
+import resource
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+import pytest
+
 from trailkit.demos.formats.hdf5 import hdf5_written
 
 
-def test_an_hdf5_file_is_written_at_the_end(tmp_path):
-    with hdf5_written(tmp_path / "file.hdf5") as file:
-        file["numbers"] = [1, 2, 3]
-        assert not (tmp_path / "file.hdf5").exists()
-    assert (tmp_path / "file.hdf5").read_bytes().startswith(b"\x89HDF")
+@contextmanager
+def file_size_limit(size):
+    """The system refuses to write beyond a size, as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def fill(file, check, groups=40):
+    for number in range(groups):
+        group = file.create_group(f"data/demo_{number}")
+        group["numbers"] = np.random.default_rng(number).normal(size=(50, 40))
+        check()
+
+
+def test_a_file_is_on_the_disk_while_it_is_filled(tmp_path):
+    path = tmp_path / "file.hdf5"
+    with hdf5_written(path) as (file, check):
+        fill(file, check)
+        assert path.stat().st_size > 30 * 50 * 40 * 8  # not in memory
+    with h5py.File(path) as file:
+        assert len(file["data"]) == 40
+        np.testing.assert_array_equal(file["data/demo_7/numbers"], np.random.default_rng(7).normal(size=(50, 40)))
+
+
+@pytest.mark.parametrize("size", [0, 1000, 30_000, 300_000])
+def test_a_full_disk_is_said_and_the_process_lives_on(tmp_path, size):
+    with file_size_limit(size), pytest.raises(OSError, match="File too large"):
+        with hdf5_written(tmp_path / "file.hdf5") as (file, check):
+            fill(file, check)
+    with hdf5_written(tmp_path / "other.hdf5") as (file, check):
+        fill(file, check)
+
+
+def test_a_disk_that_fills_at_the_end_is_said_too(tmp_path):
+    with file_size_limit(30_000), pytest.raises(OSError, match="File too large"):
+        with hdf5_written(tmp_path / "file.hdf5") as (file, _):
+            fill(file, lambda: None)

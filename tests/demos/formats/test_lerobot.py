@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ from trailkit.demos.formats.lerobot_pictures import Images, Videos
 from trailkit.demos.formats.png import picture_of
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import EnvSettings, ObservationSettings
+from trailkit.envs.settings import EnvSettings, External, ObservationSettings, Origin
 
 FRONT = "observation.images.front"
 FILE = "chunk-000/file-000"
@@ -49,6 +50,26 @@ def info(path):
 def psnr(one, other):
     error = ((one.astype(float) - other) ** 2).mean()
     return 10 * np.log10(255**2 / error)
+
+
+ARM = EnvSettings(
+    "arm:Arm-v0", observation=ObservationSettings(("own",), 32, 32, False), external=External(Origin.GYMNASIUM)
+)
+
+
+def test_the_robot_of_an_environment_of_elsewhere_is_no_jaco(make_store, tmp_path):
+    LeRobot(Images).write(make_store(ARM, actions=1), tmp_path / "out")
+    assert info(tmp_path / "out")["robot_type"] == "arm:Arm-v0"
+
+
+def test_a_rate_that_is_no_whole_number_is_refused(make_store, tmp_path):
+    store = make_store(ARM, actions=1)
+    store.manifest = replace(store.manifest, control_timestep=0.03)
+    with pytest.raises(UserError, match=r"33\.33 steps a second cannot be written as a LeRobotDataset"):
+        LeRobot(Images).write(store, tmp_path / "out")
+    store.manifest = replace(store.manifest, control_timestep=1 / 30)
+    LeRobot(Images).write(store, tmp_path / "out")
+    assert info(tmp_path / "out")["fps"] == 30
 
 
 def test_the_layout_is_that_of_version_3(store, tmp_path):

@@ -1,15 +1,50 @@
 import json
+from dataclasses import replace
 
+import gymnasium
 import h5py
 import numpy as np
 import pytest
 from demonstrations import assert_same, make_episode
+from gymnasium import spaces
 
 from trailkit.demos.formats.adopt import Words
 from trailkit.demos.formats.convert import bring_in
 from trailkit.demos.formats.robomimic import Robomimic
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
+from trailkit.envs.settings import EnvSettings, External, ObservationSettings, Origin
+
+
+class Panda(gymnasium.Env):
+    """robosuite's Lift, as a user brings it: seven numbers an action, and observations of its names."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
+    action_space = spaces.Box(-1.0, 1.0, (7,))
+    observation_space = spaces.Dict(
+        {f"robot0_{name}": spaces.Box(-np.inf, np.inf, (size,)) for name, size in (("eef_pos", 3), ("joint_pos", 7))}
+    )
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 0.0, False, False, {"success": False}
+
+    def render(self):
+        return np.zeros((16, 16, 3), np.uint8)
+
+
+gymnasium.register("Panda-v0", entry_point=Panda)
+PANDA = EnvSettings(
+    "Panda-v0",
+    observation=ObservationSettings(("own",), 16, 16),
+    external=External(Origin.GYMNASIUM, proprio={"hand": "robot0_eef_pos", "arm": "robot0_joint_pos"}),
+)
 
 
 @pytest.fixture
@@ -29,7 +64,7 @@ def as_others_write(path, first=0, following=True, rewards=True):
         for number in range(first, first + 2):
             demo = data.create_group(f"demo_{number}")
             demo.attrs["num_samples"] = 4
-            demo["actions"] = random.uniform(-1, 1, (4, 4))
+            demo["actions"] = random.uniform(-1, 1, (4, 7))
             demo["states"] = random.normal(size=(4, 30))
             if rewards:
                 demo["rewards"] = [0.0, 0.0, 0.5, 1.0]
@@ -37,16 +72,17 @@ def as_others_write(path, first=0, following=True, rewards=True):
             for group in ("obs", "next_obs") if following else ("obs",):
                 demo[f"{group}/agentview_image"] = random.integers(0, 256, (4, 16, 16, 3), np.uint8)
                 demo[f"{group}/robot0_eef_pos"] = random.normal(size=(4, 3))
-                demo[f"{group}/robot0_joint_pos"] = random.normal(size=(4, 18))
+                demo[f"{group}/robot0_joint_pos"] = random.normal(size=(4, 7))
     return path
 
 
-def adopted(tmp_path, path, *words):
-    bring_in(path, Robomimic(), tmp_path / "back", Words.parse(dict(word.split("=") for word in words)))
+def adopted(tmp_path, path, *words, environment=PANDA):
+    said = Words.parse(dict(word.split("=") for word in words))
+    bring_in(path, Robomimic(), tmp_path / "back", replace(said, environment=environment))
     return DemoStore.open(tmp_path / "back")
 
 
-SAID = ("task=lift", "cameras=front:agentview", "proprio=robot0_eef_pos,robot0_joint_pos")
+SAID = ("cameras=own:agentview", "proprio=robot0_eef_pos,robot0_joint_pos")
 
 
 def test_a_demonstration_has_what_robomimic_looks_for(exported):
@@ -88,8 +124,8 @@ def test_others_data_become_demonstrations(tmp_path):
     with h5py.File(path) as file:
         demo = file["data/demo_2"]
         episode = store.read(1)
-        np.testing.assert_array_equal(episode.observation["front"][:-1], demo["obs/agentview_image"])
-        np.testing.assert_array_equal(episode.observation["front"][1:][-1], demo["next_obs/agentview_image"][-1])
+        np.testing.assert_array_equal(episode.observation["own"][:-1], demo["obs/agentview_image"])
+        np.testing.assert_array_equal(episode.observation["own"][1:][-1], demo["next_obs/agentview_image"][-1])
         np.testing.assert_array_equal(
             episode.observation["proprio"][:-1, :3], demo["obs/robot0_eef_pos"][()].astype("f4")
         )
@@ -98,14 +134,29 @@ def test_others_data_become_demonstrations(tmp_path):
     np.testing.assert_array_equal(episode.discount, np.ones(4, np.float32))
     assert episode.state is None  # those are of another simulation
     assert (episode.metadata["device"], episode.metadata["name"]) == ("import", "demo_2")
-    assert store.settings.observation.cameras == ("front",)
+    assert store.settings == PANDA
+    store.check(PANDA)  # that is what a training in that environment asks
     assert store.manifest.versions["mujoco"] == "unknown"
+
+
+def test_what_the_environment_takes_of_its_observations_is_taken_of_the_datas(tmp_path):
+    path = as_others_write(tmp_path / "other.hdf5")
+    store = adopted(tmp_path, path, "cameras=own:agentview")
+    with h5py.File(path) as file:
+        expected = [file[f"data/demo_0/obs/robot0_{name}"][()] for name in ("eef_pos", "joint_pos")]
+    np.testing.assert_array_equal(store.read(0).observation["proprio"][:-1], np.hstack(expected).astype("f4"))
+
+
+def test_trailkits_own_tasks_are_of_another_robot_than_robosuites(tmp_path):
+    path = as_others_write(tmp_path / "other.hdf5")
+    with pytest.raises(UserError, match=r"its actions have 7 numbers, trailkit's 4 .*another robot.* env=robot\.yaml"):
+        adopted(tmp_path, path, "task=lift", "cameras=front:agentview", environment=None)
 
 
 def test_what_is_missing_in_others_data_is_settled(tmp_path):
     path = as_others_write(tmp_path / "other.hdf5", following=False, rewards=False)
     episode = adopted(tmp_path, path, *SAID).read(0)
-    np.testing.assert_array_equal(episode.observation["front"][-1], episode.observation["front"][-2])
+    np.testing.assert_array_equal(episode.observation["own"][-1], episode.observation["own"][-2])
     assert not episode.reward.any()
     assert not episode.success.any()
 
@@ -149,7 +200,7 @@ def with_environment(text):
 
 
 def with_no_steps(file):
-    for key, shape in {"actions": (0, 4), "rewards": 0, "obs/agentview_image": (0, 16, 16, 3)}.items():
+    for key, shape in {"actions": (0, 7), "rewards": 0, "obs/agentview_image": (0, 16, 16, 3)}.items():
         replaced(key, np.zeros(shape, np.uint8))(file)
     for key in ("next_obs", "obs/robot0_eef_pos", "obs/robot0_joint_pos"):
         replaced(key, None)(file)
@@ -184,21 +235,24 @@ UNUSABLE = {
     "no observations": (replaced("obs", None), "demo_1 cannot .*: not found: .*'obs'"),
     "words": (replaced(EEF, np.full((4, 3), b"x")), "demonstration 1: observation 'robot0_eef_pos' is of type"),
     "NaN": (replaced(EEF, np.full((4, 3), np.nan)), "demonstration 1: .*proprio holds values that are not finite"),
-    "no steps": (with_no_steps, r"demo_1 cannot .*: the actions have the shape \[0, 4\]"),
+    "no steps": (with_no_steps, r"demo_1 cannot .*: the actions have the shape \[0, 7\]"),
     "no actions": (replaced("actions", None), "demo_1 cannot .*: not found: .*'actions'"),
     "flat actions": (
         replaced("actions", np.zeros(4)),
         r"demo_1 cannot .*: the actions have the shape \[4\], expected \[T, A",
     ),
-    "words for actions": (replaced("actions", np.full((4, 4), b"x")), "demo_1 cannot .*: action is of type .*numbers"),
+    "words for actions": (replaced("actions", np.full((4, 7), b"x")), "demo_1 cannot .*: action is of type .*numbers"),
     "NaN actions": (
-        replaced("actions", np.full((4, 4), np.nan)),
+        replaced("actions", np.full((4, 7), np.nan)),
         "demonstration 1: .*action holds values that are not fin",
     ),
-    "infinite actions": (replaced("actions", np.full((4, 4), np.inf)), "demonstration 1: actions of up to inf"),
-    "9 actions": (replaced("actions", np.zeros((4, 9))), "demonstration 1: .* 9-dimensional actions, expected 4"),
+    "infinite actions": (replaced("actions", np.full((4, 7), np.inf)), "demonstration 1: actions of up to inf"),
+    "9 actions": (
+        replaced("actions", np.zeros((4, 9))),
+        "demonstration 1: its actions have 9 numbers, those of Panda-v0 7",
+    ),
     "more actions": (
-        replaced("actions", np.zeros((6, 4))),
+        replaced("actions", np.zeros((6, 7))),
         r"demo_1 .* has the shape \[4, 16, 16, 3\], expected \[6, ",
     ),
     "fewer rewards": (replaced("rewards", np.zeros(3)), r"demonstration 1: the episode's reward is float32 \[3\]"),

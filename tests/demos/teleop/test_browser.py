@@ -37,6 +37,30 @@ def test_a_free_port_is_named(store):
     device.close()
 
 
+def test_where_all_addresses_are_listened_on_this_machines_own_is_printed(store, caplog):
+    device = BrowserDevice(store, "0.0.0.0", 0)
+    assert "0.0.0.0" not in device.url
+    assert "its token travels in clear text" in caplog.text
+    with urllib.request.urlopen(device.url, timeout=5) as answer:
+        assert answer.status == 200
+    device.close()
+
+
+def test_without_a_network_this_machines_name_is_printed(store, monkeypatch):
+    def connect(*_):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    device = BrowserDevice(store, "0.0.0.0", 0)
+    assert device.url.startswith(f"http://{socket.gethostname()}:{device.port}/?token=")
+    device.close()
+
+
+def test_of_a_page_that_only_this_machine_reaches_nothing_is_said(store, caplog):
+    BrowserDevice(store, port=0).close()
+    assert not caplog.text
+
+
 def _has_ipv6():
     try:
         with socket.socket(socket.AF_INET6) as each:

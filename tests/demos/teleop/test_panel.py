@@ -57,6 +57,8 @@ def test_a_picture_is_the_right_way_round():
         ({"time_left": 6.0}, {"time_left": 5.0}),
         ({"grip": 1.0}, {"grip": -1.0}),
         ({"connected": True}, {"connected": False}),
+        ({"trouble": ""}, {"trouble": "cannot write demos: No space left on device"}),
+        ({"trouble": "cannot write demos: File exists"}, {"trouble": "cannot write demos: No space left on device"}),
     ],
 )
 def test_what_a_person_must_know_shows(one, other):

@@ -217,7 +217,7 @@ def test_the_strip_lists_shows_and_replays_episodes(device, tmp_path):
     _, body, _ = request(device, "episodes")
     rows = json.loads(body)
     assert [row["file"] for row in rows] == [f"episode_00000{index}.hdf5" for index in range(3)]
-    assert rows[0]["length"] == 6 and rows[0]["success"] is True
+    assert rows[0]["seconds"] == pytest.approx(6 * 0.05) and rows[0]["success"] is True
     status, body, headers = request(device, "episodes/episode_000001.hdf5/thumbnail")
     assert status == 200 and headers["Content-Type"] == "image/jpeg"
     assert Image.open(io.BytesIO(body)).size == (160, 160)

@@ -1,4 +1,5 @@
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -151,6 +152,42 @@ def test_stopping_keeps_a_solved_episode_that_awaits_its_verdict_and_no_other(en
     assert attempt.kept and attempt.success
     (attempt,) = play(env, Script(*[move(0.01)] * 30, press("stop")), store)
     assert not attempt.kept and len(store) == 1
+
+
+def test_an_episode_that_cannot_be_written_can_be_kept_again_once_there_is_space(env, store, monkeypatch):
+    full = [True]
+
+    def append(episode, append=store.append):
+        if full[0]:
+            raise UserError("cannot write demos: No space left on device")
+        return append(episode)
+
+    monkeypatch.setattr(store, "append", append)
+
+    class Freed(Script):
+        def show(self, status, pictures):
+            super().show(status, pictures)
+            full[0] = len(self.shown) < 6
+
+    device = Freed(move(1), move(1), press("keep"), move(1), press("keep"), press("keep"))
+    attempts = play(env, device, store)
+    assert [(each.kept, each.length) for each in attempts] == [(True, 2), (False, 0)]
+    assert device.phases[:6] == ["playing"] * 3 + ["judging"] * 3
+    troubles = [status.trouble for status, _ in device.shown]
+    assert troubles[:6] == [""] * 3 + ["cannot write demos: No space left on device"] * 3
+    assert not any(troubles[6:])
+    assert store.read(0).length == 2
+
+
+@pytest.mark.parametrize(("button", "error"), [("discard", None), ("stop", "No space left")])
+def test_an_episode_that_cannot_be_written_can_be_given_up(env, store, monkeypatch, button, error):
+    def append(_):
+        raise UserError("cannot write demos: No space left on device")
+
+    monkeypatch.setattr(store, "append", append)
+    device = Script(move(1), press("keep"), press(button))
+    with pytest.raises(UserError, match=error) if error else nullcontext():
+        assert [each.kept for each in play(env, device, store)] == [False, False]
 
 
 def test_an_interruption_stops_as_the_button_does(env, store):

@@ -3,6 +3,7 @@ from typing import Any
 
 import arm
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 
@@ -96,6 +97,36 @@ def test_the_time_limit_truncates_and_the_environments_end_terminates() -> None:
     while not timestep.last():
         timestep = env.step(np.array([0.1]))
     assert (timestep.discount, timestep.reward, env.solved) == (0.0, 1.0, True)
+
+
+def test_no_limit_of_dm_controls_own_ends_an_episode() -> None:
+    steps = 260  # their limit are 10 s, 250 steps
+    with make(
+        "manipulation/reach_site_features",
+        Origin.DM_CONTROL,
+        cameras=(),
+        proprio={"arm": "jaco_arm/joints_pos"},
+        steps=steps,
+        success="never",
+    ) as env:
+        env.reset()
+        lasts = [env.step(np.zeros(env.action_spec().shape)).last() for _ in range(steps)]
+    assert lasts.index(True) == steps - 1
+
+
+@pytest.mark.parametrize(
+    ("task", "origin"),
+    [
+        ("arm:Arm-v0", Origin.GYMNASIUM),
+        ("reacher/easy", Origin.DM_CONTROL),
+        ("manipulation/reach_site_features", Origin.DM_CONTROL),
+        ("reach-v3", Origin.METAWORLD),
+    ],
+)
+def test_closing_twice_closes_once(task: str, origin: Origin) -> None:
+    env = make(task, origin)
+    env.close()
+    env.close()
 
 
 def test_rewards_of_repeated_steps_add_up() -> None:
@@ -205,6 +236,26 @@ def test_a_users_environment_may_say_what_moves_its_hand() -> None:
     env._source._env.unwrapped.hand_action = lambda _: np.zeros(3)  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"hand_action of arm:Arm-v0 gives shape \(3,\): expected \(1,\)"):
         env.hand_action(np.zeros(4))
+
+
+def test_a_mistake_in_a_users_environment_is_one_line() -> None:
+    class Broken(arm.Arm):
+        def __init__(self, **_: Any) -> None:
+            self.model = mujoco.MjModel.from_xml_string("<mujoco>\n<worldbdy/></mujoco>")
+
+    gymnasium.register("Broken-v0", entry_point=Broken)
+    try:
+        with pytest.raises(UserError, match=r"Broken-v0 cannot be made: ValueError: XML Error: .*worldbdy") as error:
+            make("Broken-v0")
+    finally:
+        del gymnasium.registry["Broken-v0"]
+    assert "\n" not in str(error.value)
+    assert isinstance(error.value.__cause__, ValueError)
+
+
+def test_a_time_step_of_numpys_is_as_good_as_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arm.Arm, "dt", np.float64(0.04), raising=False)
+    assert type(make(cameras=(), proprio=ROBOT).control_timestep) is float
 
 
 def test_an_environment_need_not_know_of_render_modes() -> None:

@@ -1,0 +1,74 @@
+"""What the recording page shows and sends, in a browser, without a simulation behind it."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from chromium import browser
+from demonstrations import SETTINGS, SOURCE, make_episode
+from playwright.sync_api import expect
+
+from trailkit.demos.store import DemoStore
+from trailkit.demos.teleop.base import Phase, Status
+from trailkit.demos.teleop.browser import BrowserDevice
+
+pytestmark = pytest.mark.slow
+STATUS = Status(Phase.READY, 0, 5, 1, 1.0, 1.5, False)
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as chrome:
+        yield chrome
+
+
+@pytest.fixture
+def store(tmp_path):
+    return DemoStore.create(tmp_path / "demos", SETTINGS, SOURCE)
+
+
+@pytest.fixture
+def device(store):
+    device = BrowserDevice(store, port=0)
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def page(chrome):
+    """A page; no script of it may fail."""
+    page, errors = chrome.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert not errors
+
+
+def test_a_browser_that_has_no_gamepads_commands_by_keys(page, device):
+    page.add_init_script("delete Navigator.prototype.getGamepads")  # as Firefox, of a page from another machine
+    page.goto(device.url)
+    device.show(STATUS, {})
+    expect(page.locator("body")).to_have_attribute("data-phase", "ready")
+    page.keyboard.down("w")
+    end = time.monotonic() + 5
+    while not device.read().axes[1] == 1:
+        assert time.monotonic() < end
+        page.wait_for_timeout(20)
+
+
+def test_the_strip_has_the_seconds_of_the_environments_own_pace(page, store, device):
+    slow = replace(store.manifest, control_timestep=0.5)
+    slow.save(store.path)
+    DemoStore(store.path, slow, SOURCE).append(make_episode(length=6))
+    page.goto(device.url)
+    device.show(STATUS._replace(kept=1), {})
+    expect(page.locator("#episodes span")).to_have_text("13.0 s ✓")
+
+
+def test_why_an_episode_could_not_be_stored_is_said_until_it_is_settled(page, device):
+    page.goto(device.url)
+    device.show(STATUS._replace(phase=Phase.JUDGING, trouble="cannot write demos: No space left on device"), {})
+    message = page.locator("#message")
+    expect(message).to_have_text("Not stored, keep it again: cannot write demos: No space left on device")
+    device.show(STATUS, {})
+    expect(message).to_have_text("Move to begin the episode.")
