@@ -3,143 +3,30 @@
 The YAML groups beside this file give the values; a key that no dataclass has is refused.
 """
 
-import math
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from trailkit.configs.bounds import at_least
+from trailkit.configs.checks import check_training
+from trailkit.configs.choices import (
+    ActionSpaceName,
+    Constraint,
+    Device,
+    EarlyStop,
+    EncoderKind,
+    EnvKind,
+    Features,
+    LaunchKind,
+    LearnerKind,
+    RenderQuality,
+    ReplayBackend,
+    RewardForm,
+    Suite,
+)
 from trailkit.envs.errors import UserError
-
-
-class ActionSpaceName(Enum):
-    """What an action means; see `trailkit.envs.settings.ActionSpace`."""
-
-    cartesian = "cartesian"
-    joint = "joint"
-
-
-class EnvKind(Enum):
-    """Whose environment it is; see `trailkit.envs.settings.Origin`."""
-
-    trailkit = "trailkit"
-    gymnasium = "gymnasium"
-    gymnasium_robotics = "gymnasium_robotics"
-    dm_control = "dm_control"
-    metaworld = "metaworld"
-
-
-class EncoderKind(Enum):
-    """Which convolutions see the pixels."""
-
-    compact = "compact"
-    nature = "nature"
-    residual = "residual"
-
-
-class LearnerKind(Enum):
-    """Who learns, and from which batches."""
-
-    adversarial = "adversarial"  # a discriminator's reward, on agent and expert transitions
-    d4pg = "d4pg"  # the environment's reward, on agent and expert transitions
-    oracle = "oracle"  # 1 on the expert's transitions, 0 on the agent's
-    ddpgfd = "ddpgfd"  # the environment's reward, on transitions of both that are sampled by priority
-    bc = "bc"  # the expert's actions
-
-
-_WITHOUT_DISCRIMINATOR = LearnerKind.d4pg, LearnerKind.oracle, LearnerKind.ddpgfd
-
-
-class Constraint(Enum):
-    """Where TRAIL's constraining sets come from."""
-
-    none = "none"
-    early = "early"  # the first frames of every episode
-    random = "random"  # a random policy in the expert's and in the agent's environment
-
-
-class Features(Enum):
-    """What the discriminator's head judges."""
-
-    own = "own"  # an encoder's output that is trained with it
-    random = "random"  # that of an encoder as it was initialised
-    critic = "critic"  # that of the encoder that the agent's critic trains
-
-
-class EarlyStop(Enum):
-    """By what an actor gives an episode up."""
-
-    never = "never"
-    adaptive = "adaptive"  # the discriminator's score is above the episode's median
-    fixed = "fixed"  # its number of steps
-    ground_truth = "ground_truth"  # the environment's reward is above the episode's median
-
-
-class RewardForm(Enum):
-    """The reward as a function of the discriminator D."""
-
-    gail = "gail"  # -log(1 - D), the paper's
-    airl = "airl"  # log D - log(1 - D)
-    log = "log"  # log D
-
-
-class ReplayBackend(Enum):
-    """Where the agent's experience is kept."""
-
-    auto = "auto"  # Reverb where it is installed, else memory
-    reverb = "reverb"
-    memory = "memory"
-
-
-class LaunchKind(Enum):
-    """How a training is run."""
-
-    inline = "inline"  # actor and learner take turns in one process
-    ray = "ray"  # processes, on this machine or on many
-
-
-class Suite(Enum):
-    """Which environments a policy is tried in."""
-
-    shifts = "shifts"  # the run's own, and others that look otherwise or have distractors
-
-
-class RenderQuality(Enum):
-    """How pictures are drawn."""
-
-    full = "full"  # shadows, reflections and smooth edges, for people
-    fast = "fast"  # as an agent sees
-
-
-class Device(Enum):
-    """Who commands the robot while demonstrations are recorded, and with what."""
-
-    browser = "browser"  # a person, through a page that this command serves
-    keyboard = "keyboard"  # a person, through a window
-    gamepad = "gamepad"
-    spacemouse = "spacemouse"
-    scripted = "scripted"
-    random = "random"
-
-
-def _at_least(minimum: float, **values: float | None) -> None:
-    """Refuses values below a minimum; two underscores stand for a dot of a key.
-
-    Raises:
-        UserError: Naming the key.
-    """
-    for name, value in values.items():
-        if value is not None and not value >= minimum:
-            raise UserError(f"{name.replace('__', '.')}={value}: it must be at least {minimum:g}")
-
-
-def _above(bound: float, **values: float | None) -> None:
-    """Refuses values that do not exceed a bound, as `_at_least` does."""
-    for name, value in values.items():
-        if value is not None and not value > bound:
-            raise UserError(f"{name.replace('__', '.')}={value}: it must be more than {bound:g}")
 
 
 @dataclass
@@ -306,147 +193,10 @@ class TrainConfig:
     cuda_graph: bool = True  # on a GPU, whether an update's kernels are launched as one; bc and ddpgfd never do so
 
     def __post_init__(self) -> None:
-        _at_least(0, seed=self.seed, steps=self.steps, holdout=self.holdout, minutes=self.minutes)
-        _at_least(1, threads=self.threads, checkpoint_every=self.checkpoint_every, demo_limit=self.demo_limit)
-        _at_least(1, evaluation__every=self.evaluation.every, evaluation__episodes=self.evaluation.episodes)
-        _at_least(1, agent__batch_size=self.agent.batch_size, agent__n_step=self.agent.n_step)
-        _at_least(1, agent__frame_stack=self.agent.frame_stack)
-        self._check_agent()
-        launch = self.launch
-        _at_least(1, launch__actors=launch.actors, launch__publish_every=launch.publish_every)
-        _at_least(0, launch__evaluators=launch.evaluators, launch__learner_gpus=launch.learner_gpus)
-        _at_least(1, launch__replay_port=launch.replay_port, launch__step_timeout=launch.step_timeout)
-        _at_least(1, launch__answer_timeout=launch.answer_timeout, launch__start_timeout=launch.start_timeout)
-        _at_least(0, launch__actor_cpus=launch.actor_cpus, launch__learner_cpus=launch.learner_cpus)
-        if (launch.replay_port or 0) > 65535:
-            raise UserError(f"launch.replay_port={launch.replay_port}: there is no such port")
-        if launch.evaluators > 1:
-            raise UserError(f"launch.evaluators={launch.evaluators}: one evaluates all that is due; choose 0 or 1")
-        _at_least(0.01, replay__samples_per_insert=self.replay.samples_per_insert)
-        _at_least(0, evaluation__seed=self.evaluation.seed, actor__random_steps=self.actor.random_steps)
         if self.actor.min_steps is None:
             ample = self.env.trial_steps
             self.actor.min_steps = min(70, self.env.episode_steps // 2) if ample is None else ample
-        self._check_actor()
-        self._check_method()
-        self._check_discriminator()
-        self._check_features()
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise UserError(f"device={self.device}: choose auto, cpu or cuda")
-        if self.discriminator.constraint is Constraint.random and self.launch.kind is LaunchKind.ray:
-            raise UserError("discriminator.constraint=random needs launch=inline: no other keeps random episodes")
-        if self.discriminator.constraint is Constraint.random and not self.actor.random_steps:
-            raise UserError("discriminator.constraint=random needs actor.random_steps=1 or more, to have random frames")
-        if self.discriminator.constraint is Constraint.random and self.random_demos is None:
-            raise UserError(
-                "discriminator.constraint=random needs random_demos=DIR: a random policy in the demonstrations' own "
-                "environment, see trailkit record device=random"
-            )
-
-    def _check_agent(self) -> None:
-        agent = self.agent
-        _at_least(2, agent__atoms=agent.atoms)
-        _at_least(1, agent__target_period=agent.target_period)
-        _at_least(0, agent__random_shift=agent.random_shift, agent__bc_weight=agent.bc_weight)
-        _at_least(0, agent__one_step_weight=agent.one_step_weight, agent__weight_decay=agent.weight_decay)
-        _above(0, agent__learning_rate=agent.learning_rate, agent__max_grad_norm=agent.max_grad_norm)
-        _above(0, agent__max_dqda_norm=agent.max_dqda_norm)
-        if not agent.v_min < agent.v_max:
-            raise UserError(
-                f"agent.v_min={agent.v_min} and agent.v_max={agent.v_max}: the first must be the smaller one"
-            )
-        if not 0 <= agent.gamma < 1:
-            raise UserError(f"agent.gamma={agent.gamma}: it must be in [0, 1)")
-        for name in ("target_tau", "average_tau"):
-            if not 0 < getattr(agent, name) <= 1:
-                raise UserError(f"agent.{name}={getattr(agent, name)}: it must be in (0, 1]")
-
-    def _check_actor(self) -> None:
-        actor = self.actor
-        _at_least(1, **{"the number of actor.exploration": len(actor.exploration)})
-        _at_least(0, **{"the least of actor.exploration": min(actor.exploration)})
-        if not 0 <= actor.noise_correlation < 1:
-            raise UserError(f"actor.noise_correlation={actor.noise_correlation}: it must be in [0, 1)")
-        _at_least(1, actor__patience=actor.patience, actor__fixed_steps=actor.fixed_steps)
-        soonest = {
-            EarlyStop.never: {},
-            EarlyStop.adaptive: {"actor.patience": actor.patience, "actor.min_steps": actor.min_steps or 0},
-            EarlyStop.fixed: {"actor.fixed_steps": actor.fixed_steps},
-            EarlyStop.ground_truth: {"actor.patience": actor.patience},
-        }[actor.early_stop]
-        for name, steps in soonest.items():
-            if steps >= self.env.episode_steps:
-                raise UserError(
-                    f"{name}={steps} and env.episode_steps={self.env.episode_steps}: early stopping could stop no "
-                    "episode; choose fewer"
-                    + (", or env.trial_steps, which preset=cpu has for it" if name == "actor.min_steps" else "")
-                )
-
-    def _check_method(self) -> None:
-        learner, method = self.learner, f"method={self.method}"
-        if self.actor.early_stop is EarlyStop.adaptive and learner in _WITHOUT_DISCRIMINATOR:
-            raise UserError(
-                f"actor.early_stop=adaptive needs a discriminator, which {method} has not: choose never, "
-                "fixed or ground_truth"
-            )
-        if self.discriminator.constraint is not Constraint.none and learner is not LearnerKind.adversarial:
-            raise UserError(
-                f"discriminator.constraint={self.discriminator.constraint.name} needs a discriminator, which {method} "
-                "has not"
-            )
-        if not self.demos_in_replay and learner in (LearnerKind.oracle, LearnerKind.ddpgfd):
-            raise UserError(f"{method} is about the expert's transitions: demos_in_replay=false leaves none")
-        if not self.demos_in_replay and self.agent.bc_weight:
-            raise UserError("agent.bc_weight clones the expert's actions, of which demos_in_replay=false leaves none")
-        if self.agent.one_step_weight and learner is not LearnerKind.ddpgfd:
-            raise UserError(f"agent.one_step_weight is of method=ddpgfd: {method} has no one-step loss")
-        if self.agent.weight_decay and learner is LearnerKind.bc:
-            raise UserError(f"agent.weight_decay has no effect with {method}")
-        if learner is LearnerKind.ddpgfd and self.launch.kind is LaunchKind.ray:
-            raise UserError(f"{method} needs launch=inline: no other sets priorities")
-        for name in ("priority_exponent", "importance_exponent"):
-            if not 0 <= getattr(self.replay, name) <= 1:
-                raise UserError(f"replay.{name}={getattr(self.replay, name)}: it must be in [0, 1]")
-        _at_least(0, replay__demo_bonus=self.replay.demo_bonus)
-
-    def _check_discriminator(self) -> None:
-        chosen = self.discriminator
-        _at_least(0, discriminator__gradient_penalty=chosen.gradient_penalty)
-        _above(0, discriminator__learning_rate=chosen.learning_rate, discriminator__max_reward=chosen.max_reward)
-        if chosen.constraint_ceiling is not None:
-            _above(2 * math.log(2), discriminator__constraint_ceiling=chosen.constraint_ceiling)
-        if not 0 < chosen.crop <= 1:
-            raise UserError(f"discriminator.crop={chosen.crop}: it must be in (0, 1], a part of each side of a picture")
-        if chosen.constraint is Constraint.early and not 1 <= self.env.early_steps < self.env.episode_steps:
-            raise UserError(
-                f"env.early_steps={self.env.early_steps}: discriminator.constraint=early needs the first steps of an "
-                f"episode, of which there are env.episode_steps={self.env.episode_steps}"
-            )
-        if chosen.constraint_ceiling is not None and chosen.flip_labels:
-            raise UserError(
-                "discriminator.flip_labels=true needs discriminator.constraint_ceiling=null: flipped labels are bounded"
-            )
-        for name, share in (("dropout", chosen.dropout), ("label_smoothing", chosen.label_smoothing)):
-            if not 0 <= share < 1:
-                raise UserError(f"discriminator.{name}={share}: it must be in [0, 1)")
-        if chosen.positive_prior is not None and not 0 < chosen.positive_prior < 1:
-            raise UserError(f"discriminator.positive_prior={chosen.positive_prior}: it must be in (0, 1)")
-        if chosen.positive_prior is not None and chosen.label_smoothing:
-            raise UserError("discriminator.positive_prior and label_smoothing are two losses: give one of them")
-        if chosen.loss is not None and (chosen.positive_prior is not None or chosen.label_smoothing):
-            raise UserError("discriminator.loss takes the place of positive_prior and label_smoothing: leave them out")
-
-    def _check_features(self) -> None:
-        chosen = self.discriminator
-        if self.encoder.bfloat16 and chosen.spectral_norm and chosen.features is Features.own:
-            raise UserError(
-                "encoder.bfloat16=true and discriminator.spectral_norm=true do not work together: choose one"
-            )
-        if self.agent.frame_stack > 1 and chosen.features is Features.critic:
-            raise UserError(
-                f"agent.frame_stack={self.agent.frame_stack} and discriminator.features=critic do not work together: "
-                "the discriminator sees single frames"
-            )
+        check_training(self)
 
 
 @dataclass
@@ -462,11 +212,11 @@ class TeleopConfig:
     port: int = 8008  # 0 for a free one
 
     def __post_init__(self) -> None:
-        _at_least(1, teleop__fps=self.fps)
+        at_least(1, teleop__fps=self.fps)
         if self.view_cameras is not None:
-            _at_least(1, **{"the number of teleop.view_cameras": len(self.view_cameras)})
-        _at_least(0, teleop__port=self.port)
-        _at_least(0.01, teleop__pos_sensitivity=self.pos_sensitivity)
+            at_least(1, **{"the number of teleop.view_cameras": len(self.view_cameras)})
+        at_least(0, teleop__port=self.port)
+        at_least(0.01, teleop__pos_sensitivity=self.pos_sensitivity)
         if self.port > 65535:
             raise UserError(f"teleop.port={self.port}: there is no such port")
         if not 0 <= self.dead_zone < 1:
@@ -491,7 +241,7 @@ class RecordConfig:
     out: str = MISSING
 
     def __post_init__(self) -> None:
-        _at_least(0, seed=self.seed, noise=self.noise)
+        at_least(0, seed=self.seed, noise=self.noise)
         if not 0 <= self.variety <= 1:
             raise UserError(f"variety={self.variety}: it must be in [0, 1]")
         if self.expert is not None and (self.device is not Device.scripted or self.variety):
@@ -514,8 +264,8 @@ class EvaluateConfig:
     video: bool = False
 
     def __post_init__(self) -> None:
-        _at_least(0, seed=self.seed)
-        _at_least(1, workers=self.workers)
+        at_least(0, seed=self.seed)
+        at_least(1, workers=self.workers)
         if self.suite is not None and (self.task, self.appearance, self.distract) != (None, None, None):
             raise UserError(
                 f"suite={self.suite.value} chooses environments: leave out task=, appearance= and distract="
@@ -540,11 +290,11 @@ class RenderConfig:
     out: str | None = None  # a folder, the run's videos by default; or a .gif or a .png (a contact sheet) of all
 
     def __post_init__(self) -> None:
-        _at_least(0, seed=self.seed)
-        _at_least(1, episodes=self.episodes)
-        _at_least(1, height=self.height, width=self.width)
+        at_least(0, seed=self.seed)
+        at_least(1, episodes=self.episodes)
+        at_least(1, height=self.height, width=self.width)
         if self.cameras is not None:
-            _at_least(1, **{"the number of cameras": len(self.cameras)})
+            at_least(1, **{"the number of cameras": len(self.cameras)})
 
 
 @dataclass
@@ -555,7 +305,7 @@ class WatchConfig:
     seed: int = 0  # of the episodes that are played, which are those of the evaluation with this seed
 
     def __post_init__(self) -> None:
-        _at_least(0, seed=self.seed)
+        at_least(0, seed=self.seed)
 
 
 @dataclass
@@ -568,8 +318,8 @@ class AuditConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        _at_least(0, seed=self.seed)
-        _at_least(1, threads=self.threads, env__early_steps=self.env.early_steps)
+        at_least(0, seed=self.seed)
+        at_least(1, threads=self.threads, env__early_steps=self.env.early_steps)
 
 
 def store_schemas() -> None:

@@ -19,7 +19,8 @@ from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.plain_update import PlainUpdate
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import EncoderKind, TrainConfig
+from trailkit.configs.choices import EncoderKind
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.environment import Environment
 from trailkit.envs.make import make_environment
 from trailkit.envs.robot import PROPRIOCEPTION_SIZE

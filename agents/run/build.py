@@ -24,7 +24,8 @@ from trailkit.agents.run.begun_with import as_begun
 from trailkit.agents.run.build_networks import make_critic_head, make_policy_network
 from trailkit.agents.run.build_reward import make_reward_model, make_stop
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import Constraint, EnvConfig, EnvKind, LaunchKind, LearnerKind, ReplayBackend, TrainConfig
+from trailkit.configs.choices import Constraint, EnvKind, LaunchKind, LearnerKind, ReplayBackend
+from trailkit.configs.schema import EnvConfig, TrainConfig
 from trailkit.demos.store import DemoStore
 from trailkit.demos.stream import first_states, load_replay
 from trailkit.discriminators.adversarial_reward import AdversarialReward

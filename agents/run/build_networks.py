@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
 from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
 from trailkit.agents.run.own import own_stack
-from trailkit.configs.schema import EncoderConfig, EncoderKind, TrainConfig
+from trailkit.configs.choices import EncoderKind
+from trailkit.configs.schema import EncoderConfig, TrainConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import signature
 from trailkit.envs.settings import EnvSettings, ObservationSettings

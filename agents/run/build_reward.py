@@ -7,15 +7,8 @@ from trailkit.agents.networks.encoders import Encoder
 from trailkit.agents.run.build_networks import image_sizes, make_encoder
 from trailkit.agents.run.own import own_loss
 from trailkit.agents.stop import AfterSteps, ByDiscriminator, ByReward, Never
-from trailkit.configs.schema import (
-    Constraint,
-    DiscriminatorConfig,
-    EarlyStop,
-    Features,
-    LearnerKind,
-    RewardForm,
-    TrainConfig,
-)
+from trailkit.configs.choices import Constraint, EarlyStop, Features, LearnerKind, RewardForm
+from trailkit.configs.schema import DiscriminatorConfig, TrainConfig
 from trailkit.discriminators import rewards
 from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
 from trailkit.discriminators.augmentation import UNCHANGED, Augmentation, AugmentationSettings, crop_sizes

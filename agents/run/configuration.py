@@ -20,7 +20,8 @@ from omegaconf import Container, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.agents.run.env_file import expanded
-from trailkit.configs.schema import EarlyStop, TrainConfig, store_schemas
+from trailkit.configs.choices import EarlyStop
+from trailkit.configs.schema import TrainConfig, store_schemas
 from trailkit.envs.errors import UserError, unknown
 
 Config = TypeVar("Config")

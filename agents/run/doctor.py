@@ -16,7 +16,8 @@ from rich.console import Console
 from trailkit.agents.run import build
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.footprint import footprint
-from trailkit.configs.schema import LaunchConfig, LaunchKind, ReplayBackend, TrainConfig
+from trailkit.configs.choices import LaunchKind, ReplayBackend
+from trailkit.configs.schema import LaunchConfig, TrainConfig
 from trailkit.envs import gl
 from trailkit.envs.errors import UserError
 from trailkit.envs.imports import one_line

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from trailkit.agents.run.words import words
-from trailkit.configs.schema import EnvKind
+from trailkit.configs.choices import EnvKind
 from trailkit.envs.errors import UserError, unknown
 
 _SUFFIXES = (".yaml", ".yml")

@@ -21,7 +21,8 @@ from trailkit.agents.run.learning import Diverged, evaluation_file
 from trailkit.agents.run.runs import flat
 from trailkit.agents.run.side_by_side import side_by_side
 from trailkit.agents.run.train import resume, start
-from trailkit.configs.schema import LaunchKind, TrainConfig
+from trailkit.configs.choices import LaunchKind
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError, unknown
 
 _GROUPS = ("method", "env", "encoder", "preset")  # whose choices name a run by themselves

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import stats
 
 from trailkit.agents.run.metrics import read_rows
-from trailkit.configs.schema import EarlyStop, LearnerKind, TrainConfig
+from trailkit.configs.choices import EarlyStop, LearnerKind
+from trailkit.configs.schema import TrainConfig
 
 MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
 UNHELD = 0.65  # accuracy on the constraining sets; 1/2 is what the constraint wants

@@ -16,7 +16,8 @@ import numpy as np
 import psutil
 
 from trailkit.agents.run import build
-from trailkit.configs.schema import EncoderKind, LaunchKind, LearnerKind, ReplayBackend, TrainConfig
+from trailkit.configs.choices import EncoderKind, LaunchKind, LearnerKind, ReplayBackend
+from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.replay.rows import Rows, pack, row_dtype

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from trailkit.agents.run import build
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import make_console
-from trailkit.configs.schema import Device, RecordConfig, TeleopConfig
+from trailkit.configs.choices import Device
+from trailkit.configs.schema import RecordConfig, TeleopConfig
 from trailkit.demos.own_expert import OwnExpert
 from trailkit.demos.random import RandomDevice
 from trailkit.demos.record import Attempt, record

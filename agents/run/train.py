@@ -31,7 +31,8 @@ from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.run.provenance import note_provenance
 from trailkit.agents.stop import Never
-from trailkit.configs.schema import LaunchKind, LearnerKind, TrainConfig
+from trailkit.configs.choices import LaunchKind, LearnerKind
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import make_environment
 from trailkit.replay.atomic import writing, written_aside

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from trailkit.agents.run.audit.cues import Cue
 from trailkit.agents.run.audit.scoring import Accuracy
-from trailkit.configs.schema import Constraint
+from trailkit.configs.choices import Constraint
 
 # The accuracy, of which the lower end of the interval must be above for a cue to count as found.
 FOUND = 0.55

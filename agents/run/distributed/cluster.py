@@ -11,7 +11,8 @@ import grpc
 import ray
 from ray.exceptions import RayError
 
-from trailkit.configs.schema import LaunchConfig, LearnerKind, TrainConfig
+from trailkit.configs.choices import LearnerKind
+from trailkit.configs.schema import LaunchConfig, TrainConfig
 from trailkit.envs.errors import UserError
 
 _LOOK_EVERY_S = 0.5

@@ -18,7 +18,8 @@ from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation, record_update
 from trailkit.agents.run.lock import locked
 from trailkit.agents.run.metrics import Clocks, MetricsLog
-from trailkit.configs.schema import LearnerKind, TrainConfig
+from trailkit.configs.choices import LearnerKind
+from trailkit.configs.schema import TrainConfig
 from trailkit.replay.base import ReplayTimeout, Table
 from trailkit.replay.reverb import ReverbSampler
 from trailkit.replay.transition import Transition

@@ -26,7 +26,8 @@ from trailkit.agents.run.distributed.replay import ReplayRole
 from trailkit.agents.run.distributed.role import INSERT, LEARNER, REPLAY, WATCH, node_address
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import Progress
-from trailkit.configs.schema import LearnerKind, ReplayBackend, TrainConfig
+from trailkit.configs.choices import LearnerKind, ReplayBackend
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 
 _LOOK_EVERY_S = 0.5

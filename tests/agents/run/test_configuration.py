@@ -5,16 +5,8 @@ from omegaconf import OmegaConf
 
 from trailkit.agents.run.build import env_settings
 from trailkit.agents.run.configuration import configure, describe, load_config, sweep
-from trailkit.configs.schema import (
-    Constraint,
-    EarlyStop,
-    EncoderKind,
-    Features,
-    LearnerKind,
-    RecordConfig,
-    RewardForm,
-    TrainConfig,
-)
+from trailkit.configs.choices import Constraint, EarlyStop, EncoderKind, Features, LearnerKind, RewardForm
+from trailkit.configs.schema import RecordConfig, TrainConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 

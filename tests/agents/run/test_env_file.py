@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from trailkit.agents.run.configuration import configure, sweep
-from trailkit.configs.schema import EnvConfig, EnvKind, RecordConfig, TrainConfig
+from trailkit.configs.choices import EnvKind
+from trailkit.configs.schema import EnvConfig, RecordConfig, TrainConfig
 from trailkit.envs.errors import UserError
 
 ARM = """

@@ -9,7 +9,8 @@ from trailkit.agents.run.build_networks import make_encoder
 from trailkit.agents.run.build_reward import make_loss
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.own import own_loss, own_stack
-from trailkit.configs.schema import Constraint, DiscriminatorConfig, EncoderConfig, TrainConfig
+from trailkit.configs.choices import Constraint
+from trailkit.configs.schema import DiscriminatorConfig, EncoderConfig, TrainConfig
 from trailkit.discriminators.losses import with_accuracy_constraint, with_gradient_penalty
 from trailkit.discriminators.testing import made_up_judgement
 from trailkit.envs.errors import UserError

@@ -22,7 +22,8 @@ from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure, load_config
 from trailkit.agents.run.evaluate import Evaluation, evaluate
 from trailkit.agents.run.train import Trainer, resume, start
-from trailkit.configs.schema import EarlyStop, TrainConfig
+from trailkit.configs.choices import EarlyStop
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.base import Table

@@ -12,7 +12,7 @@ from PIL import Image
 from trailkit.agents.run.audit.audit import audit, ticks
 from trailkit.agents.run.audit.command import to_json
 from trailkit.agents.run.demos_command import demos
-from trailkit.configs.schema import Constraint
+from trailkit.configs.choices import Constraint
 from trailkit.demos.store import DemoStore
 from trailkit.discriminators.probe import ProbeSettings
 from trailkit.envs.errors import UserError

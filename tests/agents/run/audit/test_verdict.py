@@ -5,7 +5,7 @@ import pytest
 from trailkit.agents.run.audit.cues import Cue
 from trailkit.agents.run.audit.scoring import Accuracy
 from trailkit.agents.run.audit.verdict import UNEXPLAINED, Finding, decide, finding
-from trailkit.configs.schema import Constraint
+from trailkit.configs.choices import Constraint
 
 YES, NO, MAYBE = Accuracy(0.95, 0.8, 0.98), Accuracy(0.5, 0.4, 0.6), Accuracy(0.65, 0.5, 0.8)
 NEVER = [0.0] * 10  # solved in an early frame
