@@ -19,6 +19,7 @@ import torch
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics, Snapshot, as_tensors
 from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
@@ -47,7 +48,7 @@ def configured(words: Sequence[str]) -> TrainConfig:
 def batches(config: TrainConfig, count: int) -> list[ImitationBatch]:
     """Batches of random play, on the GPU; the expert's are made as the agent's."""
     replay = MemoryReplay(config.replay.capacity, config.agent.n_step, config.env.early_steps, seed=0)
-    with TaskEnvironment(build.env_settings(config.env)) as env:
+    with TaskEnvironment(env_settings(config.env)) as env:
         policy = RandomPolicy(env.action_spec().shape[0])
         played = act(env, policy, Never(), LocalParameters(Snapshot(0, {})), episode_starts(0, 0), label="random")
         for episode, _ in islice(played, 5):
@@ -59,7 +60,7 @@ def batches(config: TrainConfig, count: int) -> list[ImitationBatch]:
 
 def timed(config: TrainConfig, given: Sequence[ImitationBatch]) -> Iterator[tuple[float, Metrics]]:
     """The milliseconds of each update, and what happened in it."""
-    learner = build.make_agent(config, build.env_settings(config.env)).learner
+    learner = build.make_agent(config, env_settings(config.env)).learner
     for index in range(UPDATES):
         began = time.perf_counter()
         metrics = learner.step(given[index % len(given)])

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from trailkit.agents.run import build
+from trailkit.agents.run import build, build_data
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, sweep
 from trailkit.agents.run.provenance import provenance
 from trailkit.configs.schema import TrainConfig
@@ -48,8 +49,8 @@ def episodes(folder: Path, cut: int | None) -> Iterator[Episode]:
 def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Iterator[dict[str, float]]:
     """Trains one discriminator; yields what it thinks every `EVERY` updates."""
     torch.set_num_threads(config.threads)
-    settings = build.env_settings(config.env)
-    demos = build.load_demos(config, settings)
+    settings = env_settings(config.env)
+    demos = build_data.load_demos(config, settings)
     assert demos.known is not None and demos.holdout is not None
     replay = MemoryReplay(config.replay.capacity, config.agent.n_step, config.env.early_steps, seed=config.seed)
     for episode in played:
@@ -58,7 +59,7 @@ def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Ite
     model = agent.reward_model
     assert model is not None
     seen: list[list[float]] = []
-    batches = build.make_batches(config, agent, demos, replay, None)
+    batches = build_data.make_batches(config, agent, demos, replay, None)
     for number, batch in enumerate(islice(batches, updates), 1):
         metrics = model.update(batch)
         seen.append([float(metrics[name]) if name in metrics else np.nan for name in WATCHED])

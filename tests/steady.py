@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from chaos import learner_steps, rows
 
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.footprint import footprint
 from trailkit.configs.schema import TrainConfig
@@ -84,7 +84,7 @@ def main(words: list[str]) -> None:
     report_path, *words = words
     folder = Path(next(word.removeprefix("out=") for word in words if word.startswith("out=")))
     config = configure("train", TrainConfig, words)
-    foretold = sum(footprint(config, build.check_demos(config)).memory.values()) / 1e6
+    foretold = sum(footprint(config, build_data.check_demos(config)).memory.values()) / 1e6
     code, seconds, looks = train(words)
     written = [row for row in rows(folder) if row["learner_steps_per_second"]]
     quarter = len(written) // 4

@@ -16,6 +16,7 @@ import ray
 
 from trailkit.agents.base import Metrics
 from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.comparison import Comparison, Side
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.distributed.actor import ActorRole
@@ -74,7 +75,7 @@ class _Counter:
     """A learner that only counts, and a replay that keeps nothing."""
 
     def __init__(self, config: TrainConfig) -> None:
-        agent = build.make_agent(config, build.env_settings(config.env))
+        agent = build.make_agent(config, env_settings(config.env))
         self._weights = ray.put(agent.learner.parameters())
         self._steps: dict[int, int] = {}
 

@@ -11,7 +11,8 @@ import torch
 
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Snapshot, as_tensors
-from trailkit.agents.run import build
+from trailkit.agents.run import build, build_data
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.comparison import Comparison, Side
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.kernels import kernels_of
@@ -41,7 +42,7 @@ def bench_learner(rounds: int = 7) -> Iterator[Comparison]:
     """
     config = _config()
     torch.set_num_threads(config.threads)
-    with make_environment(build.env_settings(config.env)) as env:
+    with make_environment(env_settings(config.env)) as env:
         episodes = _episodes(env, 3)
         batch = _batch(config, episodes)
         updates = {kind: _update(config, kind, env, batch) for kind in EncoderKind}
@@ -76,13 +77,13 @@ def bench_replay(rounds: int = 7) -> Iterator[Comparison]:
     """Compares what replay stores with the raw frames, and what it gives with what the learner takes."""
     config = _config()
     torch.set_num_threads(config.threads)
-    with make_environment(build.env_settings(config.env)) as env:
+    with make_environment(env_settings(config.env)) as env:
         episodes = _episodes(env, _EPISODES)
         update = _update(config, config.encoder.kind, env, _batch(config, episodes))
     (milliseconds,) = _medians([update], rounds)
     size = config.agent.batch_size
     taken = 2 * size / milliseconds * 1e3  # a batch of either table for each update
-    replay = build.make_replay(config)
+    replay = build_data.make_replay(config)
     before = _resident_bytes()
     for episode in episodes:
         replay.add(episode)

@@ -216,7 +216,7 @@ def _convert(words: list[str]) -> None:
 
 def _environment(words: list[str]) -> EnvSettings:
     """The environment that the words of a command say, as `record` takes them."""
-    from trailkit.agents.run.build import env_settings
+    from trailkit.agents.run.build_env import env_settings
     from trailkit.agents.run.configuration import configure
     from trailkit.configs.schema import RecordConfig
 

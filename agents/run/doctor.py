@@ -13,7 +13,8 @@ import psutil
 import torch
 from rich.console import Console
 
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.footprint import footprint
 from trailkit.configs.choices import LaunchKind, ReplayBackend
@@ -74,7 +75,7 @@ def doctor(words: Sequence[str]) -> bool:
 
 def checks(config: TrainConfig) -> list[Check]:
     """What a training needs, and what would be good to have."""
-    reverb = build.replay_backend(config) is ReplayBackend.reverb
+    reverb = build_data.replay_backend(config) is ReplayBackend.reverb
     return [
         Check("simulator", "simulate", "pip install --force-reinstall -c requirements.lock trailkit"),
         Check("pictures", "draw", gl.MEND),
@@ -137,7 +138,7 @@ def _findings(config: TrainConfig) -> Iterator[Finding]:
     yield Finding("ok", "machine", f"{system}, {os.cpu_count()} cores, {memory:.1f} GB of memory")
     for check in checks(config):
         yield examine(check)
-    yield environment(build.env_settings(config.env))
+    yield environment(env_settings(config.env))
     if config.launch.kind is LaunchKind.ray and config.launch.address is None:
         yield places(config.launch, os.cpu_count() or 1, torch.cuda.device_count())
     if config.demos is None:
@@ -146,5 +147,5 @@ def _findings(config: TrainConfig) -> Iterator[Finding]:
     if config.launch.address is not None:
         yield Finding("note", "memory and disk", "on which machines the processes will be is Ray's to decide")
         return
-    for need in footprint(config, build.check_demos(config)).needs(Path(config.out)):
+    for need in footprint(config, build_data.check_demos(config)).needs(Path(config.out)):
         yield Finding("ok" if need.met else "FAIL", need.name, str(need))

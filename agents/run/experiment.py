@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.compare import compare
 from trailkit.agents.run.configuration import CHANGEABLE, configure, load_config, sweep
@@ -50,7 +50,7 @@ def experiment(words: Sequence[str]) -> None:
     jobs = _count(own.get("jobs", "1"))
     runs = {f"runs/{name}/{run}": overrides for run, overrides in _grid(_read(names[0]), changes).items()}
     for run, overrides in runs.items():  # mistakes in any of them are found before the first
-        demos = build.check_demos(_config(run, overrides))
+        demos = build_data.check_demos(_config(run, overrides))
         _changes(run, overrides)
         refuse_what_cannot_fit(_config(run, overrides), demos, Path(run), min(jobs, len(runs)))
     if jobs == 1:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trailkit.agents.base import as_tensors
-from trailkit.agents.run import build
+from trailkit.agents.run import build, build_data
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.episodes import Moment
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.attribution import attribute
@@ -50,8 +51,8 @@ def references(config: TrainConfig) -> Observation:
     Raises:
         UserError: If they are no longer there.
     """
-    settings = build.env_settings(config.env)
-    replay = build.load_demos(config, settings).replay
+    settings = env_settings(config.env)
+    replay = build_data.load_demos(config, settings).replay
     observation = next(replay.batches(Table.MAIN, _REFERENCES)).observation
     return as_tensors({camera: observation[camera] for camera in settings.observation.cameras})
 

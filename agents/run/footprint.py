@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import psutil
 
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
 from trailkit.configs.choices import EncoderKind, LaunchKind, LearnerKind, ReplayBackend
 from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore
@@ -149,7 +149,7 @@ def _taken(folder: Path) -> float:
 
 def _processes(config: TrainConfig) -> dict[str, float]:
     """What the processes take that run on this machine, if Ray is not told of others."""
-    loaded = build.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
+    loaded = build_data.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
     if config.launch.kind is LaunchKind.inline:
         return {"the process": _INLINE + loaded * (_REVERB + _REVERB_LIBRARIES) + _update(config)}
     reverb = loaded * (_REVERB + _REVERB_LIBRARIES / 2)  # of the learner and of the server
@@ -168,7 +168,7 @@ def _update(config: TrainConfig) -> float:
 
 
 def _bytes_a_step(config: TrainConfig, rows: Rows) -> float:
-    if build.replay_backend(config) is ReplayBackend.memory:
+    if build_data.replay_backend(config) is ReplayBackend.memory:
         return 1.01 * rows.itemsize
     # Reverb compresses rows one by one, about as well as LZF does.
     return _REVERB_ITEM + float(np.mean([_compressed(row.tobytes()) for row in rows]))

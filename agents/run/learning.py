@@ -11,7 +11,7 @@ import torch
 
 from trailkit.agents.base import Metrics, Snapshot
 from trailkit.agents.bc import BC
-from trailkit.agents.run import build
+from trailkit.agents.run import build, build_data
 from trailkit.agents.run.checkpoint import Checkpoints, load_learner
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.loops import learn
@@ -41,7 +41,7 @@ class Learning:
         """
         torch.set_num_threads(config.threads)
         self.config, self.folder = config, folder
-        self.demos = build.load_demos(config, settings, folder)
+        self.demos = build_data.load_demos(config, settings, folder)
         self.agent = build.make_agent(config, settings)
         self.steps = 0
         self.seconds = 0.0  # of training, restarts included
@@ -85,8 +85,8 @@ class Learning:
         self._checkpoints.save(self.steps, {**state, **rest})
 
     def updates(self, replay: Sampler | None, random: Sampler | None = None) -> Iterator[Metrics]:
-        """Makes one update for each `next`; see `build.make_batches`."""
-        batches = build.make_batches(self.config, self.agent, self.demos, replay, random)
+        """Makes one update for each `next`; see `build_data.make_batches`."""
+        batches = build_data.make_batches(self.config, self.agent, self.demos, replay, random)
         for metrics in learn(self.agent.learner, self._timed(batches)):
             self.steps += 1
             yield metrics

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.progress import make_console
 from trailkit.configs.choices import Device
@@ -42,7 +42,7 @@ def record_demos(config: RecordConfig) -> None:
     """
     if config.episodes < 1:
         raise UserError(f"episodes is {config.episodes}: record at least one")
-    settings = build.env_settings(config.env)
+    settings = env_settings(config.env)
     with make_environment(settings) as env:  # first: where nothing can be drawn, no folder is made
         for camera in config.teleop.view_cameras or ():
             if camera not in env.cameras:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
-from trailkit.agents.run.build import env_settings
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import OPEN, load_config
 from trailkit.agents.run.findings import findings, late_metrics
 from trailkit.agents.run.metrics import read_rows

@@ -6,6 +6,7 @@ import torch
 
 from trailkit.agents.acting import GreedyPolicy
 from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner, load_policy
 from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.elsewhere import HERE, Elsewhere
@@ -37,7 +38,7 @@ class SavedAgents:
             self.config.env.appearance = list(elsewhere.appearance)
         if elsewhere.distract is not None:
             self.config.env.distract = list(elsewhere.distract)
-        self.env = make_environment(build.env_settings(self.config.env), self.config.seed)
+        self.env = make_environment(env_settings(self.config.env), self.config.seed)
         self._policy: tuple[str, GreedyPolicy] | None = None
         self._newest: tuple[bytes, int, GreedyPolicy] | None = None
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from trailkit.agents.run.build import env_settings
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.elsewhere import HERE, Elsewhere
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.statistics import compare_policies

@@ -17,7 +17,8 @@ from omegaconf import OmegaConf
 
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, load_config, sweep
 from trailkit.agents.run.episodes import EpisodeResult
 from trailkit.agents.run.evaluate import evaluate
@@ -101,7 +102,7 @@ def _configured(words: Sequence[str]) -> TrainConfig:
 
 def _check(config: TrainConfig, folder: Path) -> None:
     """Makes sure that the demonstrations will do, and that the run will fit."""
-    refuse_what_cannot_fit(config, build.check_demos(config), folder)
+    refuse_what_cannot_fit(config, build_data.check_demos(config), folder)
 
 
 def _start(config: TrainConfig) -> Path:
@@ -168,16 +169,16 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
-        self.env = make_environment(build.env_settings(config.env), config.seed)
+        self.env = make_environment(env_settings(config.env), config.seed)
         self.learning = Learning(config, folder, self.env.settings)
         self.agent = self.learning.agent
         self.parameters = LocalParameters(self.learning.snapshot())
         self.actor_steps = self.episodes = 0
         self._plays = config.learner is not LearnerKind.bc
-        self.replay = build.make_replay(config) if self._plays else None
-        self._layouts = build.load_layouts(config, folder)
+        self.replay = build_data.make_replay(config) if self._plays else None
+        self._layouts = build_data.load_layouts(config, folder)
         self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
-        self._random_replay = build.make_random_replay(config)
+        self._random_replay = build_data.make_random_replay(config)
         # A constraining set is kept for as long as the run goes on, whatever the replay forgets.
         self._random_spill = Spill(folder / "random", sys.maxsize) if self._random_replay is not None else None
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)

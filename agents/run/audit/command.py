@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from trailkit.agents.run import build
 from trailkit.agents.run.audit.audit import Audit, audit, ticks
 from trailkit.agents.run.audit.pictures import save_sheet
 from trailkit.agents.run.audit.scoring import Accuracy
 from trailkit.agents.run.audit.verdict import finding, shown_early
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
 from trailkit.configs.schema import AuditConfig
 from trailkit.demos.store import DemoStore
@@ -41,7 +41,7 @@ def audit_demos(folder: str, words: Sequence[str]) -> Path:
     columns = TextColumn("audit"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("audit", total=ticks(store))
-        settings = build.env_settings(config.env)
+        settings = env_settings(config.env)
         found = audit(store, settings, config.env.early_steps, config.seed, lambda: progress.advance(bar))
     out = Path(config.out or folder.rstrip("/") + "_audit")
     Console().print(tell(found))

@@ -15,6 +15,7 @@ from ray.exceptions import RayActorError, RayError
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Action, Metrics, Parameters, Policy, Snapshot
 from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.stop import Never
@@ -45,7 +46,7 @@ class ActorRole(Role):
     def _run(self) -> None:
         torch.set_num_threads(1)
         replay, weights = ray.get_actor(self._replay), RemoteWeights(ray.get_actor(LEARNER), self)
-        settings = build.env_settings(self.config.env)
+        settings = env_settings(self.config.env)
         self.waits()  # it may be long in reading what was played before
         first, total = answer(replay.episodes_of, self._number)
         self.moves()

@@ -10,6 +10,7 @@ from ray.exceptions import RayError
 
 from trailkit.agents.base import Parameters
 from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.distributed.actor import PATIENCE_S, Watched
 from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.evaluate import evaluate
@@ -25,7 +26,7 @@ class EvaluatorRole(Role):
     def _run(self) -> None:
         torch.set_num_threads(1)
         learner = ray.get_actor(LEARNER)
-        settings = build.env_settings(self.config.env)
+        settings = env_settings(self.config.env)
         env = make_environment(settings, self.config.seed)
         evaluator = Watched(build.make_agent(self.config, settings).evaluator, self)
         wanted = self.config.evaluation

@@ -10,7 +10,8 @@ from typing import Any
 import ray
 
 from trailkit.agents.base import Metrics, Parameters
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.distributed.backlog import Backlog, Due
 from trailkit.agents.run.distributed.replay import KeepsEpisodes
 from trailkit.agents.run.distributed.role import Stopped, answer
@@ -49,12 +50,12 @@ class LearnerRole(KeepsEpisodes):
     def _train(self) -> bool:
         """Learns from the newest checkpoint on to the last step; returns whether that and all evaluations are done."""
         config = self.config
-        self._learning = learning = Learning(config, self.folder, build.env_settings(config.env))
+        self._learning = learning = Learning(config, self.folder, env_settings(config.env))
         self._restore(learning)
         self._restored.set()
         _log.info("going on from step %d", learning.steps)
         if self._remote is None and config.learner is not LearnerKind.bc:
-            self._fill(lambda _: build.make_replay(config), self.samples())
+            self._fill(lambda _: build_data.make_replay(config), self.samples())
         self._publish(learning)
         with MetricsLog(self.folder) as log:
             log.resume(learning.steps)

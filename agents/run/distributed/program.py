@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.distributed.actor import ActorRole
 from trailkit.agents.run.distributed.cluster import actors, start_ray
@@ -54,7 +54,7 @@ class Program:
         self._interrupted = threading.Event()
         if resumed:
             Checkpoints(folder / "checkpoints").latest()  # warns of damaged ones, and refuses if there are no others
-        self._layouts = build.load_layouts(config, folder)  # here, where the demonstrations are
+        self._layouts = build_data.load_layouts(config, folder)  # here, where the demonstrations are
         with interruptible(self._interrupted):
             start_ray(config, self._interrupted)
         self._config = config
@@ -125,7 +125,7 @@ def _start_roles(config: TrainConfig, folder: Path, layouts: list[NDArray[np.flo
     assert config.demos is not None
     config = replace(config, demos=str(Path(config.demos).absolute()))
     player = replace(config, device="cpu")  # the learner alone is given GPUs
-    served = build.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
+    served = build_data.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
     # Demonstrations and the run's folder are on this machine: the replay belongs here, and the learner if it can.
     # (Ray does not heed the affinity of an actor that asks for no resources.)
     here = {"resources": {f"node:{node_address()}": 0.001}}

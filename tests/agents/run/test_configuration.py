@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from trailkit.agents.run.build import env_settings
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, describe, load_config, sweep
 from trailkit.configs.choices import Constraint, EarlyStop, EncoderKind, Features, LearnerKind, RewardForm
 from trailkit.configs.schema import RecordConfig, TrainConfig

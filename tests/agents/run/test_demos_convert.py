@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from demonstrations import SETTINGS, SOURCE, assert_same, make_episode
 
-from trailkit.agents.run.build import env_settings
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.demos_command import demos
 from trailkit.configs.schema import TrainConfig

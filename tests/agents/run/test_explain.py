@@ -6,6 +6,7 @@ import torch
 
 from trailkit.agents.base import as_tensors
 from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.episodes import Moment
 from trailkit.agents.run.explain import MAP_EVERY, explain, stopped
@@ -17,7 +18,7 @@ _WORDS = ["env.height=36", "env.width=36", "env.cameras=[front,wrist]", "demos=n
 
 def made(method: str, *words: str) -> build.Agent:
     config = configure("train", TrainConfig, [*_WORDS, f"method={method}", *words])
-    agent = build.make_agent(config, build.env_settings(config.env))
+    agent = build.make_agent(config, env_settings(config.env))
     agent.stop.load(agent.learner.parameters())
     return agent
 

@@ -17,7 +17,7 @@ import pytest
 
 from trailkit.agents.base import Policy
 from trailkit.agents.run import train
-from trailkit.agents.run.build import holdout_episodes
+from trailkit.agents.run.build_data import holdout_episodes
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure, load_config
 from trailkit.agents.run.evaluate import Evaluation, evaluate

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from trailkit.agents.base import Snapshot
-from trailkit.agents.run import build
+from trailkit.agents.run import build_data
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
@@ -194,14 +194,14 @@ def test_the_rate_of_a_first_row_counts_the_steps_of_this_process_alone(make: Ca
 def test_the_wait_for_batches_that_come_late_is_a_share_of_the_learners_time(
     make: Callable[..., LearnerRole], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = build.make_batches
+    made = build_data.make_batches
 
     def late(*arguments: Any) -> Iterator[Any]:
         for batch in made(*arguments):
             time.sleep(0.02)
             yield batch
 
-    monkeypatch.setattr(build, "make_batches", late)
+    monkeypatch.setattr(build_data, "make_batches", late)
     role = make("steps=100", "launch.evaluators=0")
     role._run()
     (row,) = rows(role.folder, "batch_wait_share")

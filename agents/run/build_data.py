@@ -1,0 +1,214 @@
+"""From configuration to what is learned from: the agent's replay, the demonstrations, and batches of both."""
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trailkit.agents.base import as_tensors
+from trailkit.agents.prioritized import Prioritized
+from trailkit.agents.run.ahead import ahead_on_gpu, on_device
+from trailkit.agents.run.begun_with import as_begun
+from trailkit.agents.run.build import Agent, make_device
+from trailkit.agents.run.build_env import env_settings
+from trailkit.configs.choices import Constraint, EnvKind, LaunchKind, LearnerKind, ReplayBackend
+from trailkit.configs.schema import TrainConfig
+from trailkit.demos.store import DemoStore
+from trailkit.demos.stream import first_states, load_replay
+from trailkit.envs.errors import UserError
+from trailkit.envs.settings import EnvSettings
+from trailkit.replay.base import Replay, Sampler, Table
+from trailkit.replay.episode import Episode
+from trailkit.replay.frames import stack_episode
+from trailkit.replay.joint import JointReplay
+from trailkit.replay.memory import MemoryReplay
+from trailkit.replay.mix import constrained_pairs, pairs
+from trailkit.replay.reverb import ReverbReplay
+from trailkit.replay.transition import PrioritizedBatch
+
+_MEASURED_STEPS = 256  # of the demonstrations kept back, and of those learned from
+_HOLDOUT_EPISODES = 25  # at most, where nobody says how many; TRAIL's number (Fig. 10)
+_HOLDOUT_SHARE = 20  # of so many demonstrations, one is kept back
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some steps of demonstrations, on the learner's device."""
+
+    observation: Mapping[str, torch.Tensor]  # [N, ...] each
+    action: torch.Tensor  # [N, A]
+
+
+@dataclass(frozen=True)
+class Demos:
+    """The demonstrations, ready to sample."""
+
+    replay: MemoryReplay
+    known: Steps | None  # of those that are learned from, to compare those with that are kept back
+    holdout: Steps | None
+    random: MemoryReplay | None  # a random policy in the expert's environment
+
+
+def replay_backend(config: TrainConfig) -> ReplayBackend:
+    """The backend that is asked for, or to be had."""
+    if config.replay.backend is not ReplayBackend.auto:
+        return config.replay.backend
+    return ReplayBackend.reverb if importlib.util.find_spec("reverb") else ReplayBackend.memory
+
+
+def make_replay(config: TrainConfig) -> Replay:
+    """The agent's replay, on the backend that is asked for or to be had."""
+    arguments = config.replay.capacity, config.agent.n_step, config.env.early_steps
+    exponent = _priority_exponent(config)
+    options: dict[str, Any] = {"frame_stack": config.agent.frame_stack}
+    if exponent is not None:
+        options |= {"prioritized": True, "priority_exponent": exponent}
+    if replay_backend(config) is ReplayBackend.memory:
+        return MemoryReplay(*arguments, seed=_sampling_seed(config, 0), **options)
+    return ReverbReplay(*arguments, **options)
+
+
+def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
+    """Where the agent's random policy goes that begins a run, if it is a constraining set."""
+    if config.discriminator.constraint is not Constraint.random:
+        return None
+    capacity = config.actor.random_steps + config.env.episode_steps
+    seed, frame_stack = _sampling_seed(config, 1), config.agent.frame_stack
+    return MemoryReplay(capacity, config.agent.n_step, config.env.early_steps, seed, frame_stack=frame_stack)
+
+
+def check_demos(config: TrainConfig) -> DemoStore:
+    """Opens the demonstrations of a run.
+
+    Raises:
+        UserError: If they are of another environment, or missing.
+    """
+    if config.demos is None:
+        raise UserError(f"method={config.method} learns from demonstrations: give demos=DIR, see trailkit record")
+    store = DemoStore.open(config.demos)
+    store.check(env_settings(config.env))
+    return store
+
+
+def load_demos(config: TrainConfig, settings: EnvSettings, run: Path | None = None) -> Demos:
+    """Reads the demonstrations, of a run that goes on those that it began with.
+
+    Raises:
+        UserError: If they are of another environment, damaged or missing.
+    """
+    store = check_demos(config) if run is None else as_begun(check_demos(config), run)
+    n_step, early, frame_stack = config.agent.n_step, config.env.early_steps, config.agent.frame_stack
+    seed = _sampling_seed(config, 2)
+    kept_back, exponent = holdout_episodes(config, len(store)), _priority_exponent(config)
+    replay, held_out = load_replay(store, n_step, early, seed, kept_back, config.demo_limit, exponent, frame_stack)
+    random = None
+    if config.discriminator.constraint is Constraint.random:
+        assert config.random_demos is not None
+        random_store = DemoStore.open(config.random_demos)
+        random_store.check(settings)
+        random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3), frame_stack=frame_stack)
+    if not held_out:
+        return Demos(replay, None, None, random)
+    device = make_device(config.device)
+    known = as_tensors(next(replay.batches(Table.MAIN, _MEASURED_STEPS)), device)
+    return Demos(replay, Steps(known.observation, known.action), _spread(held_out, frame_stack, device), random)
+
+
+def load_layouts(config: TrainConfig, run: Path) -> list[NDArray[np.float64]]:
+    """How the things lie where a run's episodes begin: as at the start of each demonstration, or none as a rule.
+
+    Raises:
+        UserError: If the demonstrations are of another environment, damaged, missing, or hold no states.
+    """
+    if not config.env.seeded or config.learner is LearnerKind.bc:
+        return []
+    if config.env.kind is not EnvKind.trailkit:
+        raise UserError("env.seeded=true lays things out as demonstrations did, which only trailkit's own tasks can")
+    store = as_begun(check_demos(config), run)
+    learned_from = config.demo_limit or len(store) - holdout_episodes(config, len(store))
+    return first_states(store, learned_from)
+
+
+def holdout_episodes(config: TrainConfig, recorded: int) -> int:
+    """How many of the recorded demonstrations are kept back: those that nobody learns from, or one of twenty."""
+    if config.holdout is not None:
+        return config.holdout
+    if config.demo_limit is not None:
+        return min(max(0, recorded - config.demo_limit), _HOLDOUT_EPISODES)
+    return min(recorded // _HOLDOUT_SHARE, _HOLDOUT_EPISODES)
+
+
+def make_batches(
+    config: TrainConfig, agent: Agent, demos: Demos, replay: Sampler | None, random: Sampler | None
+) -> Iterator[Any]:
+    """What the method's learner consumes, as tensors on its device.
+
+    It is `Transition` for BC, `PrioritizedBatch` for DDPGfD, else `ImitationBatch`.
+
+    Args:
+        config: Names the method.
+        agent: Its learner sets the priorities by which the next batches are sampled, if any.
+        demos: The expert's transitions.
+        replay: The agent's; BC needs none.
+        random: Those that the agent's random policy made, for constraint=random.
+    """
+    device, size = make_device(config.device), config.agent.batch_size
+    # Replays that actors write to from other processes may be read from other threads.
+    shared = config.launch.kind is LaunchKind.ray
+    moved = ahead_on_gpu if device.type == "cuda" and shared else on_device
+    expert = demos.replay.batches(Table.MAIN, size if config.learner is not LearnerKind.bc else 2 * size)
+    if config.learner is LearnerKind.bc:
+        return moved(expert, device)
+    assert replay is not None
+    if isinstance(agent.learner, Prioritized):
+        assert isinstance(replay, Replay)
+        return _prioritized(
+            config,
+            agent.learner,
+            JointReplay(replay, demos.replay, config.replay.importance_exponent, _sampling_seed(config, 4)),
+        )
+    batches = pairs(replay.batches(Table.MAIN, size), expert)
+    match config.discriminator.constraint:
+        case Constraint.early:
+            early = pairs(replay.batches(Table.EARLY, size), demos.replay.batches(Table.EARLY, size))
+            batches = constrained_pairs(batches, (batch.train for batch in early))
+        case Constraint.random:
+            assert random is not None and demos.random is not None
+            sets = pairs(random.batches(Table.MAIN, size), demos.random.batches(Table.MAIN, size))
+            batches = constrained_pairs(batches, (batch.train for batch in sets))
+    return moved(batches, device)
+
+
+def _prioritized(config: TrainConfig, learner: Prioritized, joint: JointReplay) -> Iterator[PrioritizedBatch]:
+    device = make_device(config.device)
+    for batch in joint.batches(2 * config.agent.batch_size):
+        yield as_tensors(batch, device)
+        # Whoever asks for the next batch has learned from this one.
+        joint.update_priorities(batch, learner.priorities.cpu().double().numpy())
+
+
+def _priority_exponent(config: TrainConfig) -> float | None:
+    """That of the replays, or None where they are uniform."""
+    return config.replay.priority_exponent if config.learner is LearnerKind.ddpgfd else None
+
+
+def _sampling_seed(config: TrainConfig, which: int) -> int:
+    """A seed for each of a run's replays: with one for all they would draw in step, expert rows beside agent rows."""
+    return int(np.random.SeedSequence(config.seed, spawn_key=(which,)).generate_state(1)[0])
+
+
+def _spread(episodes: Sequence[Episode], frame_stack: int, device: torch.device) -> Steps:
+    """Steps at equal distances over all episodes."""
+    every = max(1, sum(episode.length for episode in episodes) // _MEASURED_STEPS)
+
+    def joined(parts: Iterator[NDArray[Any]]) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate(list(parts))[::every].copy()).to(device)
+
+    stacked = [stack_episode(episode.observation, frame_stack) for episode in episodes]
+    observation = {name: joined(each[name][:-1] for each in stacked) for name in stacked[0]}
+    return Steps(observation, joined(episode.action for episode in episodes))
