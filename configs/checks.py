@@ -4,17 +4,17 @@ import math
 from typing import TYPE_CHECKING
 
 from trailkit.configs.bounds import above, at_least
-from trailkit.configs.choices import Constraint, EarlyStop, Features, LaunchKind, LearnerKind
+from trailkit.configs.choices import Constraint, EarlyStop, EnvKind, Features, LaunchKind, LearnerKind
 from trailkit.envs.errors import UserError
 
 if TYPE_CHECKING:
-    from trailkit.configs.schema import TrainConfig
+    from trailkit.configs.schema import EnvConfig, TrainConfig
 
 _WITHOUT_DISCRIMINATOR = LearnerKind.d4pg, LearnerKind.oracle, LearnerKind.ddpgfd
 
 
-def check_training(config: "TrainConfig") -> None:
-    """Refuses settings of a training that are out of range, contradict each other, or have no effect together.
+def check_numbers(config: "TrainConfig") -> None:
+    """Refuses settings of a training that are out of range.
 
     Raises:
         UserError: In one line, with the key.
@@ -29,12 +29,43 @@ def check_training(config: "TrainConfig") -> None:
     at_least(0.01, replay__samples_per_insert=config.replay.samples_per_insert)
     at_least(0, evaluation__seed=config.evaluation.seed, actor__random_steps=config.actor.random_steps)
     _check_actor(config)
-    _check_method(config)
     _check_discriminator(config)
-    _check_features(config)
-    _check_random_set(config)
     if config.device not in ("auto", "cpu", "cuda"):
         raise UserError(f"device={config.device}: choose auto, cpu or cuda")
+
+
+def check_together(config: "TrainConfig") -> None:
+    """Refuses settings of a training that contradict each other, or have no effect together.
+
+    Of one that was begun they are taken as they are: an earlier version may have let them pass.
+
+    Raises:
+        UserError: In one line, with the keys.
+    """
+    _check_early_stop(config)
+    _check_method(config)
+    _check_losses(config)
+    _check_features(config)
+    _check_random_set(config)
+
+
+def check_own_task(env: "EnvConfig") -> None:
+    """Makes sure that one of trailkit's own tasks has no settings that only environments of elsewhere have.
+
+    Raises:
+        UserError: If it has, with the key.
+    """
+    if env.kind is not EnvKind.trailkit:
+        return
+    for name, default in (
+        ("kwargs", {}),
+        ("proprio", {}),
+        ("success", "info"),
+        ("sparse_reward", False),
+        ("action_repeat", 1),
+    ):
+        if getattr(env, name) != default:
+            raise UserError(f"env.{name} is for environments of elsewhere: {env.task} is one of trailkit's own tasks")
 
 
 def _check_launch(config: "TrainConfig") -> None:
@@ -74,6 +105,10 @@ def _check_actor(config: "TrainConfig") -> None:
     if not 0 <= actor.noise_correlation < 1:
         raise UserError(f"actor.noise_correlation={actor.noise_correlation}: it must be in [0, 1)")
     at_least(1, actor__patience=actor.patience, actor__fixed_steps=actor.fixed_steps)
+
+
+def _check_early_stop(config: "TrainConfig") -> None:
+    actor = config.actor
     soonest = {
         EarlyStop.never: {},
         EarlyStop.adaptive: {"actor.patience": actor.patience, "actor.min_steps": actor.min_steps or 0},
@@ -125,6 +160,15 @@ def _check_discriminator(config: "TrainConfig") -> None:
         above(2 * math.log(2), discriminator__constraint_ceiling=chosen.constraint_ceiling)
     if not 0 < chosen.crop <= 1:
         raise UserError(f"discriminator.crop={chosen.crop}: it must be in (0, 1], a part of each side of a picture")
+    for name, share in (("dropout", chosen.dropout), ("label_smoothing", chosen.label_smoothing)):
+        if not 0 <= share < 1:
+            raise UserError(f"discriminator.{name}={share}: it must be in [0, 1)")
+    if chosen.positive_prior is not None and not 0 < chosen.positive_prior < 1:
+        raise UserError(f"discriminator.positive_prior={chosen.positive_prior}: it must be in (0, 1)")
+
+
+def _check_losses(config: "TrainConfig") -> None:
+    chosen = config.discriminator
     if chosen.constraint is Constraint.early and not 1 <= config.env.early_steps < config.env.episode_steps:
         raise UserError(
             f"env.early_steps={config.env.early_steps}: discriminator.constraint=early needs the first steps of an "
@@ -134,11 +178,6 @@ def _check_discriminator(config: "TrainConfig") -> None:
         raise UserError(
             "discriminator.flip_labels=true needs discriminator.constraint_ceiling=null: flipped labels are bounded"
         )
-    for name, share in (("dropout", chosen.dropout), ("label_smoothing", chosen.label_smoothing)):
-        if not 0 <= share < 1:
-            raise UserError(f"discriminator.{name}={share}: it must be in [0, 1)")
-    if chosen.positive_prior is not None and not 0 < chosen.positive_prior < 1:
-        raise UserError(f"discriminator.positive_prior={chosen.positive_prior}: it must be in (0, 1)")
     if chosen.positive_prior is not None and chosen.label_smoothing:
         raise UserError("discriminator.positive_prior and label_smoothing are two losses: give one of them")
     if chosen.loss is not None and (chosen.positive_prior is not None or chosen.label_smoothing):

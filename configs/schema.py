@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from trailkit.configs.bounds import at_least
-from trailkit.configs.checks import check_training
+from trailkit.configs.checks import check_numbers
 from trailkit.configs.choices import (
     ActionSpaceName,
     Constraint,
@@ -27,6 +27,8 @@ from trailkit.configs.choices import (
     Suite,
 )
 from trailkit.envs.errors import UserError
+
+AMPLE = 70  # steps for one try at a task, where nobody says how many
 
 
 @dataclass
@@ -195,8 +197,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.actor.min_steps is None:
             ample = self.env.trial_steps
-            self.actor.min_steps = min(70, self.env.episode_steps // 2) if ample is None else ample
-        check_training(self)
+            self.actor.min_steps = min(AMPLE, self.env.episode_steps // 2) if ample is None else ample
+        check_numbers(self)
 
 
 @dataclass

@@ -6,24 +6,31 @@ from pathlib import Path
 
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
-from trailkit.replay.atomic import writing, written_aside
+from trailkit.replay.atomic import written_aside
 
 _NAME = "demonstrations.json"
+
+
+def note_demonstrations(store: DemoStore, run: Path) -> None:
+    """Notes in the run's folder, unless it is noted there, what the run begins with.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    note = run / _NAME
+    if not note.is_file():
+        with written_aside(note) as aside:
+            aside.write_text(json.dumps(_rows(store)))
 
 
 def as_begun(store: DemoStore, run: Path) -> DemoStore:
     """The store as it was when the run began, which is now if nothing in the run's folder says so yet.
 
     Raises:
-        UserError: If it has no longer the same demonstrations, or the note of them cannot be written or read.
+        UserError: If it has no longer the same demonstrations, or the note of them is damaged.
     """
-    note = run / _NAME
-    there = [[row.file, row.size, row.length] for row in store.manifest.episodes]
+    note, there = run / _NAME, _rows(store)
     if not note.is_file():
-        with writing(note):
-            run.mkdir(parents=True, exist_ok=True)
-            with written_aside(note) as aside:
-                aside.write_text(json.dumps(there))
         return store
     try:
         begun = json.loads(note.read_text())
@@ -35,3 +42,7 @@ def as_begun(store: DemoStore, run: Path) -> DemoStore:
             "begin another run"
         )
     return DemoStore(store.path, replace(store.manifest, episodes=store.manifest.episodes[: len(begun)]), store.source)
+
+
+def _rows(store: DemoStore) -> list[list[str | int]]:
+    return [[row.file, row.size, row.length] for row in store.manifest.episodes]

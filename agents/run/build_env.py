@@ -19,7 +19,6 @@ def env_settings(config: EnvConfig) -> EnvSettings:
 
 def _external(config: EnvConfig) -> External | None:
     if config.kind is EnvKind.trailkit:
-        _refuse_what_others_have(config)
         return None
     for kind, name in ((EnvKind.gymnasium, "id"), (EnvKind.dm_control, "domain")):
         if config.kind is kind and not getattr(config, name):
@@ -32,13 +31,3 @@ def _external(config: EnvConfig) -> External | None:
         config.sparse_reward,
         config.action_repeat,
     )
-
-
-def _refuse_what_others_have(config: EnvConfig) -> None:
-    """Makes sure that one of trailkit's own tasks has no settings that only environments of elsewhere have."""
-    default = EnvConfig()
-    for name in ("kwargs", "proprio", "success", "sparse_reward", "action_repeat"):
-        if getattr(config, name) != getattr(default, name):
-            raise UserError(
-                f"env.{name} is for environments of elsewhere: {config.task} is one of trailkit's own tasks"
-            )

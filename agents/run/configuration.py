@@ -20,8 +20,9 @@ from omegaconf import Container, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.agents.run.env_file import expanded
+from trailkit.configs.checks import check_own_task, check_together
 from trailkit.configs.choices import EarlyStop
-from trailkit.configs.schema import TrainConfig, store_schemas
+from trailkit.configs.schema import AMPLE, AuditConfig, RecordConfig, TrainConfig, store_schemas
 from trailkit.envs.errors import UserError, unknown
 
 Config = TypeVar("Config")
@@ -52,9 +53,14 @@ def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
     with initialize_config_module(_MODULE, version_base="1.3"):
         _check(name, words)
         try:
-            return typed(compose(name, [f"++{word}" if _is_open(word) else word for word in words]), schema)
+            made = typed(compose(name, [f"++{word}" if _is_open(word) else word for word in words]), schema)
         except HydraException as error:
             raise UserError(_one_line(error)) from error
+    if isinstance(made, TrainConfig):
+        check_together(made)
+    if isinstance(made, TrainConfig | RecordConfig | AuditConfig):
+        check_own_task(made.env)
+    return made
 
 
 def describe(name: str) -> str:
@@ -108,14 +114,16 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
 def _renew(saved: Container) -> None:
     """Puts settings that an earlier version wrote as this one has them.
 
-    Early stopping was on or off, and crops were counted in pixels.
+    Early stopping was on or off, crops were counted in pixels, and `env.trial_steps` was never left open.
     """
     early_stop = OmegaConf.select(saved, "actor.early_stop")
     if isinstance(early_stop, bool):
         OmegaConf.update(saved, "actor.early_stop", (EarlyStop.adaptive if early_stop else EarlyStop.never).name)
     crop, height = (OmegaConf.select(saved, key) for key in ("discriminator.crop", "env.height"))
     if isinstance(crop, int) and crop > 1 and height:
-        OmegaConf.update(saved, "discriminator.crop", crop / height)
+        OmegaConf.update(saved, "discriminator.crop", min(1.0, crop / height))
+    if OmegaConf.select(saved, "env.trial_steps") == AMPLE:
+        OmegaConf.update(saved, "env.trial_steps", None)
 
 
 def sweep(words: Sequence[str]) -> Iterator[list[str]]:

@@ -50,9 +50,12 @@ def experiment(words: Sequence[str]) -> None:
     jobs = _count(own.get("jobs", "1"))
     runs = {f"runs/{name}/{run}": overrides for run, overrides in _grid(_read(names[0]), changes).items()}
     for run, overrides in runs.items():  # mistakes in any of them are found before the first
-        demos = build_data.check_demos(_config(run, overrides))
+        build_data.check_demos(_config(run, overrides))
         _changes(run, overrides)
-        refuse_what_cannot_fit(_config(run, overrides), demos, Path(run), min(jobs, len(runs)))
+    missing = [run for run in runs if not (_begun(run) and _done(Path(run), _config(run, runs[run])))]
+    for run in missing:
+        config = _config(run, runs[run])
+        refuse_what_cannot_fit(config, build_data.check_demos(config), Path(run), min(jobs, len(missing)))
     if jobs == 1:
         _train_in_turn(name, runs)
     else:

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics
 from trailkit.agents.run import build_data
+from trailkit.agents.run.begun_with import note_demonstrations
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, load_config, sweep
 from trailkit.agents.run.episodes import EpisodeResult
@@ -141,6 +142,7 @@ def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: Exit
     with written_aside(folder / "config.yaml") as aside:
         OmegaConf.save(OmegaConf.structured(config), aside)
     note_provenance(folder)
+    note_demonstrations(build_data.check_demos(config), folder)
     if config.launch.kind is LaunchKind.ray:
         alone.close()
     run()
@@ -203,6 +205,9 @@ class Trainer:
             if isinstance(self.replay, MemoryReplay):
                 self.replay.load_state_dict(state["replay"])
         if self._random_replay is not None and self._random_spill is not None:
+            if not self._random_spill.count:  # as earlier versions left it
+                for episode in self._spilled_at_random():
+                    self._random_spill.write(episode)
             for episode in self._random_spill.load():
                 self._random_replay.add(episode)
             self._random_replay.load_state_dict(state["random_replay"])
@@ -298,6 +303,11 @@ class Trainer:
         self.spill.write(episode)
         self._insert(episode)
         return metrics
+
+    def _spilled_at_random(self) -> Iterator[Episode]:
+        """The random policy's episodes, of those that replay still has."""
+        assert self.spill is not None
+        return (episode for episode in self.spill.load() if episode.metadata["policy"] == RANDOM)
 
     def _insert(self, episode: Episode) -> None:
         assert self.replay is not None

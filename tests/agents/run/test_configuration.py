@@ -117,7 +117,7 @@ def test_the_environment_becomes_a_value() -> None:
 )
 def test_what_only_others_environments_have_is_refused_of_a_task_of_trailkit_s(name: str, word: str) -> None:
     with pytest.raises(UserError, match=f"env.{name} is for environments of elsewhere"):
-        env_settings(train("env=lift", word).env)
+        train("env=lift", word)
 
 
 def test_a_run_s_folder_is_named_after_what_it_does() -> None:
@@ -225,6 +225,17 @@ def test_settings_of_earlier_versions_are_understood(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(earlier.replace("early_stop: never", "early_stop: true"))
     config = load_config(tmp_path)
     assert (config.discriminator.crop, config.actor.early_stop) == (0.875, EarlyStop.adaptive)
+    words = (tmp_path / "config.yaml").read_text().replace("height: 72", "height: 48")
+    (tmp_path / "config.yaml").write_text(words.replace("trial_steps: null", "trial_steps: 70"))
+    config = load_config(tmp_path)
+    assert (config.discriminator.crop, config.env.trial_steps) == (1.0, None)
+
+
+def test_what_was_trained_is_read_whatever_is_refused_today(tmp_path: Path) -> None:
+    saved = OmegaConf.structured(train("method=trail", "env.episode_steps=100"))
+    saved.actor.min_steps = 100
+    OmegaConf.save(saved, tmp_path / "config.yaml")
+    assert load_config(tmp_path).actor.min_steps == 100
 
 
 def test_help_lists_choices_and_keys() -> None:

@@ -167,6 +167,20 @@ def test_random_frames_outlive_what_replay_forgets(demos: str, tmp_path: Path) -
     resume(str(folder), ["steps=101"])
 
 
+def test_random_frames_that_replay_still_has_are_kept_from_now_on(demos: str, tmp_path: Path) -> None:
+    words = [*_SHORT, f"demos={demos}", "method=trail_random", f"random_demos={demos}", "steps=2"]
+    folder = start([*words, f"out={tmp_path / 'run'}"])
+    shutil.rmtree(folder / "random")  # as earlier versions left it
+    resume(str(folder), ["steps=3"])
+    assert len(list((folder / "random").glob("episode_*"))) == 1
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(demos: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="torch sees no CUDA device"):
+        start([*_SHORT, f"demos={demos}", "device=cuda", f"out={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_demonstrations_recorded_meanwhile_are_not_learned_from(demos: str, tmp_path: Path) -> None:
     recorded = tmp_path / "demos"
     shutil.copytree(demos, recorded)
