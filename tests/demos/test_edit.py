@@ -1,9 +1,9 @@
 import dataclasses
-import resource
 from pathlib import Path
 
 import pytest
 from demonstrations import SETTINGS, SOURCE, assert_same, make_episode
+from full_disk import file_size_limit
 
 from trailkit.demos.edit import merge, split
 from trailkit.demos.record import provenance
@@ -113,13 +113,8 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path):
 
 def test_a_full_disk_leaves_neither_part(tmp_path):
     store = make_store(tmp_path / "all", range(4))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # the system refuses to write more, as on a full disk
-    try:
-        with pytest.raises(UserError, match=r"cannot write .*part_holdout: .*free some space"):
-            split(store.path, str(tmp_path / "part"), 2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with file_size_limit(4096), pytest.raises(UserError, match=r"cannot write .*part_holdout: .*free some space"):
+        split(store.path, str(tmp_path / "part"), 2)
     assert [each.name for each in tmp_path.iterdir()] == ["all"]
 
 

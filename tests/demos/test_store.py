@@ -2,15 +2,14 @@ import dataclasses
 import json
 import logging
 import re
-import resource
 import shutil
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import pytest
 from demonstrations import SETTINGS, SOURCE, assert_same, make_episode
+from full_disk import file_size_limit
 
 from trailkit.demos.record import provenance
 from trailkit.demos.store import DemoStore
@@ -35,17 +34,6 @@ def edit_manifest(store, **changes):
 
 def visible(store):
     return sorted(each.name for each in store.path.iterdir())
-
-
-@contextmanager
-def file_size_limit(size):
-    """The system refuses to write beyond a size, as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_episodes_come_back_as_they_were(tmp_path):

@@ -1,14 +1,13 @@
 import json
 import logging
 import os
-import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from full_disk import file_size_limit
 
 from trailkit.agents.run.checkpoint import Checkpoints, DamagedCheckpoint
 from trailkit.envs.errors import UserError
@@ -20,17 +19,6 @@ def state_of(step, size=10):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-@contextmanager
-def files_limited_to(size):
-    """Makes the system refuse to write files beyond a size, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def damage(path):
@@ -162,7 +150,7 @@ def test_a_missing_checkpoint_is_named():
 def test_a_full_disk_leaves_the_checkpoints_that_were(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save(100, state_of(100))
-    with files_limited_to(4096), pytest.raises(UserError, match=r"cannot write .*000000200: .*free some space"):
+    with file_size_limit(4096), pytest.raises(UserError, match=r"cannot write .*000000200: .*free some space"):
         checkpoints.save(200, state_of(200, size=100_000))
     assert names(tmp_path) == ["000000100", "last"]
     assert checkpoints.latest()[0] == 100

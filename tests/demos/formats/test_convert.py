@@ -1,12 +1,11 @@
-import resource
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from demonstrations import assert_same, make_episode
+from full_disk import file_size_limit
 
 from trailkit.demos.formats.adopt import Words
 from trailkit.demos.formats.convert import NAMES, bring_in, export, make_format
@@ -35,17 +34,6 @@ def there_and_back(store, out, name, video=True):
 
 def files(folder):
     return sorted(each.name for each in folder.iterdir())
-
-
-@contextmanager
-def file_size_limit(size):
-    """The system refuses to write beyond a size, as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)

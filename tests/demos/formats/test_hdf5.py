@@ -1,22 +1,9 @@
-import resource
-from contextlib import contextmanager
-
 import h5py
 import numpy as np
 import pytest
+from full_disk import file_size_limit
 
 from trailkit.demos.formats.hdf5 import hdf5_written
-
-
-@contextmanager
-def file_size_limit(size):
-    """The system refuses to write beyond a size, as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def fill(file, check, groups=40):
