@@ -92,13 +92,14 @@ class Progress:
         if self._seconds is not None:
             share = min(1.0, max(share, seconds / max(self._seconds, 1.0)))
         self._bar.update(self._task, completed=share, steps=f"{step}/{self._total}", status=status)
-        self._line = f"train {step}/{self._total} ({share:.0%}), {status}"
+        self._line = ", ".join(filter(None, [f"train {step}/{self._total} ({share:.0%})", status]))
         if not self._console.is_terminal and (now - self._shown >= self._every):
             self._print_line(now)
 
     def note(self, text: str) -> None:
-        """Prints a line that stays, such as an evaluation's result."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        """Prints a line that stays, such as an evaluation's result; the training may have stood still for it."""
+        self._marks.clear()  # rates are of the time that is learned in
+        self._print(text)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -110,8 +111,11 @@ class Progress:
             self._print_line(self._clock())
 
     def _print_line(self, now: float) -> None:
-        self.note(self._line)
+        self._print(self._line)
         self._shown, self._line = now, ""
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _status(self, step: int, metrics: Metrics, seconds: float) -> str:
         (begin, first, first_actor), (end, last, last_actor) = self._marks[0], self._marks[-1]

@@ -102,7 +102,9 @@ def test_success_that_fell_and_success_that_never_came_are_said() -> None:
 
 
 def test_success_fell_by_the_episodes_that_were_played() -> None:
-    config = configure("train", TrainConfig, ["demos=none", "actor.min_steps=40", "env=reach", "evaluation.episodes=50"])
+    config = configure(
+        "train", TrainConfig, ["demos=none", "actor.min_steps=40", "env=reach", "evaluation.episodes=50"]
+    )
     assert len(findings(_WELL, config, (0.2, 1.0, 0.8))) == 1
     assert findings(_WELL, config, (0.2, 1.0, 0.8), [50, 50, 5]) == []
     assert len(findings(_WELL, config, (0.2, 1.0, 0.2), [50, 50, 5])) == 1

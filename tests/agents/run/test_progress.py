@@ -82,6 +82,21 @@ def test_notes_stay_as_they_are_written(clock, terminal):
     assert "48/50 = 96% [87, 99] solved\n" in screen.file.getvalue()
 
 
+def test_an_evaluation_is_not_taken_for_slow_learning(clock):
+    log = console(terminal=False)
+    with Progress(1000, log, every=10, clock=clock) as progress:
+        progress.update(100, 0, {})
+        progress.note("48/50 = 96% [87, 99] solved")
+        clock.now += 60.0
+        progress.update(100, 0, {})
+        clock.now += 10.0
+        progress.update(300, 500, {})
+    assert log.file.getvalue().splitlines()[1:] == [
+        "train 100/1000 (10%)",
+        "train 300/1000 (30%), 20.0 steps/s, 0:00:35 left, actor 50.0 steps/s",
+    ]
+
+
 def test_a_learner_that_goes_back_to_a_checkpoint_has_no_negative_rate(clock):
     log = console(terminal=False)
     with Progress(100, log, every=10, clock=clock) as progress:
