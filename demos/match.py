@@ -42,9 +42,11 @@ def check_fits(episode: Episode, settings: EnvSettings) -> None:
         raise UserError(f"an episode has the cameras {shapes}, expected {expected}")
     if ("proprio" in episode.observation) != observation.proprioception:
         raise UserError(f"an episode's proprioception is wrong: expected {observation.proprioception}")
-    size = signature(settings).action_size
-    if episode.action.shape[1] != size:
-        raise UserError(f"an episode has {episode.action.shape[1]}-dimensional actions, expected {size}")
+    ours = signature(settings)
+    if observation.proprioception and (size := episode.observation["proprio"].shape[1]) != ours.proprio_size:
+        raise UserError(f"an episode has {size} numbers of proprioception, expected {ours.proprio_size}")
+    if (size := episode.action.shape[1]) != ours.action_size:
+        raise UserError(f"an episode has {size}-dimensional actions, expected {ours.action_size}")
     if episode.length > settings.episode_steps:
         raise UserError(f"an episode has {episode.length} steps, expected {settings.episode_steps} at most")
 

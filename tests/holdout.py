@@ -50,7 +50,7 @@ def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Ite
     """Trains one discriminator; yields what it thinks every `EVERY` updates."""
     torch.set_num_threads(config.threads)
     settings = env_settings(config.env)
-    demos = build_data.load_demos(config, settings)
+    demos = build_data.load_demos(config)
     assert demos.known is not None and demos.holdout is not None
     replay = MemoryReplay(config.replay.capacity, config.agent.n_step, config.env.early_steps, seed=config.seed)
     for episode in played:

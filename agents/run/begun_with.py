@@ -8,28 +8,28 @@ from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import written_aside
 
-_NAME = "demonstrations.json"
+DEMOS, RANDOM_DEMOS = "demonstrations", "random_demonstrations"  # what a run may be given, as the notes are called
 
 
-def note_demonstrations(store: DemoStore, run: Path) -> None:
+def note_demonstrations(store: DemoStore, run: Path, given: str = DEMOS) -> None:
     """Notes in the run's folder, unless it is noted there, what the run begins with.
 
     Raises:
         UserError: If it cannot be written.
     """
-    note = run / _NAME
+    note = _note(run, given)
     if not note.is_file():
         with written_aside(note) as aside:
             aside.write_text(json.dumps(_rows(store)))
 
 
-def as_begun(store: DemoStore, run: Path) -> DemoStore:
+def as_begun(store: DemoStore, run: Path, given: str = DEMOS) -> DemoStore:
     """The store as it was when the run began, which is now if nothing in the run's folder says so yet.
 
     Raises:
         UserError: If it has no longer the same demonstrations, or the note of them is damaged.
     """
-    note, there = run / _NAME, _rows(store)
+    note, there = _note(run, given), _rows(store)
     if not note.is_file():
         return store
     try:
@@ -42,6 +42,10 @@ def as_begun(store: DemoStore, run: Path) -> DemoStore:
             "begin another run"
         )
     return DemoStore(store.path, replace(store.manifest, episodes=store.manifest.episodes[: len(begun)]), store.source)
+
+
+def _note(run: Path, given: str) -> Path:
+    return run / f"{given}.json"
 
 
 def _rows(store: DemoStore) -> list[list[str | int]]:

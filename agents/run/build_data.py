@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trailkit.agents.base import as_tensors
 from trailkit.agents.prioritized import Prioritized
 from trailkit.agents.run.ahead import ahead_on_gpu, on_device
-from trailkit.agents.run.begun_with import as_begun
+from trailkit.agents.run.begun_with import RANDOM_DEMOS, as_begun
 from trailkit.agents.run.build import Agent, make_device
 from trailkit.agents.run.build_env import env_settings
 from trailkit.configs.choices import Constraint, EnvKind, LaunchKind, LearnerKind, ReplayBackend
@@ -21,7 +21,6 @@ from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore
 from trailkit.demos.stream import first_states, load_replay
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import EnvSettings
 from trailkit.replay.base import Replay, Sampler, Table
 from trailkit.replay.episode import Episode
 from trailkit.replay.frames import stack_episode
@@ -95,22 +94,36 @@ def check_demos(config: TrainConfig) -> DemoStore:
     return store
 
 
-def load_demos(config: TrainConfig, settings: EnvSettings, run: Path | None = None) -> Demos:
+def check_random_demos(config: TrainConfig) -> DemoStore | None:
+    """Opens the random policy's episodes that a run is given, if it is given any.
+
+    Raises:
+        UserError: If they are of another environment, or missing.
+    """
+    if config.discriminator.constraint is not Constraint.random:
+        return None
+    assert config.random_demos is not None
+    store = DemoStore.open(config.random_demos)
+    store.check(env_settings(config.env))
+    return store
+
+
+def load_demos(config: TrainConfig, run: Path | None = None) -> Demos:
     """Reads the demonstrations, of a run that goes on those that it began with.
 
     Raises:
         UserError: If they are of another environment, damaged or missing.
     """
-    store = check_demos(config) if run is None else as_begun(check_demos(config), run)
+    store, random_store = check_demos(config), check_random_demos(config)
+    if run is not None:
+        store = as_begun(store, run)
+        random_store = None if random_store is None else as_begun(random_store, run, RANDOM_DEMOS)
     n_step, early, frame_stack = config.agent.n_step, config.env.early_steps, config.agent.frame_stack
     seed = _sampling_seed(config, 2)
     kept_back, exponent = holdout_episodes(config, len(store)), _priority_exponent(config)
     replay, held_out = load_replay(store, n_step, early, seed, kept_back, config.demo_limit, exponent, frame_stack)
     random = None
-    if config.discriminator.constraint is Constraint.random:
-        assert config.random_demos is not None
-        random_store = DemoStore.open(config.random_demos)
-        random_store.check(settings)
+    if random_store is not None:
         random, _ = load_replay(random_store, n_step, early, _sampling_seed(config, 3), frame_stack=frame_stack)
     if not held_out:
         return Demos(replay, None, None, random)

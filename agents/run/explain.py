@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -45,16 +46,15 @@ class Explanation:
     stopped: int | None  # the step after which an actor would have given it up
 
 
-def references(config: TrainConfig) -> Observation:
-    """Frames of a run's demonstrations, as tensors: what the maps compare with.
+def references(config: TrainConfig, run: Path) -> Observation:
+    """Frames of the demonstrations that a run began with, as tensors: what the maps compare with.
 
     Raises:
         UserError: If they are no longer there.
     """
-    settings = env_settings(config.env)
-    replay = build_data.load_demos(config, settings).replay
+    replay = build_data.load_demos(config, run).replay
     observation = next(replay.batches(Table.MAIN, _REFERENCES)).observation
-    return as_tensors({camera: observation[camera] for camera in settings.observation.cameras})
+    return as_tensors({camera: observation[camera] for camera in env_settings(config.env).observation.cameras})
 
 
 def explain(agent: build.Agent, moments: Sequence[Moment], compared: Observation) -> Explanation:

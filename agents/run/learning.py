@@ -41,7 +41,7 @@ class Learning:
         """
         torch.set_num_threads(config.threads)
         self.config, self.folder = config, folder
-        self.demos = build_data.load_demos(config, settings, folder)
+        self.demos = build_data.load_demos(config, folder)
         self.agent = build.make_agent(config, settings)
         self.steps = 0
         self.seconds = 0.0  # of training, restarts included

@@ -70,7 +70,7 @@ def render_run(config: RenderConfig) -> list[Path]:
     agent = saved.at(checkpoint)
     out = Path(config.out) if config.out is not None else folder / "videos" / checkpoint
     view = View(tuple(config.cameras or (None,)), config.height, config.width, Quality(config.quality.value))
-    explained = partial(explain, agent, compared=references(saved.config)) if config.overlay else None
+    explained = partial(explain, agent, compared=references(saved.config, folder)) if config.overlay else None
     paths = record_videos(saved.env, agent.evaluator, out, config.episodes, config.seed, view, explained)
     saved.env.close()
     return paths

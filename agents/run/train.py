@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics
 from trailkit.agents.run import build_data
-from trailkit.agents.run.begun_with import note_demonstrations
+from trailkit.agents.run.begun_with import RANDOM_DEMOS, note_demonstrations
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, load_config, sweep
 from trailkit.agents.run.episodes import EpisodeResult
@@ -143,6 +143,8 @@ def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: Exit
         OmegaConf.save(OmegaConf.structured(config), aside)
     note_provenance(folder)
     note_demonstrations(build_data.check_demos(config), folder)
+    if (random := build_data.check_random_demos(config)) is not None:
+        note_demonstrations(random, folder, RANDOM_DEMOS)
     if config.launch.kind is LaunchKind.ray:
         alone.close()
     run()

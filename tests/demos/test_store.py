@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from demonstrations import SETTINGS, SOURCE, assert_same, make_episode
 from full_disk import file_size_limit
@@ -117,6 +118,10 @@ def test_recording_into_a_file_is_refused(tmp_path):
         (make_episode(length=13), "has 13 steps, expected 12 at most"),
         (make_episode(actions=9), "has 9-dimensional actions, expected 4"),
         (make_episode()._replace(observation={"front": make_episode().observation["front"]}), "proprioception is"),
+        (
+            make_episode()._replace(observation={**make_episode().observation, "proprio": np.zeros((7, 20))}),
+            "has 20 numbers of proprioception, expected 21",
+        ),
     ],
 )
 def test_an_episode_of_another_environment_is_not_taken(tmp_path, episode, message):

@@ -197,6 +197,20 @@ def test_demonstrations_recorded_meanwhile_are_not_learned_from(demos: str, tmp_
         resume(str(folder), ["steps=2"])
 
 
+def test_a_random_policys_episodes_recorded_meanwhile_are_not_learned_from(demos: str, tmp_path: Path) -> None:
+    recorded = tmp_path / "random"
+    record = ["record", "device=random", *_ENV, f"out={recorded}"]
+    main([*record, "episodes=1"])
+    words = [*_SHORT, f"demos={demos}", "method=trail_random", f"random_demos={recorded}", "steps=1"]
+    folder = start([*words, f"out={tmp_path / 'run'}"])
+    main([*record, "episodes=2"])
+    trainer = Trainer(load_config(folder), folder)
+    trainer.restore()
+    assert trainer.learning.demos.random is not None
+    assert trainer.learning.demos.random.size(Table.MAIN) == 40
+    trainer.close()
+
+
 def test_a_run_that_has_lost_its_checkpoints_keeps_its_metrics(demos: str, tmp_path: Path) -> None:
     folder = start([*_SHORT, f"demos={demos}", "method=bc", "steps=100", f"out={tmp_path / 'run'}"])
     written = (folder / "metrics.csv").read_text()
