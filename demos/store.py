@@ -14,6 +14,7 @@ from trailkit.demos.folder import EPISODE, episode_name, locked, recording_into,
 from trailkit.demos.manifest import NAME, Manifest, Row, current_versions
 from trailkit.demos.match import check_fits, differences
 from trailkit.envs.errors import UserError, unknown
+from trailkit.envs.make import signature
 from trailkit.envs.settings import EnvSettings
 from trailkit.replay.episode import Episode
 from trailkit.replay.episode_file import decode_episode, write_episode
@@ -232,6 +233,7 @@ def read_file(path: Path, settings: EnvSettings | None) -> Episode:
 
 
 def _read(path: Path, settings: EnvSettings) -> Episode:
+    signature(settings)  # an environment that cannot be made is no fault of the episode's
     try:
         return read_file(path, settings)
     except UserError as error:

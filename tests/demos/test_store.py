@@ -15,7 +15,7 @@ from full_disk import file_size_limit
 from trailkit.demos.record import provenance
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 
 
 def make_store(path, episodes=3):
@@ -129,6 +129,14 @@ def test_an_episode_of_another_environment_is_not_taken(tmp_path, episode, messa
     with pytest.raises(UserError, match=message):
         store.append(episode)
     assert len(DemoStore.open(store.path)) == 3
+
+
+def test_an_environment_that_cannot_be_made_is_no_fault_of_the_episodes(tmp_path):
+    store = make_store(tmp_path)
+    gone = dataclasses.replace(SETTINGS, task="gone_arm:Arm-v0", external=External(Origin.GYMNASIUM))
+    edit_manifest(store, settings=gone.to_dict())
+    with pytest.raises(UserError, match=r"^gone_arm:Arm-v0: No module named 'gone_arm' .* to PYTHONPATH$"):
+        DemoStore.open(store.path).read(0)
 
 
 # Opening what is not a store.
