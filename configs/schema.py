@@ -96,7 +96,7 @@ class DiscriminatorConfig:
     """The discriminator and the reward that it gives."""
 
     learning_rate: float = 1e-4
-    crop: float = 0.875  # of each side of a picture, that is seen: 56 of 64 pixels
+    crop: float = 0.75  # of each side of a picture, that is seen: 48 of 64 pixels
     features: Features = Features.own
     loss: str | None = None  # MODULE:NAME of one's own, on the training frames, in the place of the cross entropy
     constraint: Constraint = Constraint.none

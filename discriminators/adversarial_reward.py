@@ -30,8 +30,8 @@ class AdversarialReward:
 
     Differences from the paper (TRAIL, sec. 3-4, app. B and H): means instead of sums over the batch, so that the
     batch size does not change the learning rate; rewards are computed anew at each sampling, which the paper leaves
-    open. preset=cpu also limits rewards to 1.5 and the constraint's cross entropy to 32 nats, and crops to 7/8 of each
-    side instead of 3/4, for the reasons in docs/recipe.md (preset=paper does not).
+    open. preset=cpu also limits rewards to 1.5 and the constraint's cross entropy to 32 nats, for the reasons in
+    docs/recipe.md (preset=paper does not).
     """
 
     def __init__(

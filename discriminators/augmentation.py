@@ -38,8 +38,8 @@ class AugmentationSettings:
 UNCHANGED = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
 
 
-def crop_sizes(image_sizes: ImageSizes, fraction: float = 0.875) -> dict[str, tuple[int, int]]:
-    """Returns what the discriminator sees of each camera: 56 of 64 pixels, 48 with the paper's fraction of 0.75."""
+def crop_sizes(image_sizes: ImageSizes, fraction: float = 0.75) -> dict[str, tuple[int, int]]:
+    """Returns what the discriminator sees of each camera: of 64 pixels 48, as in TRAIL, Table 3."""
     return {
         camera: (max(1, round(h * fraction)), max(1, round(w * fraction))) for camera, (h, w) in image_sizes.items()
     }

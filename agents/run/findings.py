@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from trailkit.agents.run.metrics import read_rows
-from trailkit.configs.choices import EarlyStop, LearnerKind
+from trailkit.configs.choices import EarlyStop, Features, LearnerKind
 from trailkit.configs.schema import TrainConfig
 
 MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
@@ -89,12 +89,13 @@ def diverged(metrics: Metrics) -> str | None:
 
 
 def _memorises(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
-    known, kept = metrics["disc_score_known"], metrics["disc_score_holdout"]
+    known, kept, crop = metrics["disc_score_known"], metrics["disc_score_holdout"], config.discriminator.crop
     if not known - kept > MEMORISED:
         return None
     return (
         f"the discriminator separates the demonstrations kept back ({kept:.2f}) from those it trains on ({known:.2f}): "
-        "it memorises; record more of them, or strengthen its augmentation"
+        "it memorises; record more of them"
+        + (f", or lower discriminator.crop={crop:g}" if config.discriminator.features is not Features.critic else "")
     )
 
 

@@ -139,8 +139,8 @@ def test_the_same_generator_gives_the_same_frames() -> None:
 
 
 def test_crop_sizes_are_a_fraction() -> None:
-    assert crop_sizes({"front": (64, 64), "wrist": (48, 96)}) == {"front": (56, 56), "wrist": (42, 84)}
-    assert crop_sizes({"front": (64, 64)}, 0.75) == {"front": (48, 48)}
+    assert crop_sizes({"front": (64, 64), "wrist": (48, 96)}) == {"front": (48, 48), "wrist": (36, 72)}
+    assert crop_sizes({"front": (64, 64)}, 0.875) == {"front": (56, 56)}
 
 
 def test_the_centre_crop_is_the_middle() -> None:

@@ -221,7 +221,7 @@ def test_a_sweep_that_lists_no_values_is_refused(word: str) -> None:
 def test_settings_of_earlier_versions_are_understood(tmp_path: Path) -> None:
     saved = OmegaConf.structured(train("method=gail", "env.height=72"))
     OmegaConf.save(saved, tmp_path / "config.yaml")
-    earlier = (tmp_path / "config.yaml").read_text().replace("crop: 0.875", "crop: 63")
+    earlier = (tmp_path / "config.yaml").read_text().replace("crop: 0.75", "crop: 63")
     (tmp_path / "config.yaml").write_text(earlier.replace("early_stop: never", "early_stop: true"))
     config = load_config(tmp_path)
     assert (config.discriminator.crop, config.actor.early_stop) == (0.875, EarlyStop.adaptive)

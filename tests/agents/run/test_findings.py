@@ -42,7 +42,7 @@ def said(changes: Mapping[str, float], shares: tuple[float, ...] = (0.3, 0.4), e
         (
             {"disc_score_holdout": 0.5},
             {"disc_score_holdout": 0.48},
-            "kept back .0.48. from those it trains on .0.79.: it mem",
+            "kept back .0.48. from those it trains on .0.79.: it mem.* or lower discriminator.crop=0.75",
         ),
         ({"disc_acc_constraint": 0.64}, {"disc_acc_constraint": 0.66}, "the constraint does not hold: .* 66% of"),
         ({"disc_acc": 0.96}, {"disc_acc": 0.98}, "tells agent from expert in 98% of frames"),
@@ -86,6 +86,12 @@ def test_a_constraint_that_does_not_hold_is_mended_by_what_is_not_yet_done() -> 
     words = ["demos=none", "discriminator.flip_labels=true", "discriminator.constraint_ceiling=null"]
     (sentence,) = findings({"disc_acc_constraint": 0.9}, configure("train", TrainConfig, words), (0.6,))
     assert "lower discriminator.learning_rate" in sentence
+
+
+def test_a_discriminator_that_sees_whole_pictures_is_not_told_to_crop_them() -> None:
+    config = configure("train", TrainConfig, ["demos=none", "method=gail_critic"])
+    (sentence,) = findings({"disc_score_known": 0.9, "disc_score_holdout": 0.5}, config, (0.6,))
+    assert sentence.endswith("it memorises; record more of them")
 
 
 def test_success_that_fell_and_success_that_never_came_are_said() -> None:
