@@ -119,11 +119,13 @@ def test_a_reader_that_has_had_enough_is_no_mistake() -> None:
     assert done.stdout.startswith("train") and done.stderr == ""
 
 
-@pytest.mark.parametrize(("set_before", "waits"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
-def test_threads_that_wait_give_their_core_away_before_torch_is_loaded(set_before: dict[str, str], waits: str) -> None:
-    code = "import os, sys, trailkit.agents.run.cli; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
-    kept = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+@pytest.mark.parametrize(
+    ("set_before", "spins"), [({}, "3000"), ({"GOMP_SPINCOUNT": "9"}, "9"), ({"OMP_WAIT_POLICY": "active"}, "None")]
+)
+def test_threads_that_wait_give_their_core_away_before_torch_is_loaded(set_before: dict[str, str], spins: str) -> None:
+    code = "import os, sys, trailkit.agents.run.cli; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    kept = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     said = subprocess.run(
         [sys.executable, "-c", code], env=kept | set_before, capture_output=True, text=True, check=True
     )
-    assert said.stdout.split() == [waits, "False"]
+    assert said.stdout.split() == [spins, "False"]
