@@ -1,6 +1,5 @@
 """What processes bring: environment steps by the number of actors, and launch=ray beside launch=inline."""
 
-import csv
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.distributed.actor import ActorRole
 from trailkit.agents.run.distributed.cluster import start_ray
 from trailkit.agents.run.distributed.role import LEARNER, WATCH
+from trailkit.agents.run.metrics import rows_by_step
 from trailkit.agents.run.record import record_demos
 from trailkit.configs.schema import RecordConfig, TrainConfig
 from trailkit.replay.episode import Episode
@@ -121,6 +121,5 @@ def _train(words: list[str], out: str) -> tuple[float, float]:
     """How many steps the actors and the learner of a training came to."""
     command = [sys.executable, "-m", "trailkit.agents.run.cli", "train", *words, f"out={out}"]
     subprocess.run(command, check=True, capture_output=True)
-    with (Path(out) / "metrics.csv").open() as file:
-        last = list(csv.DictReader(file))[-1]
+    last = rows_by_step(Path(out) / "metrics.csv")[-1]
     return float(last["actor_steps"]), float(last["step"])

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from trailkit.agents.run.metrics import histograms, read_rows
+from trailkit.agents.run.metrics import histograms, rows_by_step
 from trailkit.agents.run.statistics import interquartile_interval
 
 _CLOCKS = {"actor_steps": "steps played", "step": "learner steps", "minutes": "minutes of training"}
@@ -56,7 +56,7 @@ class Table(NamedTuple):
 
 def read_table(folder: Path) -> Table:
     """Reads the metrics of a run, which may be going on; without any, there are no rows."""
-    rows = list(read_rows(folder / "metrics.csv"))
+    rows = rows_by_step(folder / "metrics.csv")
     names = rows[0] if rows else {"step": "", "actor_steps": "", "seconds": ""}
     columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
     return Table({**columns, "minutes": columns["seconds"] / 60})

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import OPEN, load_config
 from trailkit.agents.run.findings import findings, late_metrics
-from trailkit.agents.run.metrics import read_rows
+from trailkit.agents.run.metrics import rows_by_step
 from trailkit.agents.run.statistics import wilson
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
@@ -87,7 +87,7 @@ def read_run(folder: Path) -> Run:
     interval = wilson(list(newest.outcomes.values()))
     evaluations = [*(found[0] for found in steps[:-1]), newest]
     shares = [found.share for found in evaluations]
-    rows = [row for row in read_rows(folder / "metrics.csv") if int(row["step"]) <= newest.step]
+    rows = [row for row in rows_by_step(folder / "metrics.csv") if int(row["step"]) <= newest.step]
     if not rows:
         raise UserError(
             f"{folder} has no metrics of step {newest.step}: go on with it by trailkit train resume={folder}"

@@ -14,6 +14,7 @@ from trailkit.agents.run.cli import main
 from trailkit.agents.run.compare import compare, compare_runs
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.contests import contests, summaries
+from trailkit.agents.run.curves import read_table
 from trailkit.agents.run.episodes import EpisodeResult
 from trailkit.agents.run.evaluate import Evaluation
 from trailkit.agents.run.runs import read_run
@@ -75,6 +76,14 @@ def test_evaluations_by_hand_count_where_the_training_made_none(tmp_path: Path) 
     assert (run.row.learner_steps, run.row.episodes, run.row.success, run.row.last) == (500, 20, 0.75, (1.0, 0.75))
     (folder / "evaluations" / "000000400" / "eval_info.json").unlink()
     assert read_run(folder).row.last == (0.75,)
+
+
+def test_an_evaluation_that_was_long_in_coming_does_not_set_the_clocks_back(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [0.5])
+    with (folder / "metrics.csv").open("a") as file:
+        file.write("100,400,20\n")
+    assert read_run(folder).row.learner_steps == 400
+    assert read_table(folder).columns["step"].tolist() == [100, 100, 200, 300, 400, 500]
 
 
 def test_what_cannot_be_compared_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
