@@ -29,7 +29,7 @@ _LEARNER = 310 * _MB  # torch and the networks
 _SERVER = 180 * _MB
 _REVERB = 235 * _MB  # TensorFlow and Reverb, on top of those in each process that loads them
 _REVERB_LIBRARIES = 530 * _MB  # which those processes share
-_PLAYER = 460 * _MB  # an actor or an evaluator
+_PLAYER = 360 * _MB  # an actor or an evaluator
 _RAY = 760 * _MB  # its own processes on one machine, and the command itself
 # Of an update's intermediate results, for 32 of the agent's transitions of one 64x64 picture.
 _UPDATE = {EncoderKind.compact: 54 * _MB, EncoderKind.nature: 57 * _MB, EncoderKind.residual: 320 * _MB}

@@ -53,12 +53,12 @@ class ActorRole(Role):
         seed = _process_seed(self.config.seed, self._number, first)
         config = replace(self.config, seed=seed)  # of the exploration noise
         env = make_environment(settings, seed)
-        agent = build.make_agent(config, settings)
+        player = build.make_player(config, settings)
         starts = episode_starts(self.config.seed, first, self._number, self._layouts)
         random = Watched(RandomPolicy(env.action_spec().shape[0], seed), self)
-        explorer = Watched(agent.explorer, self)
+        explorer = Watched(player.explorer, self)
         newcomer = act(env, random, Never(), weights, starts, label=RANDOM, actor=self._number)
-        actor = act(env, explorer, agent.stop, weights, starts, label=config.method, actor=self._number)
+        actor = act(env, explorer, player.stop, weights, starts, label=config.method, actor=self._number)
         sent: _Sent | None = None
         while True:
             self.moves()

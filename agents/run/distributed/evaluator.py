@@ -28,7 +28,7 @@ class EvaluatorRole(Role):
         learner = ray.get_actor(LEARNER)
         settings = env_settings(self.config.env)
         env = make_environment(settings, self.config.seed)
-        evaluator = Watched(build.make_agent(self.config, settings).evaluator, self)
+        evaluator = Watched(build.make_policy(self.config, settings), self)
         wanted = self.config.evaluation
         while True:
             self.waits()

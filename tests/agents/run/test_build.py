@@ -1,0 +1,34 @@
+"""Who only plays is made without all that learns, and plays no differently."""
+
+import numpy as np
+import pytest
+
+from trailkit.agents.run.build import make_agent, make_player, make_policy
+from trailkit.agents.run.configuration import configure
+from trailkit.configs.schema import TrainConfig
+from trailkit.envs.make import make_environment
+from trailkit.envs.settings import EnvSettings, ObservationSettings
+
+ENV = EnvSettings("reach", observation=ObservationSettings(height=36, width=36))
+STEPS = 40
+
+
+@pytest.mark.parametrize("method", ["trail", "gail_critic", "d4pgfd", "bc"])
+def test_with_the_learners_weights_actions_and_stops_are_the_same(method: str) -> None:
+    words = ["demos=somewhere", "env=reach", "env.height=36", "env.width=36", "actor.min_steps=0", "actor.patience=1"]
+    config = configure("train", TrainConfig, [*words, f"method={method}", "device=cpu"])
+    agent, player, policy = make_agent(config, ENV), make_player(config, ENV), make_policy(config, ENV)
+    parts = (agent.explorer, player.explorer, agent.stop, player.stop, agent.evaluator, policy)
+    for part in parts:
+        part.load(agent.learner.parameters())
+        part.reset()
+    generator, env = np.random.default_rng(0), make_environment(ENV, 0)
+    observation, stops = env.reset().observation, []
+    for _ in range(STEPS):
+        observation = {**observation, "front": generator.integers(0, 256, (36, 36, 3), np.uint8)}
+        action = agent.explorer.act(observation)
+        np.testing.assert_array_equal(action, player.explorer.act(observation))
+        np.testing.assert_array_equal(agent.evaluator.act(observation), policy.act(observation))
+        stops.append((agent.stop(observation, 0.0), player.stop(observation, 0.0)))
+    assert all(one == other for one, other in stops)
+    assert any(one for one, _ in stops) == (method == "trail")
