@@ -155,6 +155,12 @@ def _summary(axes: Any, tables: Sequence[Table], clock: str, colour: str, method
 
 
 def _png(figure: Figure) -> bytes:
+    for axes in figure.axes:
+        axes.xaxis.set_major_formatter(_short)  # steps in full would run into one another
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=110)
     return file.getvalue()
+
+
+def _short(value: float, _: int) -> str:
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
