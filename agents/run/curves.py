@@ -162,5 +162,5 @@ def _png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def _short(value: float, _: int) -> str:
+def _short(value: float, _: float) -> str:
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
