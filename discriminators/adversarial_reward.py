@@ -1,6 +1,6 @@
 """The reward that is learned against the agent: GAIL's and TRAIL's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,11 @@ class AdversarialReward:
         self._optimizer = Adam(discriminator.trained.parameters(), learning_rate)
 
     def update(self, batch: ImitationBatch) -> dict[str, Tensor]:
-        """Makes one update on the frames `observation` of all four sources, in one forward pass."""
+        """Makes one update, all four sources in one forward pass.
+
+        It learns from the frames that it will be asked to reward, those that a step arrives at: the last of an episode
+        is one, which is paid many times over if it is an end. Constraining frames are those that a step leaves.
+        """
         self.discriminator.train()  # in which spectral norms are followed, if there are any
         judgement = self._judge(batch)
         loss = self._loss(judgement)
@@ -105,9 +109,10 @@ class AdversarialReward:
         restore(self.generator, state["generator"])
 
     def _judge(self, batch: ImitationBatch) -> Judgement:
-        pairs = [batch.train] if batch.constraint is None else [batch.train, batch.constraint]
-        sources: list[Observation] = [t.observation for pair in pairs for t in (pair.expert, pair.agent)]
         cameras = self.discriminator.cameras
+        sources = [_arrived_at(batch.train.expert, cameras), _arrived_at(batch.train.agent, cameras)]
+        if batch.constraint is not None:
+            sources += [batch.constraint.expert.observation, batch.constraint.agent.observation]
         joined = {camera: torch.cat([newest_frame(source[camera]) for source in sources]) for camera in cameras}
         augmented = self._augmentation(joined, self.generator)
         sizes = [len(source[cameras[0]]) for source in sources]
@@ -121,3 +126,8 @@ class AdversarialReward:
             discriminator=self.discriminator,
             generator=self.generator,
         )
+
+
+def _arrived_at(transition: Transition, cameras: Sequence[str]) -> Observation:
+    """The frames after the first step of each transition."""
+    return {camera: transition.next_observation[camera][:, 0] for camera in cameras}

@@ -91,6 +91,23 @@ def test_an_end_is_worth_what_staying_in_its_state_for_ever_is() -> None:
     assert bootstrapped.tolist() == [pytest.approx(gamma), 0, 0, 0]
 
 
+def test_the_frame_that_an_episode_ends_in_is_learned_from() -> None:
+    """It is paid gamma / (1 - gamma) times more, if it is an end, and no step leaves it."""
+    model = reward_model(learning_rate=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (8, *IMAGE_SIZES["front"], 3), dtype=torch.uint8, generator=generator)
+    dark, bright = noise // 4, 255 - noise // 4  # a fall, say, that ends the agent's episodes
+    agent, expert = (
+        Transition({"front": dark}, None, None, None, {"front": after[:, None]}, *5 * [None])
+        for after in (bright, dark)
+    )
+    for _ in range(100):
+        model.update(ImitationBatch(Pair(agent, expert)))
+    paid = model.rewards({"front": torch.cat([bright, dark])}).view(2, 8).mean(1)  # -log(1 - D)
+    assert paid[0] < 0.1
+    assert paid[1] > 1
+
+
 def test_the_agents_rows_come_first_and_the_experts_follow() -> None:
     rl = Recorder()
     batch = random_imitation_batch(0)

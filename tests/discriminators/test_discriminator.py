@@ -129,13 +129,13 @@ def test_the_discriminator_tells_sources_apart_once_trained() -> None:
         settings=AdversarialRewardSettings(learning_rate=1e-3),
     )
     batch = random_imitation_batch(0)._replace(constraint=None)
-    bright = {"front": batch.train.expert.observation["front"] // 2 + 128}
-    batch = batch._replace(train=batch.train._replace(expert=batch.train.expert._replace(observation=bright)))
+    bright = {"front": batch.train.expert.next_observation["front"] // 2 + 128}
+    batch = batch._replace(train=batch.train._replace(expert=batch.train.expert._replace(next_observation=bright)))
     metrics = [model.update(batch) for _ in range(200)]
     # Averaged: now and then a frame's colours are changed so much that it passes for the other source's.
     assert sum(metric["disc_loss"] for metric in metrics[-50:]) / 50 < 0.5 * metrics[0]["disc_loss"]
     assert sum(metric["disc_acc"] for metric in metrics[-50:]) / 50 > 0.9
-    assert mean_score(model.discriminator, bright) > 0.7
+    assert mean_score(model.discriminator, {"front": bright["front"].flatten(0, 1)}) > 0.7
     assert "disc_acc_constraint" not in metrics[-1]
 
 

@@ -33,7 +33,7 @@ def frames(count: int, red_patch: bool, success: bool, generator: torch.Generato
 
 
 def transition(images: Tensor) -> Transition:
-    return Transition({"front": images}, None, None, None, {}, *5 * [None])
+    return Transition({"front": images}, None, None, None, {"front": images[:, None]}, *5 * [None])
 
 
 @cache
