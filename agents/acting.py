@@ -40,7 +40,29 @@ class GreedyPolicy:
         self._network.load_state_dict(parameters["policy"])
 
 
-class ExplorationPolicy:
+class _Noisy:
+    """A policy that draws, whose generator is all that there is to keep of it in a checkpoint."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the noise, so that a resumed actor goes on with the same."""
+        return {"generator": self._generator.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any], episodes_since: int = 0) -> None:
+        """Takes over what `state_dict` returned.
+
+        Args:
+            state: Of the noise.
+            episodes_since: How many episodes were played since. If there are any, the noise is not to come again that
+                they were played with: other is drawn then.
+        """
+        self._generator.bit_generator.state = state["generator"]
+        self._generator = np.random.Generator(self._generator.bit_generator.jumped(episodes_since))  # type: ignore[attr-defined]
+
+
+class ExplorationPolicy(_Noisy):
     """Adds Gaussian noise, of a deviation drawn for each episode, to what the network says.
 
     The noise of a step goes on into the next ones (a first-order autoregressive process, whose deviation stays what
@@ -62,10 +84,10 @@ class ExplorationPolicy:
             correlation: of the noise between one step and the next, in [0, 1).
             seed: of the noise.
         """
+        super().__init__(seed)
         self._greedy = GreedyPolicy(network)
         self._deviations = tuple(deviations)
         self._correlation = correlation
-        self._generator = np.random.default_rng(seed)
         self.reset()
 
     def reset(self) -> None:
@@ -90,21 +112,13 @@ class ExplorationPolicy:
         """Takes over the weights of the policy."""
         self._greedy.load(parameters)
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state of the noise, so that a resumed actor goes on with the same."""
-        return {"generator": self._generator.bit_generator.state}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
-        self._generator.bit_generator.state = state["generator"]
-
-
-class RandomPolicy:
+class RandomPolicy(_Noisy):
     """Draws each action uniformly, whatever it sees: to fill a replay, and for constraining sets."""
 
     def __init__(self, action_size: int, seed: int = 0) -> None:
+        super().__init__(seed)
         self._action_size = action_size
-        self._generator = np.random.default_rng(seed)
 
     def reset(self) -> None:
         """Begins an episode: nothing to do."""
@@ -115,11 +129,3 @@ class RandomPolicy:
 
     def load(self, parameters: Parameters) -> None:
         """Needs no weights."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state of the noise, so that a resumed actor goes on with the same."""
-        return {"generator": self._generator.bit_generator.state}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
-        self._generator.bit_generator.state = state["generator"]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from transitions import ACTION_SIZE, random_transition, small_networks
 
 from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy, RandomPolicy
@@ -97,3 +98,25 @@ def test_noise_goes_on_into_the_next_steps_and_its_deviation_stays() -> None:
     noise = np.stack([policy.act(observation()) for _ in range(4000)])
     assert noise.std() == pytest.approx(0.2, rel=0.05)
     assert np.corrcoef(noise[:-1].ravel(), noise[1:].ravel())[0, 1] == pytest.approx(0.7, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: ExplorationPolicy(small_networks()[0], seed=3), lambda: RandomPolicy(3, seed=3)]
+)
+def test_noise_that_episodes_were_played_with_does_not_come_again(
+    make: Callable[[], ExplorationPolicy | RandomPolicy],
+) -> None:
+    torch.manual_seed(0)
+    begun = make()
+    state = begun.state_dict()
+    played = begun.act(observation())
+
+    def goes_on(episodes_since: int) -> NDArray[np.float32]:
+        torch.manual_seed(0)
+        policy = make()
+        policy.load_state_dict(state, episodes_since)
+        return policy.act(observation())
+
+    np.testing.assert_array_equal(goes_on(0), played)
+    assert not np.isclose(goes_on(1), played).any()
+    assert not np.isclose(goes_on(2), goes_on(1)).any()
