@@ -53,6 +53,13 @@ def recolour(model: mujoco.MjModel, geoms: NDArray[np.int_], rgb: NDArray[np.flo
     model.geom_rgba[geoms] = rgba
 
 
+def drawn(model: mujoco.MjModel) -> list[NDArray[np.float64] | NDArray[np.float32]]:
+    """What says how a model looks and can be changed while it is drawn: its own arrays, not copies."""
+    headlight = model.vis.headlight
+    lights = model.light_ambient, model.light_diffuse, model.light_pos, model.light_dir
+    return [model.geom_rgba, model.cam_quat, *lights, headlight.ambient, headlight.diffuse]
+
+
 def standing_cameras(model: mujoco.MjModel) -> NDArray[np.bool_]:
     """Which cameras stand and look straight ahead, neither on a moving body nor after a target: [ncam]."""
     fixed = model.cam_mode == mujoco.mjtCamLight.mjCAMLIGHT_FIXED

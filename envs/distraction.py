@@ -57,6 +57,10 @@ class Distractions:
         """Makes the distractions from the next `begin` on those of this seed."""
         self._random.seed(seed)
 
+    def forget(self) -> None:
+        """Takes what the model of the next `begin` looks like then for the usual, though it may be met already."""
+        self._model = None
+
     def begin(self, model: mujoco.MjModel, data: mujoco.MjData, ground: float | None = None) -> None:
         """Draws an episode's distractions, and changes what the model looks like by them.
 

@@ -14,6 +14,8 @@ from trailkit.envs.errors import UserError
 
 MACOS = sys.platform == "darwin"
 BACKENDS = ("cgl",) if MACOS else ("egl", "osmesa")
+# What else MuJoCo takes for a backend, or for none.
+_OF_MUJOCO = "glfw", "glx", "enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0"
 _EGL_EXTENSION_PLATFORM_DEVICE = 0x313F
 PACKAGES = "libegl1 libgl1-mesa-dri libosmesa6"
 # What to do where nothing can be drawn.
@@ -32,7 +34,7 @@ def choose() -> str:
     CGL, a part of the system, of which dm_control does not know: `MUJOCO_GL` is "disabled" there.
 
     Raises:
-        UserError: If the backend that the user named cannot be loaded.
+        UserError: If the backend that the user named cannot be loaded, or there is none of that name.
     """
     # Software rasterisers start a thread per core in each process; small pictures gain nothing from them and
     # several actors on one machine lose. Read when a driver is loaded, which looking for one does.
@@ -50,6 +52,8 @@ def choose() -> str:
     works = {"egl": _egl_works, "osmesa": _osmesa_works}
     if not backend:
         backend = next((name for name in BACKENDS if works[name]()), "disabled")
+    elif backend not in (*BACKENDS, *_OF_MUJOCO):
+        raise UserError(f"MUJOCO_GL={backend} is nothing that MuJoCo knows: unset it, or set it to egl or osmesa")
     elif backend in BACKENDS and not works[backend]():
         raise UserError(
             f"MUJOCO_GL={backend}, but {backend} cannot be loaded here: unset it to let trailkit choose, or install "
@@ -57,7 +61,7 @@ def choose() -> str:
         )
     os.environ["MUJOCO_GL"] = backend
     if backend in BACKENDS:
-        os.environ.setdefault("PYOPENGL_PLATFORM", backend)
+        os.environ["PYOPENGL_PLATFORM"] = backend  # whatever it was: MuJoCo refuses two that differ
     return backend
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from trailkit.envs import gl
 from trailkit.envs.simulator import mujoco
 
-_MAX_GEOMS = 1000
+_SPARE_GEOMS = 1000  # in a scene: for what is neither a geom nor a site of the model, such as tendons and distractors
 _HIDDEN_GROUP = 5  # of geoms: one that no task uses and that `MjvOption` leaves out
 _MARGIN = 1e-3  # m, by which a geom has to miss the view
 _COSTLY_EFFECTS = (
@@ -70,7 +70,7 @@ class Renderer:
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._pixels = np.empty((height, width, 3), np.uint8)
         self._depth = np.empty((height, width), np.float32)
-        self._scene = mujoco.MjvScene(model, maxgeom=_MAX_GEOMS)
+        self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + model.nsite + _SPARE_GEOMS)
         self._option = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED

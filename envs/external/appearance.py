@@ -20,14 +20,26 @@ _LIGHT = 0.55  # of the usual brightness
 TURN = Turn(pan=np.radians(2.0), roll=np.radians(4.0))  # some 3 of 64 pixels to the side
 
 
-def change_model(model: mujoco.MjModel, data: mujoco.MjData, appearance: Iterable[Appearance]) -> None:
+def change_model(
+    model: mujoco.MjModel, data: mujoco.MjData, appearance: Iterable[Appearance], again: bool = False
+) -> None:
     """Changes what a model looks like.
+
+    Args:
+        model: The model.
+        data: Its state.
+        appearance: What is to look otherwise.
+        again: Whether it was changed so before and is changed back but for its textures, which were handed to the
+            renderer.
 
     Raises:
         UserError: If the arm is to have another colour, and no motor tells which bodies are an arm.
     """
     for each in appearance:
         _CHANGES[each](model, data)
+        if each is Appearance.TABLE_COLOUR and not again:
+            for texture in np.flatnonzero(model.tex_type == mujoco.mjtTexture.mjTEXTURE_SKYBOX):
+                _tint_texture(model, texture, _STANDING)
 
 
 def _colour_arm(model: mujoco.MjModel, _: mujoco.MjData) -> None:
@@ -40,8 +52,6 @@ def _colour_arm(model: mujoco.MjModel, _: mujoco.MjData) -> None:
 def _colour_standing(model: mujoco.MjModel, _: mujoco.MjData) -> None:
     stands = model.body_weldid[model.geom_bodyid] == 0
     _tint(model, np.flatnonzero(stands & ~robot_geoms(model)), _STANDING)
-    for texture in np.flatnonzero(model.tex_type == mujoco.mjtTexture.mjTEXTURE_SKYBOX):
-        _tint_texture(model, texture, _STANDING)
 
 
 def _change_light(model: mujoco.MjModel, data: mujoco.MjData) -> None:

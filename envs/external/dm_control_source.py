@@ -45,7 +45,7 @@ class DmControlSource:
         """See `Source`."""
         timestep = self._env.step(action)
         last = timestep.last()
-        terminated = last and timestep.discount == 0.0
+        terminated = bool(last and timestep.discount == 0.0)
         return Moment(timestep.observation, float(timestep.reward or 0.0), terminated, last and not terminated)
 
     def simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData]:

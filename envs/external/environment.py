@@ -137,7 +137,9 @@ class ExternalEnvironment(Environment):
         low, high = self._source.low, self._source.high
         if action.shape != low.shape:
             raise UserError(f"hand_action of {self.settings.task} gives shape {action.shape}: expected {low.shape}")
-        return (2 * (action - low) / (high - low) - 1).clip(-1.0, 1.0).astype(np.float32)
+        width = np.where(high > low, high - low, 1.0)  # one that has no width is what it is, whatever is asked for
+        scaled: NDArray[np.float32] = (2 * (action - low) / width - 1).clip(-1.0, 1.0).astype(np.float32)
+        return scaled
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """See `Environment`."""
@@ -167,6 +169,7 @@ class ExternalEnvironment(Environment):
         self._source.close()
 
     def _begin(self) -> None:
+        self._looks.end()
         self._moment = self._source.reset(self._seed)
         self._seed = None  # what follows is drawn on
         self._looks.begin(self._source)

@@ -43,17 +43,19 @@ class GymnasiumSource:
 
     def step(self, action: NDArray[np.float64]) -> Moment:
         """See `Source`."""
-        observation, reward, terminated, truncated, info = self._env.step(action.astype(self._dtype))
-        return Moment(_named(observation), float(reward), terminated, truncated, info)
+        own = np.rint(action) if np.issubdtype(self._dtype, np.integer) else action
+        observation, reward, terminated, truncated, info = self._env.step(own.astype(self._dtype))
+        return Moment(_named(observation), float(reward), bool(terminated), bool(truncated), info)
 
     def simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData] | None:
         """See `Source`."""
         inner = self._env.unwrapped
-        if not isinstance(getattr(inner, "model", None), mujoco.MjModel):
+        model, data = (getattr(inner, name, None) for name in ("model", "data"))
+        if not (isinstance(model, mujoco.MjModel) and isinstance(data, mujoco.MjData)):
             return None
         if callback := getattr(inner, "_render_callback", None):  # Gymnasium-Robotics moves the goal's mark in it
             callback()
-        return inner.model, inner.data  # type: ignore[attr-defined]
+        return model, data
 
     def own_camera(self) -> mujoco.MjvCamera:
         """See `Source`."""
@@ -71,7 +73,12 @@ class GymnasiumSource:
             raise UserError(
                 f"{self._name} has no MuJoCo model and its render() gives no picture: nothing can be seen of it"
             )
-        return drawn.astype(np.uint8)
+        if drawn.dtype != np.uint8 or drawn.shape[2] != 3:
+            raise UserError(
+                f"{self._name} has no MuJoCo model and its render() gives {drawn.dtype} {list(drawn.shape)}: a picture "
+                "is uint8 [H, W, 3]"
+            )
+        return drawn
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """See `Source`."""
@@ -149,8 +156,18 @@ def _render_mode(name: str) -> dict[str, Any]:
 
 def _named(observation: Any) -> Mapping[str, NDArray[Any]]:
     if isinstance(observation, Mapping):
-        return {name: np.asarray(value) for name, value in observation.items()}
-    return {"observation": np.asarray(observation)}
+        return {name: _array(value) for name, value in observation.items()}
+    return {"observation": _array(observation)}
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """A part of an observation; of what is no array, such as a Tuple's, one that holds it."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        held = np.empty((), object)
+        held[()] = value
+        return held
 
 
 def _timestep(env: "gymnasium.Env[Any, Any]") -> float:

@@ -1,10 +1,12 @@
 """What an environment of elsewhere looks like: otherwise always, and otherwise in each episode."""
 
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trailkit.envs.compiled import Turn
+from trailkit.envs.compiled import Turn, drawn
 from trailkit.envs.distraction import Distractions
 from trailkit.envs.errors import UserError
 from trailkit.envs.external.appearance import TURN, change_model
@@ -14,18 +16,28 @@ from trailkit.envs.simulator import mujoco
 
 
 class Looks:
-    """Changes a model by the settings' `appearance` once, and by their `distract` at the begin of each episode."""
+    """Changes a model by the settings' `appearance` and `distract` at the begin of each episode, and back at its end.
+
+    So an environment may give its things other colours at each reset, as by a goal that has one.
+    """
 
     def __init__(self, settings: EnvSettings) -> None:
         self._settings = settings
         self._turn = TURN if Appearance.CAMERA_POSE in settings.appearance else Turn()
         self._model: mujoco.MjModel | None = None
+        self._usual: list[NDArray[Any]] = []  # what is drawn of the model, as the environment's reset left it
         self.distractions = Distractions(settings.distract) if settings.distract else None
 
     def seed(self, seed: int) -> None:
         """Makes the distractions from the next `begin` on those of this seed."""
         if self.distractions is not None:
             self.distractions.seed(seed)
+
+    def end(self) -> None:
+        """Changes the model back, before the environment is reset."""
+        if self._model is not None:
+            for values, usual in zip(drawn(self._model), self._usual, strict=True):
+                values[:] = usual
 
     def begin(self, source: Source) -> None:
         """Changes the model of an environment that was reset.
@@ -40,10 +52,11 @@ class Looks:
             raise UserError(
                 f"{self._settings.task} has no MuJoCo model, in which appearance= and distract= change something"
             )
-        if found[0] is not self._model:  # composer compiles some models anew at each reset
-            self._model = found[0]
-            change_model(*found, [Appearance(each) for each in self._settings.appearance])
+        met = found[0] is self._model  # composer compiles some models anew at each reset
+        self._model, self._usual = found[0], [values.copy() for values in drawn(found[0])]
+        change_model(*found, [Appearance(each) for each in self._settings.appearance], met)
         if self.distractions is not None:
+            self.distractions.forget()
             self.distractions.begin(*found)
 
     def turned(self, camera: mujoco.MjvCamera) -> mujoco.MjvCamera:

@@ -51,7 +51,10 @@ def _read(name: str, part: object) -> tuple[str, slice]:
 def _take(observation: Mapping[str, NDArray[Any]], name: str, key: str, where: slice) -> NDArray[np.float32]:
     if key not in observation:
         raise unknown(f"entry of the observation in env.proprio.{name}", key, observation)
-    values = np.asarray(observation[key], np.float32).ravel()
+    try:
+        values = np.asarray(observation[key], np.float32).ravel()
+    except (TypeError, ValueError) as error:
+        raise UserError(f"env.proprio.{name}: {key} of the observation is no array of numbers") from error
     taken: NDArray[np.float32] = values[where]
     if not taken.size:
         raise UserError(f"env.proprio.{name} takes nothing of {key}, which has {values.size} numbers")

@@ -46,6 +46,18 @@ def test_mujoco_may_be_imported_before_the_choice() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("(64, 64, 3)\n", "", 0)
 
 
+def test_what_mujoco_does_not_know_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "foo")
+    with pytest.raises(UserError, match=r"^MUJOCO_GL=foo is nothing that MuJoCo knows: unset it, or set it to egl or"):
+        gl.choose()
+
+
+@pytest.mark.render
+def test_mujocos_backend_counts_more_than_pyopengls() -> None:
+    done = run_python(_PIXELS, MUJOCO_GL="osmesa", PYOPENGL_PLATFORM="egl")
+    assert (done.stdout, done.stderr, done.returncode) == ("(64, 64, 3)\n", "", 0)
+
+
 def test_a_backend_that_needs_a_screen_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "glfw")
     with pytest.raises(UserError, match=r"^MUJOCO_GL=glfw cannot render without a screen: .* egl or osmesa$"):

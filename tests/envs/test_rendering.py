@@ -115,6 +115,18 @@ def test_a_renderer_leaves_the_models_settings_alone(env: TaskEnvironment) -> No
     assert (visual.global_.offwidth, visual.quality.shadowsize, visual.quality.offsamples) == before
 
 
+def test_of_many_geoms_none_is_left_out() -> None:
+    small = "".join(f'<geom size=".001" pos="{i / 1500 - 0.5} .4 0"/>' for i in range(1500))
+    xml = f"""<mujoco><worldbody><camera name="above" pos="0 0 2"/><light pos="0 0 2"/>{small}
+    <geom type="box" size=".3 .3 .1" rgba="0 0 1 1"/></worldbody></mujoco>"""
+    model = mujoco.MjModel.from_xml_string(xml)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    renderer = Renderer(model, 32, 32)
+    assert renderer.render(data, 0)[16, 16, 2] > 50
+    renderer.close()
+
+
 def test_closing_frees_once_and_garbage_collection_frees_too(env: TaskEnvironment) -> None:
     renderer = Renderer(env.physics.model.ptr, 16, 16)
     assert renderer.close.alive

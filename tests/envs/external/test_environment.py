@@ -1,4 +1,6 @@
 import importlib
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import arm
@@ -6,6 +8,7 @@ import gymnasium
 import mujoco
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from trailkit.envs.errors import UserError
 from trailkit.envs.external.environment import ExternalEnvironment
@@ -268,3 +271,97 @@ def test_an_environment_need_not_know_of_render_modes() -> None:
         make("Plain-v0", cameras=(), proprio=ROBOT).reset()
     finally:
         del gymnasium.registry["Plain-v0"]
+
+
+class Coloured(arm.Arm):
+    """Gives its ball another colour in each episode."""
+
+    COLOURS = np.float32([[0.9, 0.1, 0.1, 1.0], [0.1, 0.1, 0.9, 1.0]])
+
+    def reset(self, **words: Any) -> Any:
+        begun = super().reset(**words)
+        self.model.geom_rgba[2] = self.COLOURS[self.np_random.integers(2)]
+        return begun
+
+
+@pytest.fixture
+def coloured() -> Iterator[str]:
+    gymnasium.register("Coloured-v0", entry_point=Coloured)
+    yield "arm:Coloured-v0"
+    del gymnasium.registry["Coloured-v0"]
+
+
+def reset_to(env: ExternalEnvironment, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+    """The colours of the plane, the arm and the ball."""
+    env.seed(seed)
+    env.reset()
+    found = env._source.simulation()
+    assert found is not None
+    return found[0].geom_rgba.copy()
+
+
+@pytest.mark.parametrize("words", [{"appearance": ("arm_colour", "table_colour", "light")}, {"distract": ("colours",)}])
+def test_colours_that_a_task_gives_at_each_reset_stay_the_tasks(coloured: str, words: dict[str, Any]) -> None:
+    usual = make(coloured, cameras=(), proprio=ROBOT)
+    assert isinstance(usual, ExternalEnvironment)
+    other = make_environment(replace(settings(coloured, cameras=(), proprio=ROBOT), **words), seed=0)
+    assert isinstance(other, ExternalEnvironment)
+    balls = set()
+    for seed in range(6):
+        before, now = reset_to(usual, seed), reset_to(other, seed)
+        assert np.abs(now[:2, :3] - before[:2, :3]).max() > 0.02
+        assert np.abs(now[2, :3] - before[2, :3]).max() <= (0.26 if "distract" in words else 0)
+        balls.add(tuple(before[2]))
+        np.testing.assert_array_equal(reset_to(other, seed), now)  # nothing adds up
+    assert len(balls) == 2
+
+
+def test_an_end_of_numpys_is_as_good_as_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = arm.Arm.step
+    monkeypatch.setattr(arm.Arm, "step", lambda self, action: (*step(self, action)[:2], np.True_, np.False_, {}))
+    env = make(cameras=(), proprio=ROBOT, success="terminated")
+    env.reset()
+    assert env.step(np.zeros(1)).last()
+    assert env.solved is True
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)], ids=["float", "a"]
+)
+def test_a_picture_that_is_none_is_refused(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[type-arg]
+    monkeypatch.setattr(arm.Arm, "render", lambda _: picture)
+    env = make(cameras=(), proprio=ROBOT)
+    with pytest.raises(UserError, match=r"its render\(\) gives .* \[8, 8, .\]: a picture is uint8 \[H, W, 3\]"):
+        env._source.picture()
+
+
+def test_whole_numbers_are_rounded_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    step = arm.Arm.step
+    monkeypatch.setattr(arm.Arm, "action_space", spaces.Box(0, 3, (1,), np.int64))
+    monkeypatch.setattr(arm.Arm, "step", lambda self, action: [given.append(action), step(self, action)][1])
+    env = make(cameras=(), proprio=ROBOT)
+    env.reset()
+    for action in (-1.0, -0.5, 0.2, 0.7):
+        env.step(np.array([action]))
+    assert np.concatenate(given).tolist() == [0, 1, 2, 3]
+
+
+def test_an_action_without_width_moves_no_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arm.Arm, "action_space", spaces.Box(np.float32([-2, 0]), np.float32([2, 0])))
+    monkeypatch.setattr(arm.Arm, "hand_action", lambda *_: [1.0, 0.0])
+    moved = make(cameras=(), proprio=ROBOT).hand_action(np.zeros(4))
+    np.testing.assert_array_equal(moved, np.float32([0.5, -1.0]))
+
+
+@pytest.mark.parametrize("part", [{"deep": np.zeros(2)}, (np.zeros(2), np.zeros(3))], ids=["dict", "tuple"])
+def test_a_part_of_the_observation_that_is_no_array_is_named(part: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arm.Arm, "_observe", lambda _: {"robot": part})
+    with pytest.raises(UserError, match=r"env.proprio.a: robot of the observation is no array of numbers"):
+        make(cameras=(), proprio={"a": "robot"})
+
+
+def test_a_model_without_its_state_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = make(cameras=(), proprio=ROBOT)
+    del env._source._env.unwrapped.data  # type: ignore[attr-defined]
+    assert env._source.simulation() is None
