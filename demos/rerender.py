@@ -1,5 +1,6 @@
 """Drawing demonstrations anew, from the simulator's states, for other cameras or at another size."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.make import make_environment
 from trailkit.envs.settings import EnvSettings
 from trailkit.replay.episode import Episode
+
+_log = logging.getLogger(__name__)
 
 
 def rerender(
@@ -51,7 +54,11 @@ def rerender(
     if not observation.cameras:
         raise UserError("no camera is named: say which to draw, for instance cameras=[front,wrist]")
     appearance = store.settings.appearance if appearance is None else tuple(appearance)
-    # Distractions are drawn at an episode's begin, and no episode begins here.
+    if store.settings.distract:
+        _log.warning(
+            "the new pictures are without env.distract=[%s]: what is otherwise in each episode is drawn as it begins",
+            ",".join(store.settings.distract),
+        )
     settings = replace(store.settings, observation=observation, appearance=appearance, distract=())
     store.check(store.settings)  # another version of the simulator may draw otherwise: a warning
     return _draw(store, Path(out), settings)
@@ -59,14 +66,19 @@ def rerender(
 
 def _draw(store: DemoStore, out: Path, settings: EnvSettings) -> Iterator[int]:
     with new_folder(out) as aside, make_environment(settings) as env:
-        drawn = DemoStore.create(aside, settings, store.manifest.source)
+        manifest = replace(store.manifest, settings=settings, episodes=())  # recorded by the versions of then
+        manifest.save(aside)
+        drawn = DemoStore(aside, manifest, manifest.source)
         for number, episode in enumerate(store.episodes(), start=1):
             if episode.state is None:
                 raise UserError(
                     f"{store.path / store.manifest.episodes[number - 1].file} has no simulator states from which it "
                     "could be drawn: it was recorded by an earlier version, or converted; record others"
                 )
-            drawn.append(_redrawn(env, episode, episode.state))
+            try:
+                drawn.append(_redrawn(env, episode, episode.state))
+            except UserError as error:  # which says that what was stored before is safe; here it goes with the folder
+                raise UserError(f"{out}: {error.__cause__ or error}") from error
             yield number
 
 

@@ -131,11 +131,11 @@ class DemoStore:
         return len(self)
 
     def abandon(self) -> None:
-        """Takes back the folder that `create` has made for a recording that could not begin.
+        """Takes back the folder that `create` has made for a recording that came to nothing.
 
         One that was there before, or in which there is anything by now, stays.
         """
-        if not self._made:
+        if not self._made or not self.path.is_dir():
             return
         with locked(self.path):
             if [entry.name for entry in self.path.iterdir()] == [NAME]:

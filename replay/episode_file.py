@@ -85,9 +85,8 @@ def decode_episode(content: bytes) -> Episode:
     """
     most = _MOST_DEFLATED * len(content)
     with _opened(content) as file:
-        group = file["observation"]
         episode = Episode(
-            observation={name: _values(group[name], most) for name in group},
+            observation={name: _values(dataset, most) for name, dataset in _observations(file["observation"])},
             metadata=_metadata(file),
             state=_values(file["state"], most) if "state" in file else None,
             **{name: _values(file[name], most) for name in STEP_FIELDS},
@@ -144,6 +143,15 @@ def _opened(content: bytes) -> Iterator[h5py.File]:
         raise UserError(f"holds no episode of trailkit's: {error}") from error
     except Exception as error:  # HDF5 raises errors of many kinds where a file makes no sense
         raise UserError("is damaged or cut short: some of the episode cannot be read") from error
+
+
+def _observations(group: h5py.Group, before: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
+    """What was observed, by name: one with a slash, such as a camera's arm/eye, lies in a group of HDF5's."""
+    for name, found in group.items():
+        if isinstance(found, h5py.Group):
+            yield from _observations(found, f"{before}{name}/")
+        else:
+            yield before + name, found
 
 
 def _check_format(file: h5py.File) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from trailkit.demos.edit import check_free, new_folder
 from trailkit.demos.extra import extra
 from trailkit.demos.formats.adopt import Words, adopt
@@ -53,9 +55,11 @@ def export(store: DemoStore, to: Format, out: Path, track: Track = untracked) ->
         How many there are.
 
     Raises:
-        UserError: If `out` is there, or cannot be written; nothing is left of it then.
+        UserError: If `out` is there, or cannot be written; nothing is left of it then. If a camera's name has a slash.
     """
     check_free(out)
+    if slashed := [camera for camera in store.settings.observation.cameras if "/" in camera]:
+        raise UserError(f"the formats of others have no names with a slash, as the camera {slashed[0]} has")
     to.write(store, out, track)
     return len(store)
 
@@ -95,6 +99,8 @@ def _append(store: DemoStore, episode: Episode, where: str) -> None:
     try:
         check_episode(episode)
         check_fits(episode, store.settings)
+        if np.abs(episode.action).max() > 1:  # of one that was changed after trailkit wrote it
+            raise UserError("its actions go beyond -1 and 1, between which trailkit's lie")
         store.append(episode)
     except UserError as error:
         # The store's own message says that what was stored before is safe; here it goes with the folder.

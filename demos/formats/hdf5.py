@@ -50,6 +50,11 @@ def hdf5_written(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
         OSError: If the disk refused something; the file makes no sense then.
     """
     with _Forgiving(path, "w+b") as disk:
-        with h5py.File(disk, "w") as file:
-            yield file, disk.check
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file, disk.check
+        except Exception as error:  # HDF5 may notice before `check` is called, and does not know why
+            if disk.refusal is not None and error is not disk.refusal:
+                raise disk.refusal from error
+            raise
         disk.check()

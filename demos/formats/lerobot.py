@@ -125,7 +125,7 @@ def _episode(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Ta
             observation[_name(key)] = np.concatenate([values, values[-1:]])
     return completed(
         observation=observation,
-        action=steps["action"].to_pylist(),
+        action=numbers("action", steps["action"].to_pylist()).reshape(length, -1),
         reward=_values(steps, "next.reward"),
         success=_values(steps, "next.success"),
         discount=None,

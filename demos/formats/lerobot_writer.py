@@ -161,6 +161,6 @@ class DatasetWriter:
 
 
 def _column(values: NDArray[Any]) -> pa.Array:
-    if values.ndim == 1:
-        return pa.array(values)
+    if values.ndim == 1 or values.shape[1] == 1:  # LeRobot takes a shape of [1] for a number by itself
+        return pa.array(values.reshape(-1))
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])

@@ -163,7 +163,7 @@ def _take_in(channel: Channel, text: str) -> None:
             channel.press(Button(words["button"]))
             return
         axes, grip, number = [float(axis) for axis in words["axes"]], float(words["grip"]), int(words["number"])
-    except (ValueError, TypeError, KeyError, OverflowError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return
     if len(axes) == 3 and all(math.isfinite(value) for value in (*axes, grip)):
         channel.move(np.clip(np.array(axes, np.float32), -1, 1), min(max(grip, -1.0), 1.0), number)

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 from demonstrations import SOURCE, assert_same, make_episode
+from full_disk import file_size_limit
 
 from trailkit.demos.record import record
 from trailkit.demos.rerender import rerender
@@ -121,3 +122,23 @@ def test_another_version_of_the_simulator_is_a_warning(store, tmp_path, caplog):
     old = dataclasses.replace(store.manifest, versions={**store.manifest.versions, "mujoco": "2.3.7"})
     list(rerender(DemoStore(store.path, old, SOURCE), tmp_path / "drawn"))
     assert "were recorded with mujoco 2.3.7" in caplog.text
+
+
+def test_the_versions_and_the_day_stay_those_of_the_recording(store, tmp_path):
+    old = dataclasses.replace(store.manifest, versions={**store.manifest.versions, "mujoco": "2.3.7"}, created="then")
+    list(rerender(DemoStore(store.path, old, SOURCE), tmp_path / "drawn"))
+    drawn = DemoStore.open(tmp_path / "drawn").manifest
+    assert (drawn.versions, drawn.created) == (old.versions, old.created)
+
+
+def test_distractions_that_cannot_be_drawn_again_are_a_warning(tmp_path, caplog):
+    distracted = recorded(tmp_path / "there", dataclasses.replace(settings_of("reach"), distract=("colours",)), 1)
+    list(rerender(distracted, tmp_path / "drawn"))
+    assert "the new pictures are without env.distract=[colours]" in caplog.text
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(store, tmp_path):
+    with file_size_limit(8000), pytest.raises(UserError, match=r"drawn: .*File too large") as error:
+        list(rerender(store, tmp_path / "drawn", height=200, width=200))
+    assert "are safe" not in str(error.value)
+    assert os.listdir(tmp_path) == []

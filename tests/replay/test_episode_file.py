@@ -38,6 +38,17 @@ def test_an_episode_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
 
 
+def test_a_camera_may_have_a_name_with_slashes(tmp_path: Path) -> None:
+    episode = random_episode(7)
+    pictures = episode.observation["front"]
+    named = {"arm/left/eye": pictures, "arm/right/eye": pictures[:, ::-1], "top": pictures}
+    write_episode(tmp_path / "a.hdf5", episode._replace(observation=named))
+    read = read_episode(tmp_path / "a.hdf5").observation
+    assert read.keys() == named.keys()
+    for name, values in named.items():
+        np.testing.assert_array_equal(read[name], values)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 100, 1000, 3000])
 def test_a_file_cut_short_is_named(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "cut.hdf5"

@@ -3,7 +3,8 @@
 // each change; what the control loop answers is drawn. The arm holds still as soon as nothing is sent.
 
 const $ = (id) => document.getElementById(id);
-const url = (path) => `${path}?token=${TOKEN}`;
+// With the size of what is asked for where a name may come again: a browser shows what it has of an address.
+const url = (path, size = "") => `${path}?token=${TOKEN}${size && `&size=${size}`}`;
 const HEARTBEAT = 100; // ms
 
 // --- what is commanded -----------------------------------------------------------------------------------------------
@@ -248,7 +249,7 @@ function episodeItem(row, key) {
   const item = document.createElement("li"), button = document.createElement("button");
   const image = document.createElement("img"), label = document.createElement("span");
   item.dataset.key = key;
-  image.src = url(`episodes/${row.file}/thumbnail`);
+  image.src = url(`episodes/${row.file}/thumbnail`, row.size);
   image.alt = "";
   label.append(document.createElement("b"), `${row.seconds.toFixed(1)} s${row.success ? " ✓" : ""}`);
   button.classList.toggle("solved", row.success);
@@ -262,7 +263,7 @@ function episodeItem(row, key) {
 function replay(row) {
   const dialog = $("replay"), video = dialog.querySelector("video"), refusal = $("refusal");
   refusal.textContent = "";
-  video.src = url(`episodes/${row.file}/video`);
+  video.src = url(`episodes/${row.file}/video`, row.size);
   $("remove").onclick = async () => {
     const response = await fetch(url(`episodes/${row.file}`), { method: "DELETE" }).catch(() => null);
     if (response?.ok) dialog.close();

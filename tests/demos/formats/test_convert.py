@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ from trailkit.demos.formats.adopt import Words
 from trailkit.demos.formats.convert import NAMES, bring_in, export, make_format
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 
 SETTINGS = {
     "small, not square": EnvSettings("lift", observation=ObservationSettings(("front", "wrist"), 16, 20)),
@@ -183,3 +184,33 @@ def test_a_demonstration_with_a_value_that_is_not_finite_is_named(tmp_path, make
     ):
         bring_in(tmp_path / "whole", make_format("robomimic"), tmp_path / "back", Words())
     assert files(tmp_path) == ["demos", "whole"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_actions_that_were_changed_to_lie_beyond_the_bounds_are_named(tmp_path, make_store, monkeypatch, name):
+    store = make_store()
+    far = [episode._replace(action=5 * episode.action) for episode in store.episodes()]
+    monkeypatch.setattr(store, "episodes", lambda: iter(far))
+    export(store, make_format(name, video=False), tmp_path / "whole")
+    with pytest.raises(UserError, match="whole, demonstration 0: its actions go beyond -1 and 1"):
+        bring_in(tmp_path / "whole", make_format(name), tmp_path / "back", Words())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_camera_that_others_have_no_name_for_is_named(tmp_path, make_store, name):
+    store = make_store()
+    seen = replace(store.settings.observation, cameras=("front", "arm/eye"))
+    store.manifest = replace(store.manifest, settings=replace(store.settings, observation=seen))
+    with pytest.raises(UserError, match="no names with a slash, as the camera arm/eye has"):
+        export(store, make_format(name), tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_action_of_one_number_comes_back(tmp_path, make_store, name):
+    arm = EnvSettings(
+        "arm:Arm-v0", observation=ObservationSettings(("own",), 32, 32, False), external=External(Origin.GYMNASIUM)
+    )
+    store = make_store(arm, actions=1)
+    back = there_and_back(store, tmp_path, name, video=False)
+    for one, other in zip(store.episodes(), back.episodes(), strict=True):
+        assert_same(one, other)

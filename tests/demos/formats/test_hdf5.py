@@ -36,3 +36,17 @@ def test_a_disk_that_fills_at_the_end_is_said_too(tmp_path):
     with file_size_limit(30_000), pytest.raises(OSError, match="File too large"):
         with hdf5_written(tmp_path / "file.hdf5") as (file, _):
             fill(file, lambda: None)
+
+
+def test_what_hdf5_says_of_a_full_disk_is_said_as_the_disk_does(tmp_path):
+    with file_size_limit(30_000), pytest.raises(OSError, match="File too large"):
+        with hdf5_written(tmp_path / "file.hdf5") as (file, _):
+            fill(file, lambda: None)
+            file["data/demo_0/numbers"][()]  # whose bytes are not there
+            raise RuntimeError("address of object past end of allocation")
+
+
+def test_what_is_no_fault_of_the_disk_is_not_said_to_be(tmp_path):
+    with pytest.raises(RuntimeError, match="mine"):
+        with hdf5_written(tmp_path / "file.hdf5"):
+            raise RuntimeError("mine")

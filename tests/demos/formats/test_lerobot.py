@@ -223,3 +223,14 @@ def test_an_uneven_pace_is_refused(store, tmp_path):
     path.write_text(path.read_text().replace('"fps": 20', '"fps": 30'))
     with pytest.raises(UserError, match="the steps of episode 0 do not follow each other at 30 Hz"):
         bring_in(tmp_path / "out", LeRobot(Images), tmp_path / "back", Words())
+
+
+def test_one_number_is_a_number_and_no_list_as_lerobot_has_it(make_store, tmp_path):
+    store = make_store(ARM, actions=1)
+    LeRobot(Images).write(store, tmp_path / "out")
+    (path,) = (tmp_path / "out/data").rglob("*.parquet")
+    assert str(pq.read_schema(path).field("action").type) == "float"
+    assert info(tmp_path / "out")["features"]["action"]["shape"] == [1]
+    shutil.rmtree(tmp_path / "out/meta/trailkit")
+    back = LeRobot(Images).read(tmp_path / "out")
+    np.testing.assert_array_equal(next(iter(back.episodes)).action, store.read(0).action)

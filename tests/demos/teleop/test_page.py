@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from chromium import browser
 from demonstrations import SETTINGS, SOURCE, make_episode
@@ -72,3 +73,41 @@ def test_why_an_episode_could_not_be_stored_is_said_until_it_is_settled(page, de
     expect(message).to_have_text("Not stored, keep it again: cannot write demos: No space left on device")
     device.show(STATUS, {})
     expect(message).to_have_text("Move to begin the episode.")
+
+
+def test_an_episode_that_takes_the_place_of_a_removed_one_is_shown_itself(page, store, device):
+    """Files are numbered on, so that the new one has the name of the one before."""
+
+    def grey(value, length):
+        episode = make_episode(length=length)
+        return episode._replace(
+            observation={**episode.observation, "front": np.full_like(episode.observation["front"], value)}
+        )
+
+    def pixel(element):
+        draw = """element => {
+            const context = new OffscreenCanvas(1, 1).getContext("2d");
+            context.drawImage(element, 0, 0, 1, 1);
+            return context.getImageData(0, 0, 1, 1).data[0];
+        }"""
+        return page.locator(element).evaluate(draw)
+
+    def shown(kept):
+        device.show(STATUS._replace(kept=kept), {})
+        page.wait_for_function("kept => document.querySelectorAll('#episodes img').length == kept", arg=kept)
+
+    store.append(grey(60, 5))
+    page.goto(device.url)
+    shown(1)
+    page.wait_for_function("document.querySelector('#episodes img').complete")
+    assert abs(pixel("#episodes img") - 60) < 8
+    page.click("#episodes button")
+    page.click("#remove")
+    shown(0)
+    store.append(grey(200, 6))
+    shown(1)
+    page.wait_for_function("document.querySelector('#episodes img').complete")
+    assert abs(pixel("#episodes img") - 200) < 8
+    page.click("#episodes button")
+    page.wait_for_function("document.querySelector('#replay video').readyState >= 2")
+    assert abs(pixel("#replay video") - 200) < 8
