@@ -1,6 +1,7 @@
 """What a training's settings must be, each and together."""
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from trailkit.configs.bounds import above, at_least
@@ -23,7 +24,7 @@ def check_numbers(config: "TrainConfig") -> None:
     at_least(1, threads=config.threads, checkpoint_every=config.checkpoint_every, demo_limit=config.demo_limit)
     at_least(1, evaluation__every=config.evaluation.every, evaluation__episodes=config.evaluation.episodes)
     at_least(1, agent__batch_size=config.agent.batch_size, agent__n_step=config.agent.n_step)
-    at_least(1, agent__frame_stack=config.agent.frame_stack)
+    at_least(1, agent__frame_stack=config.agent.frame_stack, encoder__embedding=config.encoder.embedding)
     _check_agent(config)
     _check_launch(config)
     at_least(0.01, replay__samples_per_insert=config.replay.samples_per_insert)
@@ -35,7 +36,7 @@ def check_numbers(config: "TrainConfig") -> None:
 
 
 def check_together(config: "TrainConfig") -> None:
-    """Refuses settings of a training that contradict each other, or have no effect together.
+    """Refuses settings of a training that contradict each other, or by which it would not be what they say.
 
     Of one that was begun they are taken as they are: an earlier version may have let them pass.
 
@@ -43,7 +44,9 @@ def check_together(config: "TrainConfig") -> None:
         UserError: In one line, with the keys.
     """
     _check_early_stop(config)
+    _check_inline(config)
     _check_method(config)
+    _check_replay(config)
     _check_losses(config)
     _check_features(config)
     _check_random_set(config)
@@ -105,6 +108,7 @@ def _check_actor(config: "TrainConfig") -> None:
     if not 0 <= actor.noise_correlation < 1:
         raise UserError(f"actor.noise_correlation={actor.noise_correlation}: it must be in [0, 1)")
     at_least(1, actor__patience=actor.patience, actor__fixed_steps=actor.fixed_steps)
+    at_least(0, env__trial_steps=config.env.trial_steps, actor__min_steps=actor.min_steps)
 
 
 def _check_early_stop(config: "TrainConfig") -> None:
@@ -122,6 +126,14 @@ def _check_early_stop(config: "TrainConfig") -> None:
                 "episode; choose fewer"
                 + (", or env.trial_steps, which preset=cpu has for it" if name == "actor.min_steps" else "")
             )
+
+
+def _check_inline(config: "TrainConfig") -> None:
+    if config.launch.kind is not LaunchKind.inline:
+        return
+    for name, default in asdict(type(config.launch)()).items():
+        if getattr(config.launch, name) != default:
+            raise UserError(f"launch.{name} is of launch=ray: give that too, or leave it out")
 
 
 def _check_method(config: "TrainConfig") -> None:
@@ -142,14 +154,23 @@ def _check_method(config: "TrainConfig") -> None:
         raise UserError("agent.bc_weight clones the expert's actions, of which demos_in_replay=false leaves none")
     if config.agent.one_step_weight and learner is not LearnerKind.ddpgfd:
         raise UserError(f"agent.one_step_weight is of method=ddpgfd: {method} has no one-step loss")
-    if config.agent.weight_decay and learner is LearnerKind.bc:
-        raise UserError(f"agent.weight_decay has no effect with {method}")
+    for name in ("weight_decay", "bc_weight"):
+        if getattr(config.agent, name) and learner is LearnerKind.bc:
+            raise UserError(f"agent.{name} has no effect with {method}")
     if learner is LearnerKind.ddpgfd and config.launch.kind is LaunchKind.ray:
         raise UserError(f"{method} needs launch=inline: no other sets priorities")
+
+
+def _check_replay(config: "TrainConfig") -> None:
     for name in ("priority_exponent", "importance_exponent"):
         if not 0 <= getattr(config.replay, name) <= 1:
             raise UserError(f"replay.{name}={getattr(config.replay, name)}: it must be in [0, 1]")
     at_least(0, replay__demo_bonus=config.replay.demo_bonus)
+    if config.replay.capacity < config.env.episode_steps:
+        raise UserError(
+            f"replay.capacity={config.replay.capacity}: it must hold an episode, which has up to "
+            f"env.episode_steps={config.env.episode_steps} steps"
+        )
 
 
 def _check_discriminator(config: "TrainConfig") -> None:
@@ -174,6 +195,8 @@ def _check_losses(config: "TrainConfig") -> None:
             f"env.early_steps={config.env.early_steps}: discriminator.constraint=early needs the first steps of an "
             f"episode, of which there are env.episode_steps={config.env.episode_steps}"
         )
+    if chosen.flip_labels and chosen.constraint is Constraint.none:
+        raise UserError("discriminator.flip_labels=true is of a constraint, and discriminator.constraint is none")
     if chosen.constraint_ceiling is not None and chosen.flip_labels:
         raise UserError(
             "discriminator.flip_labels=true needs discriminator.constraint_ceiling=null: flipped labels are bounded"

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from trailkit.demos.store import DemoStore
@@ -42,6 +43,12 @@ def as_begun(store: DemoStore, run: Path, given: str = DEMOS) -> DemoStore:
             "begin another run"
         )
     return DemoStore(store.path, replace(store.manifest, episodes=store.manifest.episodes[: len(begun)]), store.source)
+
+
+def begun_with(run: Path) -> str | None:
+    """What tells the demonstrations that a run began with from others, wherever they lie; None if it has no note."""
+    note = _note(run, DEMOS)
+    return sha256(note.read_bytes()).hexdigest()[:8] if note.is_file() else None
 
 
 def _note(run: Path, given: str) -> Path:

@@ -22,12 +22,19 @@ def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]], fr
     """An encoder of cameras of these heights and widths, and of so many frames on end.
 
     Raises:
-        UserError: If it is to have a stack of the user's, and that will not do.
+        UserError: If it is to have a stack of the user's, and that will not do, or the pictures are too small for it.
     """
     if config.stack is not None:
         stack = own_stack(config.stack, sizes, frame_stack)
         return Encoder(stack, dict(sizes), config.embedding, config.bfloat16, frame_stack)
-    return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16, frame_stack)
+    try:
+        return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16, frame_stack)
+    except (RuntimeError, ValueError) as error:  # of a layer that is given less than it needs
+        small = ", ".join(f"{camera} {height}x{width}" for camera, (height, width) in sorted(sizes.items()))
+        raise UserError(
+            f"encoder={config.kind.name} can make nothing of pictures as small as {small}: choose a larger "
+            "env.height and env.width, or discriminator.crop"
+        ) from error
 
 
 def make_policy_network(config: TrainConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:

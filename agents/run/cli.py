@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from trailkit.agents.run import usage
 from trailkit.agents.run.configuration import configure, describe
 from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig, WatchConfig
 from trailkit.envs.errors import UserError, unknown
@@ -30,7 +31,7 @@ usage: trailkit VERB [key=value ...]
   doctor     see what works here         trailkit doctor env=lift demos=demos_lift launch=ray launch.actors=8
   bench      measure this machine        trailkit bench all|render|env|learner|replay|launch|demos|teleop
 
-`trailkit VERB --help` lists the keys of a verb and what they are set to.
+`trailkit VERB --help` lists what a verb can be told.
 """
 
 
@@ -66,7 +67,9 @@ def _dispatch(words: list[str]) -> None:
 def _help(verb: str) -> None:
     lines = [line for line in _HELP.splitlines() if f"trailkit {verb}" in line]
     print("\n".join(line.strip() for line in lines))
-    if verb in ("record", "train", "watch", "evaluate", "render"):
+    if verb in usage.WORDS:
+        print(usage.of(verb), end="")
+    else:
         print(describe(verb), end="")
 
 

@@ -32,6 +32,7 @@ OPEN = ("env.kwargs", "env.proprio")  # mappings whose keys are the user's
 _MISSING = re.compile(r"missing mandatory value: \w+[\s\S]*full_key: (\S+)")
 # What a run may be gone on with otherwise than it began.
 CHANGEABLE = (
+    *("demos", "random_demos"),  # if they have moved: they must be those that it began with
     *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
     *("launch.address", "launch.actors", "launch.replay_port"),
 )
@@ -49,7 +50,7 @@ def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
         UserError: For a key, a group choice or a value that does not exist or does not fit.
     """
     store_schemas()
-    words = expanded(words)
+    words = [_quoted(word) for word in expanded(words)]
     with initialize_config_module(_MODULE, version_base="1.3"):
         _check(name, words)
         try:
@@ -145,7 +146,7 @@ def _parse(words: Sequence[str]) -> list[Override]:
         if "=" not in word:
             raise UserError(f"{word!r} is not of the form key=value")
     try:
-        return OverridesParser.create().parse_overrides(list(words))
+        return OverridesParser.create().parse_overrides([_quoted(word) for word in words])
     except HydraException as error:
         raise UserError(_one_line(error)) from error
 
@@ -169,6 +170,11 @@ def _check(name: str, words: Sequence[str]) -> None:
                 raise unknown(key, str(override.value()), options)
         elif key not in (keys := set(_keys(whole))):
             raise unknown("key", key, keys)
+
+
+def _quoted(word: str) -> str:
+    """The word for Hydra, to which reward>=0.5 is no value without quotes of its own, inside those of a shell."""
+    return re.sub(r"^(env\.success=)(reward *>=[^'\"]*)$", r"\1'\2'", word)
 
 
 def _is_open(word: str) -> bool:

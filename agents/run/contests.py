@@ -41,8 +41,10 @@ def summaries(runs: Sequence[Run]) -> Iterator[str]:
             if len(group) > 1:
                 middle, low, high = interquartile_interval([[run.row.success for run in group]])
                 interval = f"{middle:.0%} [{100 * low:.0f}, {100 * high:.0f}]"
+                shared = len(group) - len({run.row.seed for run in group})
                 yield (
-                    f"{task}: {method}: {interval} of success, the interquartile mean of {len(group)} runs; "
+                    f"{task}: {method}: {interval} of success, the interquartile mean of {len(group)} runs"
+                    f"{f', {shared} of them with the seed of another' if shared else ''}; "
                     f"{_cost([run.row for run in group])}"
                 )
 

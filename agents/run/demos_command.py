@@ -68,7 +68,7 @@ def _play(words: list[str]) -> None:
     given = options("play", rest, {"out": folder.rstrip("/") + ".mp4", "episodes": None})
     episodes = given["episodes"]
     numbers = None if episodes is None else [_number("episodes", each) for each in _names(episodes)]
-    print(play(DemoStore.open(folder), str(given["out"]), numbers))
+    print(play(DemoStore.open(folder), _needed("play", given, "out"), numbers))
 
 
 def _verify(words: list[str]) -> None:

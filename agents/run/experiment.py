@@ -21,8 +21,9 @@ from trailkit.agents.run.learning import Diverged, evaluation_file
 from trailkit.agents.run.runs import flat
 from trailkit.agents.run.side_by_side import side_by_side
 from trailkit.agents.run.train import resume, start
+from trailkit.agents.run.usage import experiments
 from trailkit.configs.choices import LaunchKind
-from trailkit.configs.schema import TrainConfig
+from trailkit.configs.schema import AMPLE, TrainConfig
 from trailkit.envs.errors import UserError, unknown
 
 _GROUPS = ("method", "env", "encoder", "preset")  # whose choices name a run by themselves
@@ -42,7 +43,7 @@ def experiment(words: Sequence[str]) -> None:
     """
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
-        raise UserError(f"name one experiment: {', '.join(_known())}, or a .yaml file")
+        raise UserError(f"name one experiment: {', '.join(experiments())}, or a .yaml file")
     own = dict(word.split("=", 1) for word in words if word.startswith(("out=", "jobs=")))
     changes = [word for word in words if "=" in word and word.split("=")[0] not in own]
     name = Path(names[0]).stem
@@ -124,6 +125,8 @@ def _changes(run: str, overrides: Sequence[str]) -> list[str]:
     if not _begun(run):
         return []
     config, begun = flat(_config(run, overrides)), flat(load_config(Path(run)))
+    if config["env.trial_steps"] == AMPLE:  # what None is, as which it is read; actor.min_steps says what it came to
+        config["env.trial_steps"] = None
     changed = [key for key, value in config.items() if value != begun[key] and key not in ("out", "threads", "device")]
     if others := [key for key in changed if key not in CHANGEABLE]:
         raise UserError(f"{run} was begun with another {', '.join(others)}: move it away, or set that as it was")
@@ -149,6 +152,9 @@ def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list
     """The overrides of each run by its name, which has what the file has several values of, and what differs besides.
 
     So a part of a grid has the names that it has in the whole.
+
+    Raises:
+        UserError: If two have one name.
     """
     words = {key: f"{key}={_swept(value)}" for key, value in settings.items()}
     words |= {change.split("=")[0]: change for change in changes}
@@ -159,7 +165,13 @@ def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list
         for index, (key, each) in enumerate(zip(words, zip(*runs, strict=True), strict=True))
         if key in several or len(set(each)) > 1
     ]
-    return {"_".join(_called(run[index]) for index in naming) or "run": run for run in runs}
+    named: dict[str, list[str]] = {}
+    for run in runs:
+        name = "_".join(_called(run[index]) for index in naming) or "run"
+        other = named.setdefault(name, run)
+        if differ := [f"{one} and {two}" for one, two in zip(other, run, strict=True) if one != two]:
+            raise UserError(f"runs of {', '.join(differ)} would both be called {name}: give them other names")
+    return named
 
 
 def _called(word: str) -> str:
@@ -189,10 +201,10 @@ def _text(value: Any) -> str:
 def _read(name: str) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         path: Any = Path(name)
-    elif name in _known():
+    elif name in experiments():
         path = files("trailkit.configs") / "experiment" / f"{name}.yaml"
     else:
-        raise unknown("experiment", name, _known())
+        raise unknown("experiment", name, experiments())
     try:
         found = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
@@ -200,8 +212,3 @@ def _read(name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"{name} is no experiment: it must have keys of trailkit train and their values")
     return found
-
-
-def _known() -> list[str]:
-    folder = files("trailkit.configs") / "experiment"
-    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))

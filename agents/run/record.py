@@ -48,12 +48,15 @@ def record_demos(config: RecordConfig) -> None:
             if camera not in env.cameras:
                 raise unknown("camera", camera, env.cameras)
         store = DemoStore.create(config.out, settings, _source(config, env))
-        if len(store) >= config.episodes:
-            print(f"{config.out} already holds {len(store)} episodes")
-        elif config.device in _BY_ITSELF:
-            _record(config, env, store)
-        else:
-            _teleoperate(config, env, store)
+        try:
+            if len(store) >= config.episodes:
+                print(f"{config.out} already holds {len(store)} episodes")
+            elif config.device in _BY_ITSELF:
+                _record(config, env, store)
+            else:
+                _teleoperate(config, env, store)
+        finally:
+            store.abandon()
 
 
 def _source(config: RecordConfig, env: Environment) -> dict[str, object]:
@@ -61,7 +64,9 @@ def _source(config: RecordConfig, env: Environment) -> dict[str, object]:
     common: dict[str, object] = {"device": config.device.value, "seed": config.seed}
     if config.expert is not None:
         return {**common, "noise": config.noise, "expert": config.expert}
-    if config.device in _BY_ITSELF:
+    if config.device is Device.random:
+        return common
+    if config.device is Device.scripted:
         return {**common, "noise": config.noise, "variety": config.variety}
     return {**common, "fps": _fps(config.teleop, env), "pos_sensitivity": config.teleop.pos_sensitivity}
 
@@ -73,11 +78,7 @@ def _fps(teleop: TeleopConfig, env: Environment) -> float:
 
 def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
     """Lets a script or chance play, showing how far it is."""
-    try:
-        device = _player(config, env)
-    except UserError:
-        store.abandon()
-        raise
+    device = _player(config, env)
     keep_failures = config.keep_failures or config.device is Device.random
     missing = config.episodes - len(store)
     failures = _count_failures(record(env, device, store, missing, config.seed, keep_failures), missing)
@@ -109,12 +110,8 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
     teleop = config.teleop
     usual = _VIEW if env.settings.external is None else env.settings.observation.cameras or env.cameras[:1]
     cameras = teleop.view_cameras or usual
-    try:
-        env.hand_action(np.zeros(4))  # where a person cannot move anything, no page is served
-        device = _make_device(config.device, teleop, store)
-    except UserError:
-        store.abandon()
-        raise
+    env.hand_action(np.zeros(4))  # where a person cannot move anything, no page is served
+    device = _make_device(config.device, teleop, store)
 
     def view() -> Mapping[str, Picture]:
         size = teleop.view_size

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
+from trailkit.agents.run.begun_with import begun_with
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import OPEN, load_config
 from trailkit.agents.run.findings import findings, late_metrics
@@ -20,7 +21,7 @@ from trailkit.envs.errors import UserError
 _LAST = 3  # evaluations that say whether a run is stable
 # Settings, and groups of them, that tell no method from another.
 _NO_CHOICE = (
-    *("out", "seed", "threads", "device", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation."),
+    *("out", "seed", "threads", "device", "checkpoint_every", "keep_checkpoints", "evaluation."),
     *("launch.address", "launch.replay_port", "launch.step_timeout", "launch.answer_timeout", "launch.start_timeout"),
 )
 
@@ -66,7 +67,7 @@ class Run:
     folder: Path
     row: Row
     settings: Mapping[str, Any]  # what may tell its method from others
-    outcomes: Mapping[int, bool] = field(repr=False)  # success by the seed of the episode, in all evaluations of then
+    outcomes: Mapping[int, bool] = field(repr=False)  # success by the seed of the episode, in the last evaluation
     findings: Sequence[str] = ()  # what went wrong
 
 
@@ -114,9 +115,8 @@ def read_run(folder: Path) -> Run:
             for found, share in zip(steps, shares, strict=True)
         ),
     )
-    outcomes = {seed: solved for found in steps[-1] for seed, solved in found.outcomes.items()}
     wrong = findings(metrics, config, shares, [len(found.outcomes) for found in evaluations])
-    return Run(folder, row, choices(config), outcomes, wrong)
+    return Run(folder, row, {**choices(config), "demonstrations": begun_with(folder)}, newest.outcomes, wrong)
 
 
 def _actor_steps(rows: Sequence[Mapping[str, str]], step: int) -> int:

@@ -79,6 +79,7 @@ class Verdict:
     needed: int | None  # units of each that would tell a difference of this size in four cases of five; None: too many
     unit: str  # "episodes" of one policy, or "seeds" of a method
     basis: str  # how many there are of it
+    played: int  # the fewest of it that either has, which did not tell if it cannot
 
     @property
     def word(self) -> str:
@@ -108,15 +109,15 @@ def compare_policies(ours: Mapping[Any, bool], others: Mapping[Any, bool]) -> Ve
         won, lost = int((one & ~other).sum()), int((other & ~one).sum())
         p_value = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
         difference = (won - lost) / len(both)
-        needed = _more(_pairs_needed((won + lost) / len(both), difference), p_value, max(len(both), _FEWEST - 1))
-        return Verdict(difference, p_value, needed, "episodes", f"{len(both)} episodes that both played")
+        needed, played = _pairs_needed((won + lost) / len(both), difference), max(len(both), _FEWEST - 1)
+        return _verdict(difference, p_value, needed, "episodes", f"{len(both)} episodes that both played", played)
     one, other = (np.array(list(outcomes.values())) for outcomes in (ours, others))
     table = np.array([[each.sum(), len(each) - each.sum()] for each in (one, other)])
     p_value = float(stats.fisher_exact(table).pvalue)
     variance = sum(len(each) * _share_variance(each.tolist()) for each in (one, other))
     difference = float(one.mean() - other.mean())
-    needed = _more(_needed(variance, difference), p_value, min(len(one), len(other)))
-    return Verdict(difference, p_value, needed, "episodes", f"{len(one)} and {len(other)} episodes")
+    needed, basis = _needed(variance, difference), f"{len(one)} and {len(other)} episodes"
+    return _verdict(difference, p_value, needed, "episodes", basis, min(len(one), len(other)))
 
 
 def compare_methods(ours: Sequence[Sequence[bool]], others: Sequence[Sequence[bool]]) -> Verdict:
@@ -132,8 +133,8 @@ def compare_methods(ours: Sequence[Sequence[bool]], others: Sequence[Sequence[bo
     errors = [variance / len(runs) for variance, runs in zip(variances, (ours, others), strict=True)]
     freedom = sum(errors) ** 2 / sum(e**2 / (len(r) - 1) for e, r in zip(errors, (ours, others), strict=True))
     p_value = float(2 * stats.t.sf(abs(difference) / math.sqrt(sum(errors)), freedom))
-    needed = _more(_needed(sum(variances), difference), p_value, min(len(ours), len(others)))
-    return Verdict(difference, p_value, needed, "seeds", f"{len(ours)} and {len(others)} seeds")
+    needed, basis = _needed(sum(variances), difference), f"{len(ours)} and {len(others)} seeds"
+    return _verdict(difference, p_value, needed, "seeds", basis, min(len(ours), len(others)))
 
 
 def adjusted(verdicts: Sequence[Verdict], comparisons: int) -> list[Verdict]:
@@ -146,7 +147,8 @@ def adjusted(verdicts: Sequence[Verdict], comparisons: int) -> list[Verdict]:
     found, least = list(verdicts), 0.0
     for rank, index in enumerate(sorted(range(len(found)), key=lambda index: found[index].p_value)):
         least = max(least, min(1.0, (comparisons - rank) * found[index].p_value))
-        found[index] = replace(found[index], p_value=least)
+        verdict = found[index]
+        found[index] = replace(verdict, p_value=least, needed=_more(verdict.needed, least, verdict.played))
     return found
 
 
@@ -160,6 +162,10 @@ def _share_variance(outcomes: Sequence[bool]) -> float:
     """Of a share that is measured so; one success and one failure more keep it from 0 (Agresti and Coull 1998)."""
     share = (sum(outcomes) + 1) / (len(outcomes) + 2)
     return share * (1 - share) / len(outcomes)
+
+
+def _verdict(difference: float, p_value: float, needed: int | None, unit: str, basis: str, played: int) -> Verdict:
+    return Verdict(difference, p_value, _more(needed, p_value, played), unit, basis, played)
 
 
 def _more(needed: int | None, p_value: float, played: int) -> int | None:

@@ -197,15 +197,16 @@ class Trainer:
         state = self.learning.restore()
         if state is None:
             return  # it died before it began
-        self.agent.explorer.load_state_dict(state["explorer"])
-        self._random_policy.load_state_dict(state["random_policy"])
         if self.replay is not None and self.spill is not None:
             for episode in self.spill.load():
                 self._insert(episode)
             # The spill forgets its oldest episodes, and has some that were played after the checkpoint.
             self.episodes, self.actor_steps = self.spill.count, self.spill.total_steps
-            if isinstance(self.replay, MemoryReplay):
+            if isinstance(self.replay, MemoryReplay) and state["replay"]:  # which Reverb, if it was that, has not
                 self.replay.load_state_dict(state["replay"])
+        since = self.episodes - state.get("episodes", self.episodes)  # earlier versions did not say
+        self.agent.explorer.load_state_dict(state["explorer"], since)
+        self._random_policy.load_state_dict(state["random_policy"], since)
         if self._random_replay is not None and self._random_spill is not None:
             if not self._random_spill.count:  # as earlier versions left it
                 for episode in self._spilled_at_random():
@@ -243,9 +244,9 @@ class Trainer:
 
     def _train(self, log: MetricsLog, progress: Progress) -> None:
         learning = self.learning
+        started, before = time.monotonic(), learning.seconds
         if learning.owes_evaluation():
             self._evaluate(log, progress)
-        started, before = time.monotonic(), learning.seconds
         starts = episode_starts(self.config.seed, self.episodes, layouts=self._layouts)
         newcomer = act(self.env, self._random_policy, Never(), self.parameters, starts, label=RANDOM)
         actor = act(self.env, self.agent.explorer, self.agent.stop, self.parameters, starts, label=self.config.method)
@@ -263,7 +264,7 @@ class Trainer:
                 continue
             record_update(learning, log, next(updates), self.actor_steps)
             learned += time.monotonic() - turn
-            if learning.steps % LOG_EVERY == 0:
+            if learning.steps % LOG_EVERY == 0 or learning.steps == self.config.steps:
                 rates = {"learner_steps_per_second": (learning.steps - learned_steps) / learned}
                 rates["batch_wait_share"] = (learning.waited - waited) / learned
                 if acted:
@@ -279,6 +280,7 @@ class Trainer:
             if learning.steps % self.config.evaluation.every == 0:
                 self._evaluate(log, progress)
             if learning.steps % self.config.checkpoint_every == 0:
+                learning.seconds = before + time.monotonic() - started  # an evaluation's included
                 self._checkpoint()
         learning.seconds = before + time.monotonic() - started
         self._checkpoint()
@@ -334,6 +336,7 @@ class Trainer:
     def _checkpoint(self) -> None:
         self.learning.checkpoint(
             {
+                "episodes": self.episodes,
                 "explorer": self.agent.explorer.state_dict(),
                 "random_policy": self._random_policy.state_dict(),
                 "replay": self.replay.state_dict() if isinstance(self.replay, MemoryReplay) else {},

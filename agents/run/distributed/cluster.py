@@ -90,11 +90,13 @@ def _wait_for_room(launch: LaunchConfig, needs: dict[str, float], interrupted: t
     waited = time.monotonic() + (launch.start_timeout if launch.address is not None else 0.0)
     told = False
     while not interrupted.is_set():
-        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        # Of a cluster, what others have left of it; one that was just started does not know yet what is free.
+        found = ray.cluster_resources if launch.address is None else ray.available_resources
+        there: dict[str, float] = found()  # type: ignore[no-untyped-call]
         lacking = [name for name, wanted in needs.items() if there.get(name, 0.0) < wanted]
         if not lacking:
             return
-        said = " and ".join(f"{needs[name]:g} {name}s and Ray has {there.get(name, 0.0):g}" for name in lacking)
+        said = " and ".join(f"{needs[name]:g} {name}s and Ray has {there.get(name, 0.0):g} free" for name in lacking)
         if time.monotonic() >= waited:
             raise UserError(
                 f"the roles need {said}: lower launch.actors, launch.actor_cpus or launch.learner_gpus, or add machines"

@@ -84,9 +84,12 @@ class LearnerRole(KeepsEpisodes):
         return self._learning.steps * self.config.agent.batch_size
 
     def latest(self, version: int) -> tuple[int, Any] | None:
-        """The newest weights, unless they are of a version that is there: their version, and a reference to them."""
+        """The newest weights, unless they are of a version that is there: their version, and a reference to them.
+
+        There are none before this process, perhaps not the run's first, has read its checkpoint.
+        """
         newest, _, weights = self._published
-        return (newest, [weights]) if newest != version else None
+        return None if weights is None or newest == version else (newest, [weights])
 
     def next_evaluation(self) -> tuple[int, str, Any] | None:
         """The oldest policy that is to be evaluated: its step, its token, and a reference to its weights."""
@@ -156,7 +159,7 @@ class LearnerRole(KeepsEpisodes):
                 return
             if learning.steps % config.launch.publish_every == 0:
                 self._publish(learning)
-            if learning.steps % LOG_EVERY == 0:
+            if learning.steps % LOG_EVERY == 0 or learning.steps == config.steps:
                 log.add(self._log_actors(log))
                 took = time.monotonic() - at
                 log.add({"learner_steps_per_second": (learning.steps - learned) / took, **learning.holdout_metrics()})

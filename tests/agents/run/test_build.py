@@ -6,6 +6,7 @@ import pytest
 from trailkit.agents.run.build import make_agent, make_player, make_policy
 from trailkit.agents.run.configuration import configure
 from trailkit.configs.schema import TrainConfig
+from trailkit.envs.errors import UserError
 from trailkit.envs.make import make_environment
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 
@@ -32,3 +33,12 @@ def test_with_the_learners_weights_actions_and_stops_are_the_same(method: str) -
         stops.append((agent.stop(observation, 0.0), player.stop(observation, 0.0)))
     assert all(one == other for one, other in stops)
     assert any(one for one, _ in stops) == (method == "trail")
+
+
+@pytest.mark.parametrize(("kind", "crop"), [("compact", "0.1"), ("residual", "0.01")])
+def test_pictures_too_small_for_an_encoder_are_refused_in_one_line(kind: str, crop: str) -> None:
+    words = ["demos=somewhere", "env=reach", "method=trail", f"encoder={kind}", f"discriminator.crop={crop}"]
+    config = configure("train", TrainConfig, [*words, "device=cpu"])
+    with pytest.raises(UserError, match=r"pictures as small as front .*: choose a larger env\.height") as error:
+        make_agent(config, EnvSettings("reach"))
+    assert "\n" not in str(error.value)

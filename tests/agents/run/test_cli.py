@@ -60,6 +60,23 @@ def test_help_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "seed: 0" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("experiment", ("appearance|demonstrations|", "jobs=N")),
+        ("compare", ("out=NAME.html",)),
+        ("demos", ("convert PATH from=FORMAT", "audit DIR")),
+        ("doctor", ("the words of the training",)),
+        ("bench", ("out=NAME.md",)),
+    ],
+)
+def test_help_says_what_can_be_said(verb: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    main([verb, "--help"])
+    said = capsys.readouterr().out
+    assert all(word in said for word in words)
+    assert max(map(len, said.splitlines())) <= 120
+
+
 def test_damaged_demonstrations_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["record", "device=scripted", *_ENV, "keep_failures=true", "episodes=2", f"out={tmp_path / 'demos'}"])
     broken = sorted((tmp_path / "demos").glob("*.hdf5"))[1]

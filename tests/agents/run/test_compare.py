@@ -63,8 +63,10 @@ def test_of_the_last_step_the_evaluation_of_the_most_episodes_counts(tmp_path: P
     write_evaluation(last / "seed7_episodes100", [i < 70 for i in range(100)])
     write_evaluation(last / "seed0_episodes20", [False] * 20)
     write_evaluation(last / "elsewhere", [False] * 200)
-    row = read_run(folder).row
+    run = read_run(folder)
+    row = run.row
     assert (row.episodes, row.success, row.best, row.last) == (100, 0.7, 1.0, (1.0, 0.7))
+    assert sum(run.outcomes.values()) == 70  # of which verdicts are, too
 
 
 def test_evaluations_by_hand_count_where_the_training_made_none(tmp_path: Path) -> None:
@@ -206,6 +208,24 @@ def test_methods_of_one_name_are_told_apart_by_their_settings(tmp_path: Path) ->
     found = list(contests([read_run(folder) for folder in folders]))
     assert [each.first for each in found] == ["trail agent.n_step=3 demos=d"] * 2
     assert [each.second for each in found] == ["trail agent.n_step=7 demos=d", "trail agent.n_step=3 demos=e"]
+
+
+def test_demonstrations_of_one_name_are_told_apart_by_what_a_run_began_with(tmp_path: Path) -> None:
+    folders = [
+        make_run(tmp_path / name, [0.9], seed=seed, words=[f"demos=/{name}/d"]) for seed, name in enumerate("abc")
+    ]
+    for folder, size in zip(folders, (1, 1, 2), strict=True):
+        (folder / "demonstrations.json").write_text(json.dumps([["episode_000000.hdf5", size, 9]]))
+    (found,) = contests([read_run(folder) for folder in folders])
+    for name in (found.first, found.second):
+        assert re.fullmatch("trail demonstrations=[0-9a-f]{8}", name)
+    assert found.verdict.basis == "100 and 50 episodes"
+
+
+def test_runs_with_one_seed_are_said_to_be_of_one(tmp_path: Path) -> None:
+    runs = [read_run(make_run(tmp_path / name, [0.9], seed=seed)) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    (sentence,) = summaries(runs)
+    assert "the interquartile mean of 3 runs, 1 of them with the seed of another; " in sentence
 
 
 def test_tasks_are_not_compared_with_each_other(tmp_path: Path) -> None:

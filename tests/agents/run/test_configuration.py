@@ -165,6 +165,10 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("discriminator.constraint_ceiling=1", "discriminator.constraint_ceiling=1.0: it must be more than 1.38629"),
         ("env.early_steps=200", "env.early_steps=200: discriminator.constraint=early needs the first steps of an ep"),
         ("env.early_steps=0", "env.early_steps=0: discriminator.constraint=early needs the first steps of an ep"),
+        ("encoder.embedding=0", "encoder.embedding=0: it must be at least 1"),
+        ("env.trial_steps=-5", "env.trial_steps=-5: it must be at least 0"),
+        ("actor.min_steps=-5", "actor.min_steps=-5: it must be at least 0"),
+        ("replay.capacity=199", "replay.capacity=199: it must hold an episode, which has up to env.episode_steps=200"),
         ("evaluation.seed=-1", "evaluation.seed=-1: it must be at least 0"),
         ("device=gpu", "device=gpu: choose auto, cpu or cuda"),
     ],
@@ -190,6 +194,9 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
         (["method=d4pgfd", "discriminator.constraint=early"], "needs a discriminator, which method=d4pgfd has not"),
         (["method=trail", "demos_in_replay=false", "agent.bc_weight=1"], "of which demos_in_replay=false leaves none"),
         (["method=d4pgfd", "agent.one_step_weight=1"], "method=d4pgfd has no one-step loss"),
+        (["launch.actors=8"], "launch.actors is of launch=ray: give that too, or leave it out"),
+        (["method=bc", "agent.bc_weight=1"], "agent.bc_weight has no effect with method=bc"),
+        (["method=gail", "discriminator.flip_labels=true"], "is of a constraint, and discriminator.constraint is none"),
         (["method=bc", "agent.weight_decay=1"], "agent.weight_decay has no effect with method=bc"),
         (
             ["discriminator.constraint=random", "random_demos=x", "actor.random_steps=0"],
@@ -201,6 +208,13 @@ def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message:
 def test_settings_that_contradict_each_other_are_refused(words: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         train(*words)
+
+
+def test_a_reward_that_means_success_needs_the_shells_quotes_alone() -> None:
+    words = ["env=gymnasium", "env.id=Pusher-v5", "env.success=reward>=-0.5", "demos=d", "method=bc"]
+    quoted = ["env.success='reward>=-0.5'" if "success" in word else word for word in words]
+    for given in (words, quoted, *sweep(words)):
+        assert configure("train", TrainConfig, given).env.success == "reward>=-0.5"
 
 
 def test_a_sweep_is_the_product_of_its_values() -> None:

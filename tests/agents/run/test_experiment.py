@@ -12,9 +12,10 @@ import pytest
 from trailkit.agents.run import footprint
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
-from trailkit.agents.run.experiment import _config, _grid, _known, _read, experiment
+from trailkit.agents.run.experiment import _config, _grid, _read, experiment
 from trailkit.agents.run.metrics import read_rows
 from trailkit.agents.run.provenance import read_provenance
+from trailkit.agents.run.usage import experiments
 from trailkit.envs.errors import UserError
 
 _FILE = """
@@ -92,6 +93,18 @@ def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
     assert not (grid / "runs").exists()
 
 
+def test_runs_that_would_have_one_name_are_refused(grid: Path) -> None:
+    with pytest.raises(UserError, match="runs of demos=d/1/0 and demos=d/10 would both be called demosd10_bc_seed1: "):
+        experiment(["small.yaml", "method=bc", "seed=1", "demos=d/1/0,d/10"])
+
+
+def test_an_experiment_that_says_how_many_steps_a_try_takes_can_be_asked_for_again(grid: Path) -> None:
+    words = ["small.yaml", "method=bc", "seed=1", "env.trial_steps=70"]
+    for _ in range(2):
+        experiment(words)
+    assert len(read_provenance(grid / "runs" / "small" / "bc_seed1")) == 1
+
+
 @pytest.mark.slow
 def test_trainings_side_by_side_share_the_memory(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(footprint, "free_memory", lambda: 1e9)
@@ -153,7 +166,7 @@ def _learned(run: Path) -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("name", _known())
+@pytest.mark.parametrize("name", experiments())
 def test_the_experiments_that_come_with_trailkit_are_trainings(name: str) -> None:
     runs = _grid(_read(name), [])
     assert len(runs) > 1
@@ -181,7 +194,7 @@ def test_a_run_that_diverges_does_not_end_the_others(grid: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], f"name one experiment: {', '.join(_known())}, or a .yaml file"),
+        ([], f"name one experiment: {', '.join(experiments())}, or a .yaml file"),
         (["small.yaml", "jobs=0"], "jobs=0: give how many trainings are to run at a time"),
         (["method"], "unknown experiment 'method': did you mean 'methods'"),
         (["none.yaml"], "none.yaml cannot be read: .* No such file"),

@@ -158,9 +158,17 @@ def test_how_many_would_do_is_never_what_did_not(shift: int) -> None:
 def test_p_values_of_several_comparisons_agree_with_statsmodels(random: np.random.Generator) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     values = random.uniform(0, 0.2, random.integers(1, 8))
-    verdicts = [Verdict(0.1, value, None, "seeds", "") for value in values]
+    verdicts = [Verdict(0.1, value, None, "seeds", "", 3) for value in values]
     found = [verdict.p_value for verdict in adjusted(verdicts, len(values))]
     np.testing.assert_allclose(found, multitest.multipletests(values, method="holm")[1])
+
+
+def test_what_no_longer_tells_when_others_are_looked_at_too_needs_more() -> None:
+    verdict = Verdict(0.2, 0.03, 3, "seeds", "3 and 3 seeds", 3)
+    (together,) = adjusted([verdict], 3)
+    assert str(together).startswith("cannot tell: +20 points of success, p = 0.09")
+    assert str(together).endswith("some 4 seeds each would tell")
+    assert adjusted([verdict], 1) == [verdict]
 
 
 def test_policies_that_share_no_episode_are_compared_by_fishers_test() -> None:

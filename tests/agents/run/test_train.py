@@ -141,7 +141,7 @@ def test_a_run_killed_ten_times_goes_on_each_time_with_its_replay(demos: str, tm
 
     resume(str(folder), [f"steps={checkpoint + 120}"])
     steps = [int(row["step"]) for row in rows(folder)]
-    assert steps == list(range(100, checkpoint + 121, 100))
+    assert steps == sorted({*range(100, checkpoint + 121, 100), checkpoint + 120})
 
 
 def test_what_replay_has_forgotten_still_counts_after_a_restart(demos: str, tmp_path: Path) -> None:
@@ -230,6 +230,33 @@ def test_a_run_that_has_hardly_begun_can_be_gone_on_with(demos: str, tmp_path: P
     assert trainer.learning.steps == 2
 
 
+def test_a_run_that_was_killed_after_its_checkpoint_does_not_draw_the_same_noise_again(
+    demos: str, tmp_path: Path
+) -> None:
+    folder = start([*_SHORT, f"demos={demos}", "method=trail", "steps=2", f"out={tmp_path / 'run'}"])
+    ended, killed = (Trainer(load_config(folder), folder) for _ in range(2))
+    ended.restore()
+    shutil.rmtree(folder / "checkpoints" / "000000002")
+    begun = killed.agent.explorer.state_dict()
+    killed.restore()
+    assert (killed.learning.steps, killed.episodes) == (0, ended.episodes)
+    assert killed.agent.explorer.state_dict() not in (begun, ended.agent.explorer.state_dict())
+    for trainer in (ended, killed):
+        trainer.close()
+
+
+def test_a_run_on_reverb_goes_on_without_it(demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = start([*_SHORT, f"demos={demos}", "method=trail", "steps=2", f"out={tmp_path / 'run'}"])
+    trainer = Trainer(load_config(folder), folder)
+    state = trainer.learning.restore()
+    assert state is not None
+    monkeypatch.setattr(trainer.learning, "restore", lambda: {**state, "replay": {}})  # as Reverb leaves it
+    trainer.restore()
+    assert trainer.replay is not None
+    assert trainer.replay.size(Table.MAIN) == trainer.actor_steps > 0
+    trainer.close()
+
+
 def newest(folder: Path) -> int:
     """The step of the newest checkpoint, 0 if there is none."""
     return max((int(path.name) for path in (folder / "checkpoints").glob("0*") if path.suffix == ""), default=0)
@@ -274,6 +301,18 @@ def test_an_evaluation_that_is_interrupted_is_made_when_the_run_goes_on(
     resume(str(folder))
     assert (folder / "evaluations" / "000000005" / "eval_info.json").exists()
     assert len(calls) == 2
+
+
+def test_a_run_goes_on_with_demonstrations_that_were_moved(demos: str, tmp_path: Path) -> None:
+    there = shutil.copytree(demos, tmp_path / "there")
+    folder = start([*_SHORT, f"demos={there}", "method=bc", "steps=2", f"out={tmp_path / 'run'}"])
+    moved = there.rename(tmp_path / "moved")
+    resume(str(folder), ["steps=3", f"demos={moved}"])
+    assert [row["step"] for row in rows(folder)] == ["2", "3"]
+    shutil.rmtree(moved)
+    main(["record", "device=random", *_ENV, "episodes=3", f"out={moved}"])
+    with pytest.raises(UserError, match="has no longer the 3 demonstrations"):
+        resume(str(folder), ["steps=4"])
 
 
 def test_training_needs_demonstrations() -> None:

@@ -51,6 +51,10 @@ def make(demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return make
 
 
+def test_actors_keep_their_weights_while_a_learner_begins(make: Callable[..., LearnerRole]) -> None:
+    assert make().latest(500) is None
+
+
 def start(role: LearnerRole) -> threading.Thread:
     running = threading.Thread(target=role._run)
     running.start()
