@@ -26,6 +26,11 @@ SETTINGS = {
 }
 
 
+ARM = EnvSettings(
+    "arm:Arm-v0", observation=ObservationSettings(("own",), 32, 32, False), external=External(Origin.GYMNASIUM)
+)
+
+
 def there_and_back(store, out, name, video=True):
     other, back = out / f"{name}-v0", out / "back"
     assert export(store, make_format(name, video), other) == len(store)
@@ -198,8 +203,8 @@ def test_actions_that_were_changed_to_lie_beyond_the_bounds_are_named(tmp_path, 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_camera_that_others_have_no_name_for_is_named(tmp_path, make_store, name):
-    store = make_store()
-    seen = replace(store.settings.observation, cameras=("front", "arm/eye"))
+    store = make_store(ARM, actions=1)
+    seen = replace(ARM.observation, cameras=("arm/eye",))
     store.manifest = replace(store.manifest, settings=replace(store.settings, observation=seen))
     with pytest.raises(UserError, match="no names with a slash, as the camera arm/eye has"):
         export(store, make_format(name), tmp_path / "out")
@@ -207,10 +212,7 @@ def test_a_camera_that_others_have_no_name_for_is_named(tmp_path, make_store, na
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_action_of_one_number_comes_back(tmp_path, make_store, name):
-    arm = EnvSettings(
-        "arm:Arm-v0", observation=ObservationSettings(("own",), 32, 32, False), external=External(Origin.GYMNASIUM)
-    )
-    store = make_store(arm, actions=1)
+    store = make_store(ARM, actions=1)
     back = there_and_back(store, tmp_path, name, video=False)
     for one, other in zip(store.episodes(), back.episodes(), strict=True):
         assert_same(one, other)
