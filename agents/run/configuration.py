@@ -32,9 +32,9 @@ OPEN = ("env.kwargs", "env.proprio")  # mappings whose keys are the user's
 _MISSING = re.compile(r"missing mandatory value: \w+[\s\S]*full_key: (\S+)")
 # What a run may be gone on with otherwise than it began.
 CHANGEABLE = (
-    *("demos", "random_demos"),  # if they have moved: they must be those that it began with
     *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
     *("launch.address", "launch.actors", "launch.replay_port"),
+    *("demos", "random_demos"),  # if they have moved: they must be those that it began with
 )
 
 
