@@ -3,7 +3,7 @@
 `PYTHONPATH=tests python -m holdout REPORT.md agent=RUN/replay updates=6000 env=… demos=… method=gail_aes,trail …`
 takes the episodes of a run's replay for the agent's, and trains one discriminator for each of the sweep's settings:
 TRAIL's Fig. 10 in minutes, without a policy. It writes mean D after the last updates as a table, the curves as JSON,
-and a plot. With `cut=10` the agent's episodes end 10 steps after their first success; `jobs=2` trains two at a time.
+and a plot; with constraint=random the agent's are those of the run's first, random policy. With `cut=10` the agent's episodes end 10 steps after their first success; `jobs=2` trains two at a time.
 """
 
 import json
@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from trailkit.agents.run import build, build_data
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, sweep
+from trailkit.agents.run.loops import RANDOM
 from trailkit.agents.run.provenance import provenance
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
@@ -53,13 +54,16 @@ def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Ite
     demos = build_data.load_demos(config)
     assert demos.known is not None and demos.holdout is not None
     replay = MemoryReplay(config.replay.capacity, config.agent.n_step, config.env.early_steps, seed=config.seed)
+    random = build_data.make_random_replay(config)
     for episode in played:
         replay.add(episode)
+        if random is not None and episode.metadata["policy"] == RANDOM:
+            random.add(episode)
     agent = build.make_agent(config, settings)
     model = agent.reward_model
     assert model is not None
     seen: list[list[float]] = []
-    batches = build_data.make_batches(config, agent, demos, replay, None)
+    batches = build_data.make_batches(config, agent, demos, replay, random)
     for number, batch in enumerate(islice(batches, updates), 1):
         metrics = model.update(batch)
         seen.append([float(metrics[name]) if name in metrics else np.nan for name in WATCHED])

@@ -75,7 +75,9 @@ def test_what_cannot_fit_is_refused_with_the_numbers(
     monkeypatch.setattr(module, "free_memory", lambda: 0.3e9)
     with pytest.raises(UserError, match=r"the run needs \d\.\d GB of memory \(.*\) and 0\.3 GB are free: lower replay"):
         refuse_what_cannot_fit(config(), demos, tmp_path / "run")
-    refuse_what_cannot_fit(config("launch=ray", "launch.address=auto"), demos, tmp_path / "run")  # there it is not known
+    refuse_what_cannot_fit(
+        config("launch=ray", "launch.address=auto"), demos, tmp_path / "run"
+    )  # there it is not known
     monkeypatch.undo()
     monkeypatch.setattr(module, "free_disk", lambda _: 1e6)
     with pytest.raises(UserError, match="of disk"):
