@@ -3,7 +3,8 @@
 `PYTHONPATH=tests python -m holdout REPORT.md agent=RUN/replay updates=6000 env=… demos=… method=gail_aes,trail …`
 takes the episodes of a run's replay for the agent's, and trains one discriminator for each of the sweep's settings:
 TRAIL's Fig. 10 in minutes, without a policy. It writes mean D after the last updates as a table, the curves as JSON,
-and a plot; with constraint=random the agent's are those of the run's first, random policy. With `cut=10` the agent's episodes end 10 steps after their first success; `jobs=2` trains two at a time.
+and a plot. With constraint=random the agent's constraining frames are those of the run's first, random policy, with
+`cut=10` the agent's episodes end 10 steps after their first success; `jobs=2` trains two at a time.
 """
 
 import json
