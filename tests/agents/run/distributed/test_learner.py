@@ -190,7 +190,7 @@ def test_the_rate_of_a_first_row_counts_the_steps_of_this_process_alone(make: Ca
     found = Checkpoints(role.folder / "checkpoints").latest()
     assert found is not None
     role._run()
-    (row,) = rows(role.folder, "learner_steps_per_second")
+    _, row = rows(role.folder, "learner_steps_per_second")
     took = float(row["seconds"]) - found[1]["seconds"]
     assert float(row["learner_steps_per_second"]) == pytest.approx(10 / took, rel=0.5)
 
