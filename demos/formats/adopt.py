@@ -251,6 +251,7 @@ def _actions(theirs: NDArray[np.float32], settings: EnvSettings) -> NDArray[np.f
     if theirs.shape[1] != size:
         raise UserError(f"its actions have {theirs.shape[1]} numbers, those of {settings.task} {size}")
     middle, reach = np.add(low, high) / 2, np.subtract(high, low) / 2
+    reach[reach == 0] = 1.0  # one that has no width is what it is
     ours: NDArray[np.float64] = (theirs - middle) / reach
     if np.abs(ours).max(initial=0) > 1 + _ROUNDING:
         bounds = f"{min(low):g} and {max(high):g}" + ", the environment's bounds" * (settings.external is not None)

@@ -1,10 +1,11 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from trailkit.demos.formats.adopt import Words, adopt
+from trailkit.demos.formats.adopt import Words, _actions, adopt
 from trailkit.demos.formats.base import Contents, completed
 from trailkit.demos.match import check_fits
 from trailkit.envs.errors import UserError
@@ -171,6 +172,13 @@ def test_demonstrations_of_any_environment_become_what_would_have_been_recorded_
     np.testing.assert_array_equal(episode.observation["proprio"], told[:, :2].astype(np.float32))
     np.testing.assert_array_equal(episode.action, np.full((4, 1), -0.5, np.float32))  # of 2, the bound of the arm's own
     check_fits(episode, ARM)
+
+
+def test_an_action_without_width_is_taken_as_it_is(monkeypatch):
+    two = (2, 2, 0.05, (-2.0, 0.5), (2.0, 0.5))
+    monkeypatch.setattr(sys.modules[adopt.__module__], "signature", lambda _: two)
+    taken = _actions(np.float32([[1.0, 0.5], [-2.0, 0.5]]), BLIND)
+    np.testing.assert_array_equal(taken, np.float32([[0.5, 0.0], [-1.0, 0.0]]))
 
 
 def test_names_of_the_sources_count_more_than_the_environments_own():
