@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -109,7 +110,7 @@ def _train_side_by_side(name: str, runs: Mapping[str, Sequence[str]], jobs: int)
 
 
 def _say(name: str, number: int, runs: Mapping[str, Sequence[str]], run: str) -> None:
-    print(f"{name}: {number} of {len(runs)}: trailkit train {' '.join(runs[run])} out={run}", flush=True)
+    print(f"{name}: {number} of {len(runs)}: trailkit train {shlex.join([*runs[run], f'out={run}'])}", flush=True)
 
 
 def _begun(run: str) -> bool:

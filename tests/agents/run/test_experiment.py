@@ -52,7 +52,9 @@ def test_an_experiment_trains_what_is_not_yet_trained_and_compares_all(
     grid: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiment(["small.yaml", "seed=1"])
-    assert "small: 2 of 2: trailkit train env=reach" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "small: 2 of 2: trailkit train env=reach" in said
+    assert "'demos=demos_${env.task}'" in said, "quoted, as a shell needs it"
     runs = grid / "runs" / "small"
     assert sorted(path.name for path in runs.iterdir()) == ["bc_seed1", "trail_seed1"]
 
