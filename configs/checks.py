@@ -175,7 +175,9 @@ def _check_replay(config: "TrainConfig") -> None:
 
 def _check_discriminator(config: "TrainConfig") -> None:
     chosen = config.discriminator
-    at_least(0, discriminator__gradient_penalty=chosen.gradient_penalty)
+    at_least(
+        0, discriminator__gradient_penalty=chosen.gradient_penalty, discriminator__colour_mixing=chosen.colour_mixing
+    )
     above(0, discriminator__learning_rate=chosen.learning_rate, discriminator__max_reward=chosen.max_reward)
     if chosen.constraint_ceiling is not None:
         above(2 * math.log(2), discriminator__constraint_ceiling=chosen.constraint_ceiling)

@@ -110,6 +110,7 @@ class DiscriminatorConfig:
     reward: RewardForm = RewardForm.gail
     max_reward: float | None = None
     augment: bool = True  # else it trains on the centres of the frames as they are
+    colour_mixing: float = 0.0  # how much their colours are mixed at random: 1 where the expert's arm or light differs
 
 
 @dataclass

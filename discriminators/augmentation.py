@@ -1,7 +1,7 @@
 """Augmentation of the discriminator's training frames, made to cost less than the discriminator (TRAIL, app. B).
 
-Crop and rotation are one gather of pixels through precomputed index maps, brightness, contrast and saturation one
-batched matrix product, and the noise comes from a bank drawn once: a tenth of the time of the same operations one
+Crop and rotation are one gather of pixels through precomputed index maps, all that is done to colours is one batched
+matrix product, and the noise comes from a bank drawn once: a tenth of the time of the same operations one
 by one.
 """
 
@@ -33,9 +33,11 @@ class AugmentationSettings:
     noise: float = 0.03  # standard deviation, as a part of the full range
     camera_drop: float = 0.2  # probability that a camera is dropped, one always being kept
     shift: float = 1.0  # how far a crop may lie from the centre, as a part of the way to the picture's edge
+    mixing: float = 0.0  # of colours: the standard deviation by which a random linear map changes them about mid grey
 
 
 UNCHANGED = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
+OFFSET = 0.2  # standard deviation of what mixing adds to every pixel of a channel, for a strength of 1
 
 
 def crop_sizes(image_sizes: ImageSizes, fraction: float = 0.75) -> dict[str, tuple[int, int]]:
@@ -174,7 +176,20 @@ class Augmentation(nn.Module):
         grey = self.get_buffer("luma")[:, None].expand(3, 3)
         identity = torch.eye(3, device=generator.device)
         matrix = contrast * (saturation * identity + (1 - saturation) * grey)
-        return matrix, (0.5 * (1 - contrast) + brightness).expand(count, 1, 3)
+        offset = (0.5 * (1 - contrast) + brightness).expand(count, 1, 3)
+        return self._mix(matrix, offset, generator) if self.settings.mixing else (matrix, offset)
+
+    def _mix(
+        self, matrix: Float[Tensor, "batch 3 3"], offset: Float[Tensor, "batch 1 3"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 1 3"]]:
+        """Adds random linear maps about mid grey, after which no colour tells by itself whose picture it is.
+
+        They are a random convolution of one pixel's width ("Network Randomization", Lee et al. 2020,
+        https://arxiv.org/abs/1910.05396), added to the colours as they are.
+        """
+        normal = self.settings.mixing * torch.randn(len(matrix), 4, 3, generator=generator, device=generator.device)
+        mixed = normal[:, :3] / math.sqrt(3)
+        return matrix + mixed, offset - 0.5 * mixed.sum(1, keepdim=True) + OFFSET * normal[:, 3:]
 
 
 def _recolour(

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from test_spurious_feature import GAIL, TRAIL, frames, mass_on_patch, train
 
-from trailkit.agents.run.explain import Judge
-from trailkit.agents.run.overlay import heated
+from trailkit.agents.run.evaluation.explain import Judge
+from trailkit.agents.run.evaluation.overlay import heated
 from trailkit.discriminators.attribution import attribute
 
 _SCALE = 8  # pixels of the picture for one of a frame

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trailkit.agents.run.compare import table
-from trailkit.agents.run.comparison import Comparison, Side, markdown
-from trailkit.agents.run.runs import Row
+from trailkit.agents.run.bench.comparison import Comparison, Side, markdown
+from trailkit.agents.run.compare.command import table
+from trailkit.agents.run.compare.runs import Row
 
 _RESULTS = Path(__file__).parents[1] / "docs" / "results"
 _MEASURED = [path for path in sorted(_RESULTS.glob("*.json")) if '"measured": [' in path.read_text()]

@@ -16,16 +16,16 @@ from typing import Any
 
 import torch
 
-from trailkit.agents.run import compare as comparing
 from trailkit.agents.run import train as training
+from trailkit.agents.run.compare import command as comparing
+from trailkit.agents.run.compare.runs import Row
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.evaluation.command import evaluate_run, evaluate_shifts, render_run
+from trailkit.agents.run.evaluation.evaluate import Evaluation
+from trailkit.agents.run.evaluation.saved import ALL
+from trailkit.agents.run.evaluation.workers import workers_for
 from trailkit.agents.run.record import record_demos
-from trailkit.agents.run.runs import Row
-from trailkit.agents.run.saved import ALL
-from trailkit.agents.run.saved_commands import evaluate_run, evaluate_shifts, render_run
 from trailkit.agents.run.words import words
-from trailkit.agents.run.workers import workers_for
 from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig
 from trailkit.envs.errors import UserError
 
@@ -102,7 +102,7 @@ def render(keys: _Keys | None = None, /, **more: Any) -> list[Path]:
         The paths of what it wrote.
 
     Raises:
-        UserError: If there is no such run, checkpoint or camera; see `trailkit.agents.run.video.record_videos`.
+        UserError: If there is no such run, checkpoint or camera; see `record_videos`.
     """
     with _as_it_was():
         return render_run(configure("render", RenderConfig, _words(keys, more)))

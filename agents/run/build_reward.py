@@ -1,5 +1,7 @@
 """From configuration to the reward that is learned from, and to the rule by which actors give episodes up."""
 
+from dataclasses import replace
+
 import torch
 
 from trailkit.agents.base import StopRule
@@ -76,7 +78,7 @@ def _make_adversarial_reward(
     reward = _REWARDS[chosen.reward]
     if chosen.max_reward is not None:
         reward = rewards.clipped(reward, chosen.max_reward)
-    strengths = AugmentationSettings() if chosen.augment else UNCHANGED
+    strengths = replace(AugmentationSettings() if chosen.augment else UNCHANGED, mixing=chosen.colour_mixing)
     crops = _crops(chosen, settings)
     return AdversarialReward(
         _make_discriminator(config, settings, critics).to(device),

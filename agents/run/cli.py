@@ -103,18 +103,18 @@ def _experiment(words: list[str]) -> None:
 
 
 def _watch(words: list[str]) -> None:
-    from trailkit.agents.run.watch import watch
+    from trailkit.agents.run.watch.command import watch
 
     watch(configure("watch", WatchConfig, words))
 
 
 def _evaluate(words: list[str]) -> None:
-    from trailkit.agents.run.workers import workers_for
+    from trailkit.agents.run.evaluation.workers import workers_for
 
     config = configure("evaluate", EvaluateConfig, words)
     with workers_for(config) as workers:
-        from trailkit.agents.run.saved_commands import evaluate_run, evaluate_shifts  # while the workers begin
-        from trailkit.agents.run.shifts import shift_table
+        from trailkit.agents.run.evaluation.command import evaluate_run, evaluate_shifts  # while the workers begin
+        from trailkit.agents.run.evaluation.shifts import shift_table
 
         if config.suite is not None:
             for checkpoint, results in evaluate_shifts(config, workers):
@@ -125,14 +125,14 @@ def _evaluate(words: list[str]) -> None:
 
 
 def _render(words: list[str]) -> None:
-    from trailkit.agents.run.saved_commands import render_run
+    from trailkit.agents.run.evaluation.command import render_run
 
     for path in render_run(configure("render", RenderConfig, words)):
         print(path)
 
 
 def _compare(words: list[str]) -> None:
-    from trailkit.agents.run.compare import compare
+    from trailkit.agents.run.compare.command import compare
 
     compare(words)
 
@@ -151,7 +151,7 @@ def _doctor(words: list[str]) -> None:
 
 
 def _bench(words: list[str]) -> None:
-    from trailkit.agents.run.bench import main as bench
+    from trailkit.agents.run.bench.command import main as bench
 
     bench(words)
 

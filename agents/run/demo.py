@@ -4,9 +4,9 @@ from pathlib import Path
 
 from trailkit.agents.run.cli import main as trailkit
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.saved import UNTRAINED
-from trailkit.agents.run.saved_commands import evaluate_run, render_run
-from trailkit.agents.run.workers import workers_for
+from trailkit.agents.run.evaluation.command import evaluate_run, render_run
+from trailkit.agents.run.evaluation.saved import UNTRAINED
+from trailkit.agents.run.evaluation.workers import workers_for
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
 
 _DEMOS = "demos_lift"

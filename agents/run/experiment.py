@@ -14,12 +14,12 @@ import yaml
 
 from trailkit.agents.run import build_data
 from trailkit.agents.run.checkpoint import Checkpoints
-from trailkit.agents.run.compare import compare
+from trailkit.agents.run.compare.command import compare
+from trailkit.agents.run.compare.runs import flat
 from trailkit.agents.run.configuration import CHANGEABLE, configure, load_config, sweep
 from trailkit.agents.run.findings import diverged, late_metrics
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.learning import Diverged, evaluation_file
-from trailkit.agents.run.runs import flat
 from trailkit.agents.run.side_by_side import side_by_side
 from trailkit.agents.run.train import resume, start
 from trailkit.agents.run.usage import experiments

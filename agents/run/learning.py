@@ -13,7 +13,7 @@ from trailkit.agents.base import Metrics, Snapshot
 from trailkit.agents.bc import BC
 from trailkit.agents.run import build, build_data
 from trailkit.agents.run.checkpoint import Checkpoints, load_learner
-from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.loops import learn
 from trailkit.agents.run.metrics import Clocks, MetricsLog, read_rows
 from trailkit.configs.schema import TrainConfig

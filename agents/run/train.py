@@ -21,8 +21,8 @@ from trailkit.agents.run import build_data
 from trailkit.agents.run.begun_with import RANDOM_DEMOS, note_demonstrations
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, load_config, sweep
-from trailkit.agents.run.episodes import EpisodeResult
-from trailkit.agents.run.evaluate import evaluate
+from trailkit.agents.run.evaluation.episodes import EpisodeResult
+from trailkit.agents.run.evaluation.evaluate import evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.learning import LOG_EVERY, Diverged, Learning, record_evaluation, record_update

@@ -84,6 +84,17 @@ def test_saturation_keeps_brightness() -> None:
     assert not torch.allclose(recoloured, frames / 255, atol=0.05)
 
 
+def test_mixed_colours_are_any_affine_map_of_each_frame_by_themselves_on_average() -> None:
+    frames = images(2000, 6, 6)
+    recoloured = augmented(replace(NOTHING, mixing=1.5), frames, (6, 6))
+    inputs = torch.cat([frames.flatten(1, 2) / 255 - 0.5, torch.ones(2000, 36, 1)], 2)
+    maps = torch.linalg.lstsq(inputs, recoloured.flatten(1, 2) - 0.5).solution
+    torch.testing.assert_close(inputs @ maps, recoloured.flatten(1, 2) - 0.5, atol=1e-4, rtol=0)
+    torch.testing.assert_close(maps.mean(0), torch.eye(4, 3), atol=0.1, rtol=0)
+    torch.testing.assert_close(maps[:, :3].std(0), torch.full((3, 3), 1.5 / 3**0.5), atol=0.05, rtol=0)
+    torch.testing.assert_close(maps[:, 3].std(0), torch.full((3,), 1.5 * 0.2), atol=0.02, rtol=0)
+
+
 def test_noise_has_its_deviation_and_differs_between_calls() -> None:
     frames = images(16, 32, 32)
     augmentation = Augmentation(

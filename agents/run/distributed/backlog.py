@@ -4,7 +4,7 @@ import threading
 from typing import Any, NamedTuple
 
 from trailkit.agents.base import Parameters
-from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.metrics import Clocks
 
 

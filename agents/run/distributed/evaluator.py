@@ -13,7 +13,7 @@ from trailkit.agents.run import build
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.distributed.actor import PATIENCE_S, Watched
 from trailkit.agents.run.distributed.role import LEARNER, Role, answer
-from trailkit.agents.run.evaluate import evaluate
+from trailkit.agents.run.evaluation.evaluate import evaluate
 from trailkit.envs.make import make_environment
 
 _ASK_EVERY_S = 0.5

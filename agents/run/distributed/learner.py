@@ -15,7 +15,7 @@ from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.distributed.backlog import Backlog, Due
 from trailkit.agents.run.distributed.replay import KeepsEpisodes
 from trailkit.agents.run.distributed.role import Stopped, answer
-from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation, record_update
 from trailkit.agents.run.lock import locked
 from trailkit.agents.run.metrics import Clocks, MetricsLog

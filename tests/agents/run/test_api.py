@@ -14,7 +14,7 @@ import torch
 
 from trailkit.agents.run import api
 from trailkit.agents.run.configuration import load_config
-from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trailkit.agents.run.cli import main
+from trailkit.agents.run.compare.runs import read_run
 from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.findings import findings, late_metrics
-from trailkit.agents.run.runs import read_run
 from trailkit.agents.run.train import resume, start
 from trailkit.envs.errors import UserError
 

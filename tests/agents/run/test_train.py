@@ -20,7 +20,7 @@ from trailkit.agents.run import train
 from trailkit.agents.run.build_data import holdout_episodes
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure, load_config
-from trailkit.agents.run.evaluate import Evaluation, evaluate
+from trailkit.agents.run.evaluation.evaluate import Evaluation, evaluate
 from trailkit.agents.run.train import Trainer, resume, start
 from trailkit.configs.choices import EarlyStop
 from trailkit.configs.schema import TrainConfig

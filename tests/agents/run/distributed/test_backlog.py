@@ -1,6 +1,6 @@
 from trailkit.agents.run.distributed.backlog import Backlog, Due
-from trailkit.agents.run.episodes import EpisodeResult
-from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.evaluation.episodes import EpisodeResult
+from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.metrics import Clocks
 
 RESULT = Evaluation(0, (EpisodeResult(0, 0, 1.0, 1.0, True, True, 20, 5),), 0.1)

@@ -16,8 +16,8 @@ from trailkit.agents.run import build_data
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.episodes import EpisodeResult
-from trailkit.agents.run.evaluate import Evaluation
+from trailkit.agents.run.evaluation.episodes import EpisodeResult
+from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.learning import Learning
 from trailkit.agents.run.lock import locked
 from trailkit.configs.schema import TrainConfig

@@ -1,0 +1,1 @@
+"""`trailkit bench`: both sides of every claim about speed, measured in one run."""

@@ -1,0 +1,1 @@
+"""`trailkit compare`: what runs came to, as a table, plots and a page."""

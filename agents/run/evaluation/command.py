@@ -1,0 +1,116 @@
+"""`trailkit evaluate` and `trailkit render`: what a run's checkpoints are worth, and what they look like."""
+
+import csv
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from rich.progress import track
+
+from trailkit.agents.run.configuration import load_config
+from trailkit.agents.run.evaluation.elsewhere import Elsewhere
+from trailkit.agents.run.evaluation.evaluate import Evaluation
+from trailkit.agents.run.evaluation.explain import explain, references
+from trailkit.agents.run.evaluation.saved import ALL, SavedAgents, checkpoints
+from trailkit.agents.run.evaluation.shifts import shift_table, shifts
+from trailkit.agents.run.evaluation.video import View, record_videos
+from trailkit.agents.run.evaluation.workers import Workers
+from trailkit.agents.run.progress import make_console
+from trailkit.configs.schema import EvaluateConfig, RenderConfig
+from trailkit.envs.errors import UserError
+from trailkit.envs.rendering import Quality
+from trailkit.replay.atomic import written_aside
+
+
+def evaluate_run(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str, Evaluation]]:
+    """Evaluates checkpoints by workers of the run; yields the name and the worth of each when it is written.
+
+    Into `evaluations/<step>/seed…_episodes…/` of the run go `eval_info.json`, `episodes.csv` and, if asked for, a video
+    of the first episode. Evaluations elsewhere say in their folder's name what is otherwise there.
+
+    Raises:
+        UserError: If there is no such run, checkpoint, task or appearance, or the results cannot be written.
+    """
+    names, elsewhere = checkpoints(Path(config.run), config.checkpoint), _elsewhere(config)
+    for checkpoint in names:
+        yield checkpoint, _evaluate(config, workers, checkpoint, elsewhere)
+
+
+def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str, dict[str, Evaluation]]]:
+    """Evaluates checkpoints as `evaluate_run` does, in all that `shifts` names; yields the name and worths of each.
+
+    Their `shift_table` is kept beside the evaluations, as `shifts_seed…_episodes….md`.
+
+    Raises:
+        UserError: As for `evaluate_run`.
+    """
+    folder = Path(config.run)
+    names, places = checkpoints(folder, config.checkpoint), shifts(load_config(folder).env)
+    for checkpoint in names:
+        results = {name: _evaluate(config, workers, checkpoint, place) for name, place in places.items()}
+        kept = folder / "evaluations" / checkpoint / f"shifts_seed{config.seed}_episodes{config.episodes}.md"
+        with written_aside(kept) as aside:
+            aside.write_text(shift_table(checkpoint, results))
+        yield checkpoint, results
+
+
+def render_run(config: RenderConfig) -> list[Path]:
+    """Renders episodes of a checkpoint, and returns the paths of what it wrote; see `record_videos`.
+
+    Raises:
+        UserError: If there is no such run or checkpoint.
+    """
+    folder = Path(config.run)
+    if config.checkpoint == ALL:
+        raise UserError("checkpoint=all: render takes one checkpoint at a time")
+    (checkpoint,) = checkpoints(folder, config.checkpoint)
+    saved = SavedAgents(folder)
+    agent = saved.at(checkpoint)
+    out = Path(config.out) if config.out is not None else folder / "videos" / checkpoint
+    view = View(tuple(config.cameras or (None,)), config.height, config.width, Quality(config.quality.value))
+    explained = partial(explain, agent, compared=references(saved.config, folder)) if config.overlay else None
+    paths = record_videos(saved.env, agent.evaluator, out, config.episodes, config.seed, view, explained)
+    saved.env.close()
+    return paths
+
+
+def _elsewhere(config: EvaluateConfig) -> Elsewhere:
+    trained = load_config(Path(config.run)).env
+    task = None if config.task == trained.task else config.task
+    looks = ((config.appearance, trained.appearance), (config.distract, trained.distract))
+    appearance, distract = (None if asked in (None, usual) else tuple(asked or ()) for asked, usual in looks)
+    return Elsewhere(task, appearance, distract)
+
+
+def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhere: Elsewhere) -> Evaluation:
+    """Evaluates a checkpoint and writes what it came to."""
+    begin, console = time.perf_counter(), make_console()
+    played = workers.play(checkpoint, config.episodes, config.seed, elsewhere)
+    label = f"{checkpoint}{elsewhere}"
+    shown = track(played, label, config.episodes, console=console, transient=True)
+    episodes = tuple(sorted(shown, key=lambda episode: episode.episode_ix))
+    result = Evaluation(config.seed, episodes, time.perf_counter() - begin)
+    # Beside the training's own evaluation of each step.
+    name = f"seed{config.seed}_episodes{config.episodes}{elsewhere}"
+    out = Path(config.run) / "evaluations" / checkpoint / name
+    videos = _film(config, elsewhere, checkpoint, out / "videos") if config.video else []
+    result.write(out / "eval_info.json", videos)
+    _write_table(result, out / "episodes.csv")
+    return result
+
+
+def _film(config: EvaluateConfig, elsewhere: Elsewhere, checkpoint: str, folder: Path) -> list[Path]:
+    saved = SavedAgents(Path(config.run), elsewhere)
+    paths = record_videos(saved.env, saved.policy_at(checkpoint), folder, episodes=1, seed=config.seed)
+    saved.env.close()
+    return paths
+
+
+def _write_table(result: Evaluation, path: Path) -> None:
+    rows = [asdict(episode) for episode in result.episodes]
+    with written_aside(path) as aside, aside.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,124 @@
+"""The agents that a run left behind."""
+
+from pathlib import Path
+
+import torch
+
+from trailkit.agents.acting import GreedyPolicy
+from trailkit.agents.run import build
+from trailkit.agents.run.build_env import env_settings
+from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner, load_policy
+from trailkit.agents.run.configuration import load_config
+from trailkit.agents.run.evaluation.elsewhere import HERE, Elsewhere
+from trailkit.envs.errors import UserError
+from trailkit.envs.make import make_environment
+
+LAST, ALL, UNTRAINED = "last", "all", "untrained"
+
+
+class SavedAgents:
+    """A run's environment, and the agents of its checkpoints: on the CPU, with one thread."""
+
+    def __init__(self, folder: Path, elsewhere: Elsewhere = HERE) -> None:
+        """Makes the environment.
+
+        Args:
+            folder: Of the run.
+            elsewhere: How the environment differs from the run's.
+
+        Raises:
+            UserError: If there is no such run, task, appearance or distraction.
+        """
+        # A policy sees one picture at a time, and other numbers of threads add up otherwise.
+        torch.set_num_threads(1)
+        self._folder, self.config = folder, load_config(folder)
+        self.config.device = "cpu"  # where policies act, wherever they learned
+        self.config.env.task = elsewhere.task or self.config.env.task
+        if elsewhere.appearance is not None:
+            self.config.env.appearance = list(elsewhere.appearance)
+        if elsewhere.distract is not None:
+            self.config.env.distract = list(elsewhere.distract)
+        self.env = make_environment(env_settings(self.config.env), self.config.seed)
+        self._policy: tuple[str, GreedyPolicy] | None = None
+        self._newest: tuple[bytes, int, GreedyPolicy] | None = None
+
+    def at(self, checkpoint: str) -> build.Agent:
+        """All of the agent of a checkpoint that `checkpoints` named.
+
+        Raises:
+            UserError: If it is damaged, or does not fit the run's settings.
+        """
+        agent = build.make_agent(self.config, self.env.settings)
+        if (state := self._state(checkpoint)) is not None:
+            load_learner(agent.learner, state["learner"], self._folder)
+        parameters = agent.learner.parameters()
+        agent.evaluator.load(parameters)
+        agent.stop.load(parameters)
+        return agent
+
+    def policy_at(self, checkpoint: str) -> GreedyPolicy:
+        """The policy alone of a checkpoint that `checkpoints` named, which is made sooner.
+
+        Raises:
+            UserError: As for `at`.
+        """
+        if self._policy is None or self._policy[0] != checkpoint:
+            self._policy = checkpoint, self._policy_of(self._state(checkpoint))
+        return self._policy[1]
+
+    def newest(self) -> tuple[int, GreedyPolicy] | None:
+        """Step and policy of the newest valid checkpoint of a run that may be going on; None before the first.
+
+        Raises:
+            UserError: If all are damaged.
+        """
+        # Read before the rest: of a checkpoint that takes its place from here on, the next call will know.
+        seal = _of(self._folder).seal()
+        if self._newest is None or not seal or self._newest[0] != seal:
+            found = _of(self._folder).latest()
+            if found is None:
+                return None
+            self._newest = seal, found[0], self._policy_of(found[1])
+        return self._newest[1:]
+
+    def _state(self, checkpoint: str) -> State | None:
+        """What a checkpoint holds; None for the untrained one."""
+        if checkpoint == UNTRAINED:
+            return None
+        _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
+        return state
+
+    def _policy_of(self, state: State | None) -> GreedyPolicy:
+        policy = build.make_policy(self.config, self.env.settings)
+        if state is not None:
+            load_policy(policy, state["learner"], self._folder)
+        return policy
+
+
+def checkpoints(folder: Path, which: str) -> list[str]:
+    """The names, such as 000012000, of the checkpoints that a person means by a learner step, last, all or untrained.
+
+    Raises:
+        UserError: If there is no such run or checkpoint, or the last ones are damaged and there is none before.
+    """
+    load_config(folder)
+    if which == UNTRAINED:
+        return [UNTRAINED]
+    there = sorted(path.name for path in (folder / "checkpoints").glob("[0-9]*") if path.name.isdigit())
+    if not there:
+        raise UserError(f"{folder} holds no checkpoint yet")
+    if which == ALL:
+        return there
+    if which == LAST:
+        found = _of(folder).latest()
+        assert found is not None
+        return [f"{found[0]:09d}"]
+    if not which.isdigit():
+        raise UserError(f"checkpoint={which}: give a learner step, {LAST}, {ALL} or {UNTRAINED}")
+    if f"{int(which):09d}" not in there:
+        raise UserError(f"{folder} has no checkpoint of step {which}: it has {', '.join(there)}")
+    return [f"{int(which):09d}"]
+
+
+def _of(folder: Path) -> Checkpoints:
+    return Checkpoints(folder / "checkpoints")

@@ -1,0 +1,1 @@
+"""`trailkit watch`: how a training stands, in the terminal."""

@@ -1,0 +1,98 @@
+"""`trailkit watch`: a look at a training while it goes on, in the terminal.
+
+Nothing is written to the run's folder, and nothing there is locked: the training does not know.
+"""
+
+import itertools
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from trailkit.agents.acting import GreedyPolicy
+from trailkit.agents.run.evaluation.episodes import episode_seed, play
+from trailkit.agents.run.evaluation.saved import SavedAgents
+from trailkit.agents.run.interruption import interruptible
+from trailkit.agents.run.watch.screen import Scene, Screen
+from trailkit.agents.run.watch.standing import Record
+from trailkit.configs.schema import WatchConfig
+from trailkit.envs.errors import UserError
+
+_EVERY_S = 0.5  # between changes of what is shown: a picture is some 80 kB, which a slow line has to carry
+_NICENESS = 19  # the training goes first
+
+
+def watch(config: WatchConfig) -> None:
+    """Shows how a run stands and what its newest policy does, until it is interrupted.
+
+    Where the standard output is no terminal, it prints how the run stands, and that is all.
+
+    Raises:
+        UserError: If there is no such run, all its checkpoints are damaged, or its environment cannot be made.
+    """
+    record, console = Record(Path(config.run)), Console()
+    standing = record.standing()
+    if not console.is_terminal or console.is_dumb_terminal:
+        print(standing)
+        return
+    os.nice(_NICENESS)  # before there are threads, which take it over
+    # A warning would tear the picture; which checkpoint is shown, it says itself.
+    logging.disable(logging.WARNING)
+    interrupted = threading.Event()
+    with interruptible(interrupted):
+        saved = SavedAgents(Path(config.run))
+        scenes = _scenes(saved, config.seed)
+        scene = next(scenes)  # what is wrong shows before the screen is taken
+        with Live(Screen(standing, scene), console=console, screen=True, auto_refresh=False) as live:
+            shown = 0.0
+            for scene in _in_real_time(scenes, saved.env.control_timestep):
+                if interrupted.is_set():
+                    break
+                if time.monotonic() - shown >= _EVERY_S:
+                    shown = time.monotonic()
+                    live.update(Screen(record.standing(), scene), refresh=True)
+        saved.env.close()
+
+
+def _scenes(saved: SavedAgents, seed: int) -> Iterator[Scene | None]:
+    """Plays for ever, each episode with the policy that is the newest when it begins; yields after each step.
+
+    While there is no checkpoint, it yields None.
+
+    Raises:
+        UserError: If all checkpoints are damaged, and there was no other before.
+    """
+    camera = saved.env.settings.observation.cameras[0]
+    found: tuple[int, GreedyPolicy] | None = None
+    for index in itertools.count():
+        while (found := _newest(saved, found)) is None:
+            yield None
+        checkpoint, policy = found
+        solved: list[bool] = []
+        for moment in play(saved.env, policy, episode_seed(seed, index)):
+            solved.append(moment.solved)
+            yield Scene(moment.observation[camera], checkpoint, index, solved, saved.env.settings.episode_steps)
+
+
+def _newest(saved: SavedAgents, before: tuple[int, GreedyPolicy] | None) -> tuple[int, GreedyPolicy] | None:
+    """The newest policy that can be had: the one from before, if there is none any more."""
+    try:
+        return saved.newest() or before
+    except UserError:
+        if before is None:
+            raise
+        return before
+
+
+def _in_real_time(scenes: Iterator[Scene | None], timestep: float) -> Iterator[Scene | None]:
+    """Yields at most one a control step: what comes late is not made up for."""
+    due = time.monotonic()
+    for scene in scenes:
+        yield scene
+        due = max(due + timestep, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
