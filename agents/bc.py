@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trailkit.agents import losses
 from trailkit.agents.base import Parameters
 from trailkit.agents.diagnostics import spread
-from trailkit.agents.networks.augment import RandomShift
+from trailkit.agents.networks.augment import ColourMixing, RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import PolicyNetwork
 from trailkit.discriminators.adam import Adam
@@ -27,6 +27,7 @@ class BCSettings:
     average_tau: float = 0.01  # how fast the averaged policy follows
     max_grad_norm: float = 40.0
     random_shift: int = 3  # pixels, at most
+    colour_mixing: float = 0.0  # strength
 
 
 class BC:
@@ -48,12 +49,13 @@ class BC:
         self._policy = policy
         self._average = follower(policy)
         self._optimizer = Adam(policy.parameters(), self.settings.learning_rate)
-        self._shift = RandomShift(self.settings.random_shift)
+        self._shift, self._mix = RandomShift(self.settings.random_shift), ColourMixing(self.settings.colour_mixing)
         self._generator = make_generator(next(policy.parameters()).device, seed)
 
     def step(self, batch: Transition) -> dict[str, float]:
         """Makes one update on the expert's transitions."""
-        action = self._policy(self._shift(batch.observation, self._generator))
+        shown = self._mix(self._shift(batch.observation, self._generator), self._generator)
+        action = self._policy(shown)
         loss = losses.behaviour_cloning(action, batch.action).mean()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

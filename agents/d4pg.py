@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trailkit.agents import losses
 from trailkit.agents.base import Parameters, as_floats
 from trailkit.agents.diagnostics import spread
-from trailkit.agents.networks.augment import RandomShift
+from trailkit.agents.networks.augment import ColourMixing, RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import CriticHead, PolicyNetwork, proprioception
 from trailkit.discriminators.adam import Adam
@@ -34,6 +34,7 @@ class D4PGSettings:
     max_dqda_norm: float | None = 1.0  # acme's; the paper says nothing
     max_grad_norm: float = 40.0  # acme's; the paper says nothing
     random_shift: int = 3  # pixels, at most; paper 0
+    colour_mixing: float = 0.0  # strength
     bc_weight: float = 0.0  # of behaviour cloning on the expert's rows in the policy's loss; paper 0
     one_step_weight: float = 0.0  # of the one-step loss beside the n-step one, of weighted rows (DDPGfD); paper 0
     weight_decay: float = 0.0  # L2, of all networks (DDPGfD); paper 0
@@ -84,7 +85,7 @@ class D4PG:
             critic.atoms,
             device=self._policy_parameters[0].device,
         )
-        self._shift = RandomShift(self.settings.random_shift)
+        self._shift, self._mix = RandomShift(self.settings.random_shift), ColourMixing(self.settings.colour_mixing)
         self.generator = make_generator(self._atoms.device, seed)
         self._steps = 0
         self.surprise: Float[Tensor, " batch"] = torch.empty(0)
@@ -111,7 +112,7 @@ class D4PG:
         Returns:
             Losses, values, rewards, gradient norms, and how the policy's actions spread: scalars, where it learns.
         """
-        observation = self._shift(batch.observation, self.generator)
+        observation = self._augment(batch.observation)
         features = self._policy.encoder(observation)
         proprio = proprioception(observation, features)
         logits = self._critic(features, proprio, batch.action)
@@ -192,10 +193,13 @@ class D4PG:
             "critic_optimizer": self._critic_optimizer,
         }
 
+    def _augment(self, observation: Observation) -> Observation:
+        return self._mix(self._shift(observation, self.generator), self.generator)
+
     @torch.no_grad()
     def _target(self, batch: Transition) -> Float[Tensor, "batch atoms"]:
         """Returns the distribution of the n-step return, bootstrapped where the window ends."""
-        observation_t = self._shift(_last_observation(batch), self.generator)
+        observation_t = self._augment(_last_observation(batch))
         features_t = self._target_policy.encoder(observation_t)
         proprio_t = proprioception(observation_t, features_t)
         logits_t = self._target_critic(features_t, proprio_t, self._target_policy.head(features_t, proprio_t))

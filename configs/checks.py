@@ -88,7 +88,8 @@ def _check_agent(config: "TrainConfig") -> None:
     agent = config.agent
     at_least(2, agent__atoms=agent.atoms)
     at_least(1, agent__target_period=agent.target_period)
-    at_least(0, agent__random_shift=agent.random_shift, agent__bc_weight=agent.bc_weight)
+    at_least(0, agent__random_shift=agent.random_shift, agent__colour_mixing=agent.colour_mixing)
+    at_least(0, agent__bc_weight=agent.bc_weight)
     at_least(0, agent__one_step_weight=agent.one_step_weight, agent__weight_decay=agent.weight_decay)
     above(0, agent__learning_rate=agent.learning_rate, agent__max_grad_norm=agent.max_grad_norm)
     above(0, agent__max_dqda_norm=agent.max_dqda_norm)

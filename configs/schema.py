@@ -86,6 +86,7 @@ class AgentConfig:
     max_grad_norm: float = 40.0
     max_dqda_norm: float = 1.0
     random_shift: int = 3  # pixels
+    colour_mixing: float = 0.0  # how much colours are mixed at random: 1 where the expert's arm or light differs
     bc_weight: float = 0.0  # of the expert's actions in the policy's loss
     one_step_weight: float = 0.0  # learner=ddpgfd: of the one-step loss beside the n-step one
     weight_decay: float = 0.0  # L2
@@ -110,7 +111,7 @@ class DiscriminatorConfig:
     reward: RewardForm = RewardForm.gail
     max_reward: float | None = None
     augment: bool = True  # else it trains on the centres of the frames as they are
-    colour_mixing: float = 0.0  # how much their colours are mixed at random: 1 where the expert's arm or light differs
+    colour_mixing: float = 0.0  # of those frames, as for the agent
 
 
 @dataclass

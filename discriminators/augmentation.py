@@ -150,7 +150,7 @@ class Augmentation(nn.Module):
         pixels = gather_pixels(images, bank, choice, size)
         matrix, offset = self._draw_colours(len(images), generator)
         noise = self._draw_noise(pixels.numel(), generator).view(len(images), -1, 3)
-        return _recolour(pixels.view(len(images), -1, 3), matrix, offset, self.settings.noise, noise).view(
+        return recolour(pixels.view(len(images), -1, 3), matrix, offset, noise, self.settings.noise).view(
             len(images), *size, 3
         )
 
@@ -177,29 +177,33 @@ class Augmentation(nn.Module):
         identity = torch.eye(3, device=generator.device)
         matrix = contrast * (saturation * identity + (1 - saturation) * grey)
         offset = (0.5 * (1 - contrast) + brightness).expand(count, 1, 3)
-        return self._mix(matrix, offset, generator) if self.settings.mixing else (matrix, offset)
-
-    def _mix(
-        self, matrix: Float[Tensor, "batch 3 3"], offset: Float[Tensor, "batch 1 3"], generator: torch.Generator
-    ) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 1 3"]]:
-        """Adds random linear maps about mid grey, after which no colour tells by itself whose picture it is.
-
-        They are a random convolution of one pixel's width ("Network Randomization", Lee et al. 2020,
-        https://arxiv.org/abs/1910.05396), added to the colours as they are.
-        """
-        normal = self.settings.mixing * torch.randn(len(matrix), 4, 3, generator=generator, device=generator.device)
-        mixed = normal[:, :3] / math.sqrt(3)
-        return matrix + mixed, offset - 0.5 * mixed.sum(1, keepdim=True) + OFFSET * normal[:, 3:]
+        if self.settings.mixing:
+            mixed, shift = draw_mixing(count, self.settings.mixing, generator)
+            matrix, offset = matrix + mixed, offset + shift
+        return matrix, offset
 
 
-def _recolour(
+def draw_mixing(
+    count: int, strength: float, generator: torch.Generator
+) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 1 3"]]:
+    """Draws what is added to linear maps of colours in [0, 1], after which no colour tells whose picture it is.
+
+    With the colours as they are it is a random convolution of one pixel's width ("Network Randomization", Lee et al.
+    2020, https://arxiv.org/abs/1910.05396), about mid grey.
+    """
+    normal = strength * torch.randn(count, 4, 3, generator=generator, device=generator.device)
+    mixed = normal[:, :3] / math.sqrt(3)
+    return mixed, OFFSET * normal[:, 3:] - 0.5 * mixed.sum(1, keepdim=True)
+
+
+def recolour(
     pixels: UInt8[Tensor, "batch pixels 3"],
     matrix: Float[Tensor, "batch 3 3"],
     offset: Float[Tensor, "batch 1 3"],
-    deviation: float,
-    noise: Float[Tensor, "batch pixels 3"],
+    noise: Float[Tensor, "batch pixels 3"] | None = None,
+    deviation: float = 0.0,
 ) -> Float[Tensor, "batch pixels 3"]:
-    """Applies each image's map of colours, and adds noise, in one product."""
+    """Applies each image's map of colours in [0, 1], and adds noise, in one product."""
     count, number, _ = pixels.shape
     block = math.gcd(number, BLOCK)
     blocks = torch.zeros(count, block, 3, block, 3, device=pixels.device)
@@ -207,7 +211,11 @@ def _recolour(
     blocks[:, diagonal, :, diagonal, :] = matrix / 255
     width = 3 * block
     rows = pixels.reshape(count, -1, width).float()
-    added = torch.add(offset.repeat(1, 1, block), noise.reshape(count, -1, width), alpha=deviation)
+    added = offset.repeat(1, 1, block)
+    if noise is None:
+        added = added.repeat(1, number // block, 1)
+    else:
+        added = torch.add(added, noise.reshape(count, -1, width), alpha=deviation)
     return added.baddbmm_(rows, blocks.view(count, width, width)).view(count, number, 3)
 
 

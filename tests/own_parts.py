@@ -41,6 +41,12 @@ class BytesAlone(Stack):
         return super().forward(images.bitwise_and(255))
 
 
+class WithBatchNorm(Stack):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers.append(nn.BatchNorm2d(8))
+
+
 def function() -> int:
     return 5
 
@@ -61,6 +67,12 @@ def number(judgement: Judgement) -> float:
 
 def detached(judgement: Judgement) -> Tensor:
     return hinge(judgement).detach()
+
+
+def upside_down(judgement: Judgement) -> Tensor:
+    return hinge(
+        judgement._replace(train=judgement.train._replace(expert=judgement.train.agent, agent=judgement.train.expert))
+    )
 
 
 def mistaken(judgement: Judgement) -> Tensor:

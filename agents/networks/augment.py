@@ -1,9 +1,10 @@
-"""Random shifts of the images that the policy and the critic learn from."""
+"""What is done at random to the images that the policy and the critic learn from."""
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from trailkit.discriminators.augmentation import draw_mixing, recolour
 from trailkit.replay.transition import Observation
 
 
@@ -38,3 +39,27 @@ class RandomShift:
         # All runs of `width` pixels in memory, of which each row of the result is one: whole rows are copied.
         runs = wide.as_strided((wide.numel() // channels - width + 1, channels * width), (channels, 1))
         return runs.index_select(0, first.flatten()).view_as(images)
+
+
+class ColourMixing:
+    """Mixes the colours of each image by a linear map of its own, as `draw_mixing` does for the discriminator.
+
+    So demonstrations by an arm of another colour, or in another light, are of use where the agent's own looks differ.
+    """
+
+    def __init__(self, strength: float) -> None:
+        self._strength = strength
+
+    def __call__(self, observation: Observation, generator: torch.Generator) -> Observation:
+        """Mixes the colours of all cameras, to float32 around [0, 1]; what is no image is left as it is."""
+        if not self._strength:
+            return observation
+        return {
+            name: self._mix(values, generator) if values.dtype == torch.uint8 else values
+            for name, values in observation.items()
+        }
+
+    def _mix(self, images: UInt8[Tensor, "batch H W C"], generator: torch.Generator) -> Float[Tensor, "batch H W C"]:
+        mixed, offset = draw_mixing(len(images), self._strength, generator)
+        matrix = torch.eye(3, device=images.device) + mixed
+        return recolour(images.view(len(images), -1, 3), matrix, offset).view(images.shape)

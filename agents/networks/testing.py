@@ -8,17 +8,19 @@ from torch import nn
 _BATCH = 3
 
 
-def check_stack(stack: Callable[[], nn.Module], height: int = 64, width: int = 64) -> None:
+def check_stack(stack: Callable[[], nn.Module], height: int = 64, width: int = 64, channels: int = 3) -> None:
     """Makes sure of all that trailkit relies on in what `encoder.stack` names.
 
-    It makes a module anew with each call, whose weights follow from torch's seed. The module maps images [B, H, W, 3],
-    uint8 or float32 in [0, 1] with the same meaning, to float32 [B, C, h, w]; what it makes of an image depends on that
-    image alone, since a policy sees one at a time and learns from many; and all its weights are trained.
+    It makes a module anew with each call, whose weights follow from torch's seed. The module maps images
+    [B, H, W, channels], uint8 or float32 in [0, 1] with the same meaning, to float32 [B, C, h, w]; what it makes of an
+    image depends on that image alone, since a policy sees one at a time and learns from many; and all its weights are
+    trained.
 
     Args:
         stack: As `trailkit.agents.networks.encoders.Encoder` takes it.
         height: Of the images that it is tried with.
         width: Of the images, too.
+        channels: Of the images: three for each of the frames that they are stacked of.
 
     Raises:
         AssertionError: Names what is broken.
@@ -26,7 +28,7 @@ def check_stack(stack: Callable[[], nn.Module], height: int = 64, width: int = 6
     with torch.random.fork_rng(devices=[]):
         one, again = _seeded(stack), _seeded(stack)
         generator = torch.Generator().manual_seed(0)
-        images = torch.randint(0, 256, (_BATCH, height, width, 3), dtype=torch.uint8, generator=generator)
+        images = torch.randint(0, 256, (_BATCH, height, width, channels), dtype=torch.uint8, generator=generator)
         maps = one(images)
         assert isinstance(maps, torch.Tensor), f"it gives a {type(maps).__name__}: one tensor [B, C, h, w] is expected"
         assert maps.ndim == 4 and len(maps) == _BATCH and maps.numel(), f"{list(maps.shape)} is not [{_BATCH}, C, h, w]"

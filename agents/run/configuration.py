@@ -109,7 +109,11 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
         changes = OmegaConf.from_dotlist(list(words))
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path} or {' '.join(words)!r} cannot be read: {' '.join(str(error).split())}") from error
-    return typed(saved, TrainConfig, changes)
+    try:
+        begun = typed(saved, TrainConfig)
+    except UserError as error:
+        raise UserError(f"{path} is damaged or of another version of trailkit: {error}") from error
+    return typed(OmegaConf.structured(begun), TrainConfig, changes) if words else begun
 
 
 def _renew(saved: Container) -> None:

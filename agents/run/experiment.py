@@ -23,6 +23,7 @@ from trailkit.agents.run.learning import Diverged, evaluation_file
 from trailkit.agents.run.side_by_side import side_by_side
 from trailkit.agents.run.train import resume, start
 from trailkit.agents.run.usage import experiments
+from trailkit.agents.run.words import text
 from trailkit.configs.choices import LaunchKind
 from trailkit.configs.schema import AMPLE, TrainConfig
 from trailkit.envs.errors import UserError, unknown
@@ -131,7 +132,7 @@ def _changes(run: str, overrides: Sequence[str]) -> list[str]:
     changed = [key for key, value in config.items() if value != begun[key] and key not in ("out", "threads", "device")]
     if others := [key for key in changed if key not in CHANGEABLE]:
         raise UserError(f"{run} was begun with another {', '.join(others)}: move it away, or set that as it was")
-    return [f"{key}={_text(config[key])}" for key in changed]
+    return [f"{key}={_text(key, config[key])}" for key in changed]
 
 
 def _done(run: Path, config: TrainConfig) -> bool:
@@ -157,7 +158,7 @@ def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list
     Raises:
         UserError: If two have one name.
     """
-    words = {key: f"{key}={_swept(value)}" for key, value in settings.items()}
+    words = {key: f"{key}={_swept(key, value)}" for key, value in settings.items()}
     words |= {change.split("=")[0]: change for change in changes}
     several = {key for key, value in settings.items() if isinstance(value, list) and len(value) > 1}
     runs = list(sweep(list(words.values())))
@@ -182,21 +183,17 @@ def _called(word: str) -> str:
     return re.sub(r"[^\w.+-]", "", called)
 
 
-def _swept(value: Any) -> str:
+def _swept(key: str, value: Any) -> str:
     """The values of a key in an experiment's file, as a word of the command says them."""
     if value == []:
         raise UserError("a list without values makes no run: a value that is an empty list is written [[]]")
-    return ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
+    return ",".join(_text(key, each) for each in value) if isinstance(value, list) else _text(key, value)
 
 
-def _text(value: Any) -> str:
-    match value:
-        case list():
-            return f"[{','.join(map(_text, value))}]"
-        case bool() | None:
-            return {True: "true", False: "false", None: "null"}[value]
-        case _:
-            return str(value)
+def _text(key: str, value: Any) -> str:
+    """A value as a word of the command says it, without quotes where that is as clear."""
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w./:${}+-]*", value)
+    return str(value) if plain else text(key, value)
 
 
 def _read(name: str) -> dict[str, Any]:

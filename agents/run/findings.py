@@ -17,7 +17,7 @@ from trailkit.configs.schema import TrainConfig
 MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
 UNHELD = 0.65  # accuracy on the constraining sets; 1/2 is what the constraint wants
 SEPARATE = 0.97  # accuracy on agent and expert
-END_MASS = 0.25  # of the critic's targets, at an end of its support
+END_MASS = 0.6  # of the critic's targets, at an end of its support; where TRAIL goes well, up to half are
 CLONED = 3.0  # loss of behaviour cloning on demonstrations kept back, by that on those learned from
 SATURATED = 0.9  # of the actions' entries, at their limits
 SAME = 0.05  # entropy of the actions; 1 is all values alike
@@ -48,7 +48,8 @@ def findings(
     Args:
         metrics: Of the end of the run.
         config: Of the run.
-        shares: The success of its evaluations, in [0, 1], in order.
+        shares: The success of its evaluations, in [0, 1], in order. Before the first no cause is looked for of a
+            success that is yet to come.
         episodes: Of how many episodes each is; by default as many as the training evaluates.
     """
     known = _Known(metrics)
@@ -101,7 +102,7 @@ def _memorises(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -
 
 def _clones(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
     known, kept = metrics["policy_loss_known"], metrics["policy_loss_holdout"]
-    if not kept > CLONED * known or _solves(shares):
+    if not kept > CLONED * known or not _fails(shares):
         return None
     return (
         f"the policy errs {kept / known:.1f} times as much on the demonstrations kept back as on those it trains on: "
@@ -127,7 +128,7 @@ def _unheld(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> s
 
 def _separate(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
     accuracy = metrics["disc_acc"]
-    if not accuracy > SEPARATE or _solves(shares):
+    if not accuracy > SEPARATE or not _fails(shares):
         return None
     return (
         f"the discriminator tells agent from expert in {accuracy:.0%} of frames, and pays nothing that the agent does: "
@@ -137,7 +138,7 @@ def _separate(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
 
 def _support(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
     top, bottom = metrics["top_atom_mass"], metrics["bottom_atom_mass"]
-    if _solves(shares):
+    if not _fails(shares):
         return None
     if top > END_MASS:
         return (
@@ -155,7 +156,7 @@ def _support(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> 
 
 def _saturated(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
     share = metrics["action_saturation"]
-    if not share > SATURATED or _solves(shares):
+    if not share > SATURATED or not _fails(shares):
         return None
     return (
         f"{share:.0%} of the policy's actions are at their limits, where it has hardly a gradient to leave them: "
@@ -165,7 +166,7 @@ def _saturated(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -
 
 def _same(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:
     entropy, saturation = metrics["action_entropy"], metrics["action_saturation"]
-    if not entropy < SAME or saturation > SATURATED or _solves(shares):
+    if not entropy < SAME or saturation > SATURATED or not _fails(shares):
         return None
     return (
         f"the policy does the same whatever it sees (entropy of its actions {entropy:.2f} of 1): raise "
@@ -180,7 +181,7 @@ def _given_up(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
     if (
         not share > GIVEN_UP
         or not length < 1.2 * max(config.actor.min_steps or 0, config.actor.patience)
-        or _solves(shares)
+        or not _fails(shares)
     ):
         return None
     return (
@@ -209,5 +210,5 @@ def _never(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> st
     return f"none of {len(shares)} evaluations solved an episode"
 
 
-def _solves(shares: Sequence[float]) -> bool:
-    return bool(shares) and shares[-1] >= _WEAK
+def _fails(shares: Sequence[float]) -> bool:
+    return bool(shares) and shares[-1] < _WEAK

@@ -49,7 +49,7 @@ class Footprint:
     def needs(self, folder: Path, at_once: int = 1) -> list["Need"]:
         """Beside what is free on this machine, of its memory for one of so many runs; the folder need not exist."""
         disk = free_disk(folder) + _taken(folder)  # of a run that is gone on with, a part is on the disk already
-        mend = "lower replay.capacity or launch.actors"
+        mend = "lower replay.capacity, launch.actors or demo_limit"
         return [
             Need(
                 "memory", self.memory, free_memory() / at_once, mend if at_once == 1 else f"{mend}, or jobs={at_once}"
@@ -84,12 +84,17 @@ def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
     rows = _sample(demos)
     steps = played_steps(config)
     held = min(steps, config.replay.capacity)
-    recorded = sum(row.length for row in demos.manifest.episodes)
-    stored = sum(row.size for row in demos.manifest.episodes) / recorded
+    recorded = demos.manifest.episodes
+    stored = sum(row.size for row in recorded) / sum(row.length for row in recorded)
+    kept_back = build_data.holdout_episodes(config, len(recorded))
+    learned_from = config.demo_limit or len(recorded) - kept_back
+    loaded = sum(row.length for row in [*recorded[:learned_from], *recorded[len(recorded) - kept_back :]])
+    if (random := build_data.check_random_demos(config)) is not None:
+        loaded += sum(row.length for row in random.manifest.episodes)
     return Footprint(
         memory={
             **_processes(config),
-            "demonstrations": 1.01 * recorded * rows.itemsize,  # an episode has one row more than steps
+            "demonstrations": 1.01 * loaded * rows.itemsize,  # an episode has one row more than steps
             "replay": held * _bytes_a_step(config, rows),
         },
         disk={

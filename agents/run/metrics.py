@@ -153,12 +153,17 @@ def _columns(path: Path) -> list[str]:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """The whole rows of `metrics.csv`, if it is there; a last one that is not yet whole is left out."""
+    """The whole rows of `metrics.csv`, if it is there; a last one that is not yet whole is left out.
+
+    Raises:
+        UserError: If it is something else.
+    """
     if not path.exists():
         return
-    with path.open(newline="") as file:
-        lines = (line for line in file if line.endswith("\n"))
-        yield from csv.DictReader(lines)
+    if _columns(path):
+        with path.open(newline="") as file:
+            lines = (line for line in file if line.endswith("\n"))
+            yield from csv.DictReader(lines)
 
 
 def rows_by_step(path: Path) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """What a run was made by: the version of the code, the machine and the libraries. It is kept in the run's folder."""
 
 import json
+import logging
 import os
 import platform
 import re
@@ -15,6 +16,7 @@ import torch
 from trailkit.replay.atomic import written_aside
 
 _NAME = "provenance.json"
+_log = logging.getLogger(__name__)
 _LIBRARIES = ("torch", "mujoco", "dm-control", "dm-reverb", "ray", "numpy")
 
 
@@ -24,14 +26,19 @@ def note_provenance(folder: Path) -> None:
     Raises:
         UserError: If it cannot be written.
     """
+    before = read_provenance(folder) if (folder / _NAME).exists() else []
     with written_aside(folder / _NAME) as aside:
-        aside.write_text(json.dumps([*read_provenance(folder), provenance()], indent=2) + "\n")
+        aside.write_text(json.dumps([*before, provenance()], indent=2) + "\n")
 
 
 def read_provenance(folder: Path) -> list[dict[str, Any]]:
-    """What a run was begun and gone on with, in order; nothing if it is of a version that noted none."""
+    """What a run was begun and gone on with, in order; nothing, and a warning, if that is damaged or missing."""
     path = folder / _NAME
-    return list(json.loads(path.read_text())) if path.exists() else []
+    try:
+        return list(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        _log.warning("%s cannot be read: %s", path, error)
+        return []
 
 
 def provenance() -> dict[str, Any]:

@@ -148,7 +148,10 @@ def adjusted(verdicts: Sequence[Verdict], comparisons: int) -> list[Verdict]:
     for rank, index in enumerate(sorted(range(len(found)), key=lambda index: found[index].p_value)):
         least = max(least, min(1.0, (comparisons - rank) * found[index].p_value))
         verdict = found[index]
-        found[index] = replace(verdict, p_value=least, needed=_more(verdict.needed, least, verdict.played))
+        needed = None if verdict.needed is None else _among(verdict.needed, comparisons - rank)
+        if least <= 1 - CONFIDENCE:
+            needed = verdict.needed
+        found[index] = replace(verdict, p_value=least, needed=_more(needed, least, verdict.played))
     return found
 
 
@@ -171,6 +174,13 @@ def _verdict(difference: float, p_value: float, needed: int | None, unit: str, b
 def _more(needed: int | None, p_value: float, played: int) -> int | None:
     """How many would tell, which is more than did not: the formulas are those of large numbers."""
     return needed if needed is None or p_value <= 1 - CONFIDENCE else max(needed, played + 1)
+
+
+def _among(needed: int, comparisons: int) -> int | None:
+    """How many would tell where one p-value is to hold for so many comparisons."""
+    alpha = float(stats.norm.isf((1 - CONFIDENCE) / 2 / comparisons))
+    count = math.ceil(round(needed * ((alpha + _BETA) / (_ALPHA + _BETA)) ** 2, 6))
+    return count if count <= _MOST else None
 
 
 def _needed(variance: float, difference: float) -> int | None:

@@ -19,10 +19,11 @@ def words(keys: Mapping[str, Any]) -> list[str]:
     Raises:
         UserError: For a value of another type.
     """
-    return [f"{key}={_text(key, value)}" for key, value in keys.items()]
+    return [f"{key}={text(key, value)}" for key, value in keys.items()]
 
 
-def _text(key: str, value: Any) -> str:
+def text(key: str, value: Any) -> str:
+    """One value as the command's words say it, and `words` does."""
     match value:
         case bool() | None:
             return {True: "true", False: "false", None: "null"}[value]
@@ -33,9 +34,9 @@ def _text(key: str, value: Any) -> str:
         case Real():
             return repr(float(value))
         case Mapping():
-            return "{" + ",".join(f"{_escaped(name)}:{_text(key, each)}" for name, each in value.items()) + "}"
+            return "{" + ",".join(f"{_escaped(name)}:{text(key, each)}" for name, each in value.items()) + "}"
         case Sequence():
-            return "[" + ",".join(_text(key, each) for each in value) + "]"
+            return "[" + ",".join(text(key, each) for each in value) + "]"
     hint = "its import path, MODULE:NAME" if callable(value) else "a number, a string, a list or a dict"
     raise UserError(f"{key} is given a {type(value).__name__}: give {hint}")
 

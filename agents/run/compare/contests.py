@@ -15,6 +15,7 @@ from trailkit.agents.run.statistics import (
 )
 
 _LEARNED = 0.8  # of episodes solved
+_ALIKE = 0.9  # of the learner steps of another run: trainings of so many minutes are never equally far
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Contest:
 
     def __str__(self) -> str:
         likely = (
-            "" if self.improvement is None else f"; a run of the first is better in {self.improvement:.0%} of pairs"
+            ""
+            if self.improvement is None
+            else f"; a run of the first is better in {self.improvement:.0%} of pairs, a tie counting half"
         )
         return f"{self.task}: {self.first} against {self.second}: {self.verdict}{likely}"
 
@@ -44,9 +47,15 @@ def summaries(runs: Sequence[Run]) -> Iterator[str]:
                 shared = len(group) - len({run.row.seed for run in group})
                 yield (
                     f"{task}: {method}: {interval} of success, the interquartile mean of {len(group)} runs"
-                    f"{f', {shared} of them with the seed of another' if shared else ''}; "
+                    f"{f', {shared} of them with the seed of another' if shared else ''}{_ages(group)}; "
                     f"{_cost([run.row for run in group])}"
                 )
+
+
+def _ages(runs: Sequence[Run]) -> str:
+    """Says what runs of one method have learned that are not equally far, such as one that still learns."""
+    steps = [run.row.learner_steps for run in runs]
+    return f", after {min(steps):,} to {max(steps):,} learner steps" if min(steps) < _ALIKE * max(steps) else ""
 
 
 def _cost(rows: Sequence[Row]) -> str:
@@ -59,7 +68,7 @@ def _cost(rows: Sequence[Row]) -> str:
     missing = len(rows) - len(reached)
     clock = "actor steps" if plays else "learner steps"
     after = f"{_LEARNED:.0%} first after {', '.join(f'{steps:,}' for steps in reached)} {clock}"
-    return f"{after}, and never in {missing} of the runs" if missing else after
+    return f"{after}, and not in {missing} of the runs" if missing else after
 
 
 def contests(runs: Sequence[Run]) -> Iterator[Contest]:

@@ -23,6 +23,7 @@ _LAST = 3  # evaluations that say whether a run is stable
 _NO_CHOICE = (
     *("out", "seed", "threads", "device", "checkpoint_every", "keep_checkpoints", "evaluation."),
     *("launch.address", "launch.replay_port", "launch.step_timeout", "launch.answer_timeout", "launch.start_timeout"),
+    *("preset", "cuda_graph", "replay.backend"),  # of a preset the values tell, and the others change none
 )
 
 
@@ -80,7 +81,7 @@ def read_run(folder: Path) -> Run:
         UserError: If it holds no run, or none that was evaluated, or an evaluation is damaged.
     """
     config, metrics = load_config(folder), late_metrics(folder)
-    steps = [found for step in sorted(folder.glob("evaluations/[0-9]*")) if (found := _evaluations(step))]
+    steps = [found for step in sorted(folder.glob("evaluations/" + 9 * "[0-9]")) if (found := _evaluations(step))]
     if not steps:
         said = "".join(f"; {sentence}" for sentence in findings(metrics, config, []))
         raise UserError(f"{folder} has no evaluation yet: trailkit evaluate run={folder} makes one{said}")
@@ -95,7 +96,7 @@ def read_run(folder: Path) -> Run:
         )
     clocks = rows[-1]
     row = Row(
-        run=folder.name,
+        run=folder.resolve().name,
         task=env_settings(config.env).task,
         method=config.method,
         seed=config.seed,
@@ -194,6 +195,8 @@ def _evaluation(path: Path, step: int) -> _Evaluation:
     try:
         info = json.loads(path.read_text())
         outcomes = {int(episode["seed"]): bool(episode["success"]) for episode in info["per_episode"]}
+        if not outcomes:
+            raise ValueError("it has no episode")
         return _Evaluation(step, outcomes, float(info["aggregated"]["avg_sum_reward"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged: remove it, and evaluate again by trailkit evaluate") from error

@@ -13,6 +13,7 @@ from trailkit.replay.transition import Observation
 _PAPER, _INK, _FAINT, _LINE, _STOP = (24, 26, 30), (235, 235, 235), (95, 100, 108), (120, 190, 255), (255, 170, 60)
 _MORE, _LESS = np.array([255.0, 60.0, 40.0]), np.array([60.0, 120.0, 255.0])  # what raises a number, and what lowers it
 _MARGIN = 10  # pixels
+_LEAST_HEIGHT = 240  # pixels, of a panel: below it curves and maps have no room beside their names
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
@@ -25,9 +26,10 @@ class Overlay:
         Args:
             explanation: Of the episode.
             pictures: What the policy saw at each step, uint8 [h, w, 3], those of all cameras side by side.
-            height: Of the panel, in pixels; it is two thirds as wide, and at least 320.
+            height: Of the panel, in pixels, but at least 240; it is two thirds as wide, and at least 320.
         """
         self._explanation, self._pictures = explanation, pictures
+        height = max(_LEAST_HEIGHT, height)
         self._size = max(320, height * 2 // 3), height
         judges = [explanation.discriminator, explanation.critic]
         self._judges = [judge for judge in judges if judge is not None]

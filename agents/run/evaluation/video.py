@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import imageio.v3
 import numpy as np
+from PIL import Image
 
 from trailkit.agents.base import Policy
 from trailkit.agents.run.evaluation.episodes import Moment, episode_seed, play
@@ -20,7 +22,9 @@ from trailkit.replay.atomic import written_aside
 _TIMELINE_HEIGHT = 8  # pixels
 _AHEAD, _UNSOLVED, _SOLVED = (40, 40, 40), (170, 170, 170), (60, 190, 90)
 _MOMENTS = 8  # of each episode, on a contact sheet
-_GIF_EVERY = 2  # steps between frames of an animation, which is to be small
+_GIF_PERIOD = (
+    0.1  # seconds between frames of an animation, about: it is to be small, and browsers slow down faster ones
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,9 @@ def _film(
         seen = [side_by_side(moment.observation, env.settings.observation.cameras) for moment in moments]
         overlay = Overlay(explain(moments), seen, view.height)
         for step, picture in enumerate(pictures):
-            both = np.hstack([picture, overlay.draw(step)])
+            panel = overlay.draw(step)
+            below = np.zeros((len(panel) - len(picture), *picture.shape[1:]), np.uint8)  # of a low picture
+            both = np.hstack([np.vstack([picture, below]), panel])
             yield _with_timeline(both, moments[: step + 1], env.settings.episode_steps)
 
 
@@ -117,7 +123,15 @@ def _row(frames: Sequence[Frame]) -> Frame:
 
 
 def _write_gif(path: Path, films: Iterable[Iterable[Frame]], timestep: float) -> None:
-    frames = [frame for film in films for frame in list(film)[::_GIF_EVERY]]
-    milliseconds = 1000 * timestep * _GIF_EVERY
+    every = max(1, round(_GIF_PERIOD / timestep))
+
+    def pictures() -> Iterator[Image.Image]:
+        for number, frame in enumerate(frame for film in films for frame in islice(film, 0, None, every)):
+            picture = Image.fromarray(frame)
+            begin, end = (round(100 * each * every * timestep) for each in (number, number + 1))
+            picture.info["duration"] = 10 * (end - begin)  # milliseconds, of which the format has whole tens
+            yield picture
+
+    first, *others = pictures()
     with written_aside(path) as aside:
-        imageio.v3.imwrite(aside, np.stack(frames), extension=".gif", duration=milliseconds, loop=0)
+        first.save(aside, format="GIF", save_all=True, append_images=others, loop=0)

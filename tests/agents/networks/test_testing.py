@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from own_parts import Flat, Stack
+from own_parts import Flat, Stack, WithBatchNorm
 from torch import Tensor, nn
 
 from trailkit.agents.networks.encoders import CompactStack, NatureStack, ResidualStack
@@ -20,12 +20,6 @@ def test_a_good_stack_passes(stack: Callable[[], nn.Module], size: tuple[int, in
 class WithDropout(Stack):
     def forward(self, images: Tensor) -> Tensor:
         return torch.dropout(super().forward(images), 0.5, True)
-
-
-class WithBatchNorm(Stack):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers.append(nn.BatchNorm2d(8))
 
 
 class Unscaled(Stack):

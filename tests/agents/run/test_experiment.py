@@ -95,6 +95,20 @@ def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
     assert not (grid / "runs").exists()
 
 
+def test_a_file_may_say_mappings_and_comparisons(grid: Path) -> None:
+    said = {
+        "env": "gymnasium",
+        "env.id": "Pusher-v5",
+        "env.kwargs": {"frame_skip": 5},
+        "env.success": ["reward>=-1", "reward>=-2"],
+        "method": "bc",
+        "demos": "nowhere",
+    }
+    (grid / "own.yaml").write_text(json.dumps(said))
+    with pytest.raises(UserError, match=r"^nowhere"):
+        experiment(["own.yaml"])
+
+
 def test_runs_that_would_have_one_name_are_refused(grid: Path) -> None:
     with pytest.raises(UserError, match="runs of demos=d/1/0 and demos=d/10 would both be called demosd10_bc_seed1: "):
         experiment(["small.yaml", "method=bc", "seed=1", "demos=d/1/0,d/10"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from trailkit.agents.run.statistics import (
     Verdict,
@@ -167,8 +168,21 @@ def test_what_no_longer_tells_when_others_are_looked_at_too_needs_more() -> None
     verdict = Verdict(0.2, 0.03, 3, "seeds", "3 and 3 seeds", 3)
     (together,) = adjusted([verdict], 3)
     assert str(together).startswith("cannot tell: +20 points of success, p = 0.09")
-    assert str(together).endswith("some 4 seeds each would tell")
+    assert str(together).endswith("some 5 seeds each would tell")
     assert adjusted([verdict], 1) == [verdict]
+
+
+@pytest.mark.parametrize("comparisons", [1, 3, 10])
+def test_so_many_seeds_do_tell_where_others_are_looked_at_too(comparisons: int) -> None:
+    random, difference, deviation = np.random.default_rng(0), 0.25, 0.2
+    count = 2 * deviation**2 * (1.96 + 0.8416) ** 2 / difference**2
+    verdict = Verdict(difference, 0.5, math.ceil(count), "seeds", "", 3)
+    needed = adjusted([verdict], comparisons)[0].needed
+    assert needed is not None
+    drawn = random.normal([[[0.0]], [[difference]]], deviation, (2, 4000, needed))
+    deviates = (drawn[1].mean(1) - drawn[0].mean(1)) / (deviation * math.sqrt(2 / needed))
+    told = (2 * stats.norm.sf(np.abs(deviates)) * comparisons < 0.05).mean()
+    assert 0.78 <= told <= 0.88  # rounded up from 0.8
 
 
 def test_policies_that_share_no_episode_are_compared_by_fishers_test() -> None:

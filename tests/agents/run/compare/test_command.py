@@ -166,7 +166,7 @@ def test_methods_with_several_runs_are_compared_over_seeds(tmp_path: Path) -> No
     (one,) = contests(runs)
     assert (one.first, one.second, one.verdict.unit, one.verdict.word) == ("trail", "gail", "seeds", "cannot tell")
     assert one.improvement == pytest.approx(8.5 / 9)  # one pair of nine is a tie
-    assert str(one).endswith("; a run of the first is better in 94% of pairs")
+    assert str(one).endswith("; a run of the first is better in 94% of pairs, a tie counting half")
     (against_one,) = contests(runs[:4])
     assert (against_one.verdict.unit, against_one.improvement) == ("episodes", None)
 
@@ -183,11 +183,19 @@ def test_of_a_method_it_is_said_what_it_played_until_it_had_learned(tmp_path: Pa
     curves = [[0.2, 0.8, 0.5], [0.1, 0.5, 0.9], [0.2, 0.3, 0.78]]
     trail = [read_run(make_run(tmp_path / f"trail{seed}", curve, seed=seed)) for seed, curve in enumerate(curves)]
     (sentence,) = summaries(trail)
-    assert sentence.endswith("3 runs; 80% first after 1,200, 1,600 actor steps, and never in 1 of the runs")
+    assert sentence.endswith("3 runs; 80% first after 1,200, 1,600 actor steps, and not in 1 of the runs")
     (sentence,) = summaries(trail[:2])
     assert sentence.endswith("80% first after 1,200, 1,600 actor steps")
     (sentence,) = summaries(trail[2:] * 2)
     assert sentence.endswith("80% in no evaluation")
+
+
+def test_of_runs_of_a_method_that_are_not_equally_far_it_is_said(tmp_path: Path) -> None:
+    curves = [[0.2, 0.8, 0.5], [0.9]]
+    runs = [read_run(make_run(tmp_path / f"trail{seed}", curve, seed=seed)) for seed, curve in enumerate(curves)]
+    runs[1] = replace(runs[1], row=replace(runs[1].row, learner_steps=1000))
+    (sentence,) = summaries(runs)
+    assert "the interquartile mean of 2 runs, after 400 to 1,000 learner steps; 80% first" in sentence
 
 
 def test_of_a_method_that_does_not_play_learner_steps_are_said(tmp_path: Path) -> None:
@@ -264,11 +272,11 @@ def test_a_run_that_is_named_twice_counts_once(tmp_path: Path) -> None:
 def test_what_went_wrong_in_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_run(tmp_path / "run", [0.9, 0.4])
     with (folder / "metrics.csv").open("w") as file:
-        rows = [["step", "actor_steps", "seconds", "learner_steps_per_second", "top_atom_mass"], [400, 9, 9, 5, 0.5]]
+        rows = [["step", "actor_steps", "seconds", "learner_steps_per_second", "top_atom_mass"], [400, 9, 9, 5, 0.7]]
         csv.writer(file).writerows(rows)
     main(["compare", str(folder)])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[4].startswith("run: 50% of the critic's targets lie at the end of its support")
+    assert lines[4].startswith("run: 70% of the critic's targets lie at the end of its support")
     assert lines[6].startswith("run: success fell from 90% to 40%")
 
 
