@@ -21,7 +21,8 @@ def check_numbers(config: "TrainConfig") -> None:
         UserError: In one line, with the key.
     """
     at_least(0, seed=config.seed, steps=config.steps, holdout=config.holdout, minutes=config.minutes)
-    at_least(1, threads=config.threads, checkpoint_every=config.checkpoint_every, demo_limit=config.demo_limit)
+    at_least(1, threads=config.threads, demo_limit=config.demo_limit, env__early_steps=config.env.early_steps)
+    at_least(1, checkpoint_every=config.checkpoint_every, keep_checkpoints=config.keep_checkpoints)
     at_least(1, evaluation__every=config.evaluation.every, evaluation__episodes=config.evaluation.episodes)
     at_least(1, agent__batch_size=config.agent.batch_size, agent__n_step=config.agent.n_step)
     at_least(1, agent__frame_stack=config.agent.frame_stack, encoder__embedding=config.encoder.embedding)

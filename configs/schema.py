@@ -257,7 +257,7 @@ class EvaluateConfig:
     """`trailkit evaluate`."""
 
     run: str = MISSING
-    checkpoint: str = "last"  # or a learner step, all of them, or untrained
+    checkpoint: str = "last"  # or a learner step, best, all of them, or untrained
     task: str | None = None  # another one than the run's, seen by the same cameras
     appearance: list[str] | None = None  # what looks otherwise: arm_colour, table_colour, light, camera_pose
     distract: list[str] | None = None  # what does in each episode: colours, background, camera, objects

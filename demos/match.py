@@ -1,6 +1,9 @@
 """Which environment demonstrations belong to: what an episode tells of it, and where two differ."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import signature
@@ -60,11 +63,21 @@ def _describe(settings: EnvSettings, timestep: float) -> dict[str, str]:
         "cameras": f"[{', '.join(observation.cameras)}]",
         "proprioception": str(observation.proprioception).lower(),
         "episode_steps": str(settings.episode_steps),
-        "appearance": f"[{', '.join(settings.appearance)}]",
-        "distract": f"[{', '.join(settings.distract)}]",
+        "appearance": f"[{', '.join(sorted(settings.appearance))}]",
+        "distract": f"[{', '.join(sorted(settings.distract))}]",
     }
     if settings.external is not None:
         described |= {key: str(value) for key, value in asdict(settings.external).items()}
+        described["kwargs"] = json.dumps(_plain(settings.external.kwargs), sort_keys=True, default=str)
     if observation.cameras:
         described["image size (height x width)"] = f"{observation.height}x{observation.width}"
     return {**described, "control rate": f"{1 / timestep:g} Hz"}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON says it whoever wrote it: 1.0 is 1, and a tuple a list."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -37,14 +37,7 @@ def load_replay(
     Raises:
         UserError: If there are too few demonstrations, or one is damaged.
     """
-    available = len(store) - holdout
-    wanted = available if limit is None else limit
-    if holdout < 0 or not 1 <= wanted <= available:
-        raise UserError(
-            f"{store.path} holds {len(store)} demonstrations: with {holdout} kept back, "
-            f"{'none is left' if available < 1 else f'one to {available} can be learned from, not {wanted}'}; "
-            "record more, or keep back or ask for fewer"
-        )
+    wanted = count_learned_from(store, holdout, limit)
     replay = MemoryReplay(
         sum(row.length for row in store.manifest.episodes[:wanted]),
         n_step,
@@ -56,7 +49,24 @@ def load_replay(
     )
     for episode in store.episodes(0, wanted):
         replay.add(episode)
-    return replay, list(store.episodes(available))
+    return replay, list(store.episodes(len(store) - holdout))
+
+
+def count_learned_from(store: DemoStore, holdout: int = 0, limit: int | None = None) -> int:
+    """How many demonstrations `load_replay` learns from.
+
+    Raises:
+        UserError: If there are too few.
+    """
+    available = len(store) - holdout
+    wanted = available if limit is None else limit
+    if holdout < 0 or not 1 <= wanted <= available:
+        raise UserError(
+            f"{store.path} holds {len(store)} demonstrations: with {holdout} kept back, "
+            f"{'none is left' if available < 1 else f'one to {available} can be learned from, not {wanted}'}; "
+            "record more, or keep back or ask for fewer"
+        )
+    return wanted
 
 
 def first_states(store: DemoStore, episodes: int) -> list[NDArray[np.float64]]:

@@ -122,7 +122,7 @@ class Augmentation(nn.Module):
             top, left = (self._places(room, generator) for room in slack)
             angle = largest_angle * (2 * torch.rand(TRANSFORMS, generator=generator) - 1)
             maps = crop_maps(image_sizes[camera], crop, top, left, angle)
-            self.register_buffer(f"maps_{camera}", maps, persistent=False)
+            self.register_buffer(_bank(camera), maps, persistent=False)
         self.register_buffer("noise", torch.randn(NOISE, generator=generator), persistent=False)
         self.register_buffer("luma", torch.tensor(LUMA), persistent=False)
 
@@ -145,7 +145,7 @@ class Augmentation(nn.Module):
     def _augment(
         self, camera: str, images: UInt8[Tensor, "batch H W 3"], generator: torch.Generator
     ) -> Float[Tensor, "batch h w 3"]:
-        size, bank = self.crops[camera], self.get_buffer(f"maps_{camera}")
+        size, bank = self.crops[camera], self.get_buffer(_bank(camera))
         choice = torch.randint(len(bank), (len(images),), generator=generator, device=generator.device)
         pixels = gather_pixels(images, bank, choice, size)
         matrix, offset = self._draw_colours(len(images), generator)
@@ -181,6 +181,11 @@ class Augmentation(nn.Module):
             mixed, shift = draw_mixing(count, self.settings.mixing, generator)
             matrix, offset = matrix + mixed, offset + shift
         return matrix, offset
+
+
+def _bank(camera: str) -> str:
+    """What the crops of a camera are called; torch lets no name have a dot."""
+    return f"maps_{camera.replace('.', '_')}"
 
 
 def draw_mixing(

@@ -121,8 +121,9 @@ def make(
     """
     if action_space not in list(ActionSpace):
         raise unknown("action space", action_space, list(ActionSpace))
-    if isinstance(cameras, str):
-        raise UserError(f"cameras={cameras!r} is a string: give a list of names, such as [{cameras!r}]")
+    for name, value in (("cameras", cameras), ("appearance", appearance), ("distract", distract)):
+        if isinstance(value, str):
+            raise UserError(f"{name}={value!r} is a string: give a list of names, such as [{value!r}]")
     observation = ObservationSettings(tuple(cameras), image_size, image_size, proprioception)
     settings = EnvSettings(
         task, ActionSpace(action_space), observation, episode_steps, tuple(appearance), distract=tuple(distract)

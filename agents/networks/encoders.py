@@ -6,7 +6,7 @@ already `channels_last`, the layout in which convolutions are fastest on a CPU, 
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -56,8 +56,8 @@ class Encoder(nn.Module):
         self.frame_stack = frame_stack
         self._bfloat16 = bfloat16
         self.image_sizes = dict(image_sizes)
-        self.stacks = nn.ModuleDict({camera: stack() for camera in sorted(image_sizes)})
-        blank = {camera: torch.zeros(1, *image_sizes[camera], 3 * frame_stack) for camera in self.stacks}
+        self.stacks = nn.ModuleDict({attribute_name(camera): stack() for camera in sorted(image_sizes)})
+        blank = {camera: torch.zeros(1, *image_sizes[camera], 3 * frame_stack) for camera in sorted(image_sizes)}
         width = sum(self._features(camera, images).shape[1] for camera, images in blank.items())
         self.project = nn.Linear(width, embedding)
         self.normalise = nn.LayerNorm(embedding)
@@ -65,15 +65,22 @@ class Encoder(nn.Module):
 
     def forward(self, observation: Observation) -> Float[Tensor, "batch embedding"]:
         """Embeds a batch; entries of the observation that are no camera of this encoder are not looked at."""
-        features = [self._features(camera, observation[camera]) for camera in self.stacks]
+        features = [self._features(camera, observation[camera]) for camera in sorted(self.image_sizes)]
         joined = torch.cat(features, 1) if len(features) > 1 else features[0]  # cat copies even one
         return torch.tanh(self.normalise(self.project(joined)))
 
     def _features(self, camera: str, images: Images) -> Float[Tensor, "batch features"]:
         # Flattened in the order in which channels_last lies in memory: no copy.
-        stack = self.stacks[camera]
+        stack = self.stacks[attribute_name(camera)]
         output: Tensor = in_bfloat16(stack, images) if self._bfloat16 and images.is_cuda else stack(images)
         return output.permute(0, 2, 3, 1).flatten(1)
+
+
+@cache
+def attribute_name(camera: str) -> str:
+    """What a camera's part of a module is called: the camera's name, where torch lets a part have it."""
+    free = "." not in camera and not hasattr(nn.ModuleDict, camera) and camera not in vars(nn.ModuleDict())
+    return camera if free else f"camera_{camera.replace('.', '_')}"
 
 
 def in_bfloat16(stack: nn.Module, images: Images) -> Float[Tensor, "batch channels h w"]:

@@ -23,6 +23,7 @@ from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.evaluation.command import evaluate_run, evaluate_shifts, render_run
 from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.evaluation.saved import ALL
+from trailkit.agents.run.evaluation.trained_policy import TrainedPolicy
 from trailkit.agents.run.evaluation.workers import workers_for
 from trailkit.agents.run.record import record_demos
 from trailkit.agents.run.words import words
@@ -106,6 +107,23 @@ def render(keys: _Keys | None = None, /, **more: Any) -> list[Path]:
     """
     with _as_it_was():
         return render_run(configure("render", RenderConfig, _words(keys, more)))
+
+
+def policy(run: str | os.PathLike[str], checkpoint: str | int = "last") -> TrainedPolicy:
+    """The policy of a run's checkpoint, to act in a loop of one's own, such as a robot's.
+
+        policy = api.policy("runs/arm_trail_seed0", "best")
+        policy.reset()
+        action = policy.in_units(policy.act({"front": picture, "proprio": joints}))
+
+    Args:
+        run: Its folder.
+        checkpoint: A learner step, "last" or "best".
+
+    Raises:
+        UserError: If there is no such run or checkpoint, or it is damaged.
+    """
+    return TrainedPolicy(Path(run), str(checkpoint))
 
 
 def compare(*runs: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> list[Row]:

@@ -14,15 +14,16 @@ from trailkit.agents.d4pg import D4PG, D4PGSettings
 from trailkit.agents.graph import Graphed
 from trailkit.agents.networks.heads import PolicyNetwork
 from trailkit.agents.prioritized import Prioritized
-from trailkit.agents.run.build_networks import make_critic_head, make_policy_network
-from trailkit.agents.run.build_reward import make_reward_model, make_stop
+from trailkit.agents.run.build_networks import image_sizes, make_critic_head, make_policy_network
+from trailkit.agents.run.build_reward import discriminator_sizes, make_reward_model, make_stop
+from trailkit.agents.run.own import check_own_loss, check_own_stack
 from trailkit.agents.stop import Never
 from trailkit.configs.choices import LearnerKind
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.adversarial_reward import AdversarialReward
 from trailkit.discriminators.base import RewardModel
 from trailkit.envs.errors import UserError
-from trailkit.envs.make import signature
+from trailkit.envs.make import Signature, signature
 from trailkit.envs.settings import EnvSettings
 
 
@@ -55,12 +56,28 @@ def make_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def check_own_parts(config: TrainConfig, settings: EnvSettings) -> None:
+    """Tries what is the user's own, by its contract: once, before a run begins.
+
+    Raises:
+        UserError: If it will not do.
+    """
+    if config.encoder.stack is not None:
+        sizes = image_sizes(settings.observation)
+        shapes = [(height, width, 3 * config.agent.frame_stack) for height, width in sizes.values()]
+        if config.learner is LearnerKind.adversarial:
+            shapes += [(height, width, 3) for height, width in discriminator_sizes(config, settings).values()]
+        check_own_stack(config.encoder.stack, shapes)
+    if config.discriminator.loss is not None:
+        check_own_loss(config.discriminator.loss)
+
+
 def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
     """Everything that learns and acts, seeded."""
     torch.manual_seed(config.seed)
     device = make_device(config.device)
-    action_size = signature(settings).action_size
-    network = make_policy_network(config, settings, action_size)
+    known = signature(settings)
+    network = make_policy_network(config, settings, known)
     learner: Learner[Any]
     reward_model: RewardModel | None = None
     critic: D4PG | None = None
@@ -70,12 +87,12 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
     else:
         reward_model = make_reward_model(config, settings, network.encoder, device)
         stop = make_stop(config, settings, network.encoder)
-        critic = _make_d4pg(config, network.to(device), settings, action_size)
+        critic = _make_d4pg(config, network.to(device), known)
         if config.learner is LearnerKind.ddpgfd:
             learner = Prioritized(critic, config.replay.demo_bonus)
         else:
             learner = _make_adversarial(config, reward_model, critic)
-    acting = make_policy_network(config, settings, action_size)
+    acting = make_policy_network(config, settings, known)
     explorer = _make_explorer(config, acting)
     learned = reward_model if isinstance(reward_model, AdversarialReward) else None
     return Agent(learner, explorer, GreedyPolicy(acting), stop, learned, critic)
@@ -99,7 +116,7 @@ def make_player(config: TrainConfig, settings: EnvSettings) -> Player:
     optimiser.
     """
     torch.manual_seed(config.seed)
-    acting = make_policy_network(config, settings, signature(settings).action_size)
+    acting = make_policy_network(config, settings, signature(settings))
     stop = Never() if config.learner is LearnerKind.bc else make_stop(config, settings, acting.encoder)
     return Player(_make_explorer(config, acting), stop)
 
@@ -109,10 +126,16 @@ def _make_explorer(config: TrainConfig, network: PolicyNetwork) -> ExplorationPo
     return ExplorationPolicy(network, actor.exploration, actor.noise_correlation, config.seed)
 
 
-def make_policy(config: TrainConfig, settings: EnvSettings) -> GreedyPolicy:
-    """The policy that evaluations ask, as a training begins with it; nothing that learns, as in `make_player`."""
+def make_policy(config: TrainConfig, settings: EnvSettings, known: Signature | None = None) -> GreedyPolicy:
+    """The policy that evaluations ask, as a training begins with it; nothing that learns, as in `make_player`.
+
+    Args:
+        config: Of the run.
+        settings: Of its environment.
+        known: The environment's signature; else an environment of elsewhere is made to ask it.
+    """
     torch.manual_seed(config.seed)
-    return GreedyPolicy(make_policy_network(config, settings, signature(settings).action_size))
+    return GreedyPolicy(make_policy_network(config, settings, known or signature(settings)))
 
 
 def _make_bc(config: TrainConfig, network: PolicyNetwork) -> BC:
@@ -130,9 +153,9 @@ def _make_bc(config: TrainConfig, network: PolicyNetwork) -> BC:
     )
 
 
-def _make_d4pg(config: TrainConfig, network: PolicyNetwork, settings: EnvSettings, action_size: int) -> D4PG:
+def _make_d4pg(config: TrainConfig, network: PolicyNetwork, known: Signature) -> D4PG:
     agent = config.agent
-    critic = make_critic_head(config.encoder, settings, action_size, agent.atoms)
+    critic = make_critic_head(config, known)
     return D4PG(
         network,
         critic.to(next(network.parameters()).device),

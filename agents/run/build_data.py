@@ -19,7 +19,7 @@ from trailkit.agents.run.build_env import env_settings
 from trailkit.configs.choices import Constraint, EnvKind, LaunchKind, LearnerKind, ReplayBackend
 from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore
-from trailkit.demos.stream import first_states, load_replay
+from trailkit.demos.stream import count_learned_from, first_states, load_replay
 from trailkit.envs.errors import UserError
 from trailkit.replay.base import Replay, Sampler, Table
 from trailkit.replay.episode import Episode
@@ -85,12 +85,13 @@ def check_demos(config: TrainConfig) -> DemoStore:
     """Opens the demonstrations of a run.
 
     Raises:
-        UserError: If they are of another environment, or missing.
+        UserError: If they are of another environment, too few, or missing.
     """
     if config.demos is None:
         raise UserError(f"method={config.method} learns from demonstrations: give demos=DIR, see trailkit record")
     store = DemoStore.open(config.demos)
     store.check(env_settings(config.env))
+    count_learned_from(store, holdout_episodes(config, len(store)), config.demo_limit)
     return store
 
 
@@ -143,8 +144,7 @@ def load_layouts(config: TrainConfig, run: Path) -> list[NDArray[np.float64]]:
     if config.env.kind is not EnvKind.trailkit:
         raise UserError("env.seeded=true lays things out as demonstrations did, which only trailkit's own tasks can")
     store = as_begun(check_demos(config), run)
-    learned_from = config.demo_limit or len(store) - holdout_episodes(config, len(store))
-    return first_states(store, learned_from)
+    return first_states(store, count_learned_from(store, holdout_episodes(config, len(store)), config.demo_limit))
 
 
 def holdout_episodes(config: TrainConfig, recorded: int) -> int:

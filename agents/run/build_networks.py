@@ -8,7 +8,7 @@ from trailkit.agents.run.own import own_stack
 from trailkit.configs.choices import EncoderKind
 from trailkit.configs.schema import EncoderConfig, TrainConfig
 from trailkit.envs.errors import UserError
-from trailkit.envs.make import signature
+from trailkit.envs.make import Signature
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 
 _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]] = {
@@ -22,11 +22,10 @@ def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]], fr
     """An encoder of cameras of these heights and widths, and of so many frames on end.
 
     Raises:
-        UserError: If it is to have a stack of the user's, and that will not do, or the pictures are too small for it.
+        UserError: If it is to have a stack of the user's that is not there, or the pictures are too small for it.
     """
     if config.stack is not None:
-        stack = own_stack(config.stack, sizes, frame_stack)
-        return Encoder(stack, dict(sizes), config.embedding, config.bfloat16, frame_stack)
+        return Encoder(own_stack(config.stack), dict(sizes), config.embedding, config.bfloat16, frame_stack)
     try:
         return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16, frame_stack)
     except (RuntimeError, ValueError) as error:  # of a layer that is given less than it needs
@@ -37,16 +36,16 @@ def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]], fr
         ) from error
 
 
-def make_policy_network(config: TrainConfig, settings: EnvSettings, action_size: int) -> PolicyNetwork:
-    """The encoder and the policy's head."""
-    head = PolicyHead(config.encoder.embedding, signature(settings).proprio_size, action_size)
+def make_policy_network(config: TrainConfig, settings: EnvSettings, known: Signature) -> PolicyNetwork:
+    """The encoder and the policy's head, for an environment of that signature."""
+    head = PolicyHead(config.encoder.embedding, known.proprio_size, known.action_size)
     encoder = make_encoder(config.encoder, image_sizes(settings.observation), config.agent.frame_stack)
     return PolicyNetwork(encoder, head)
 
 
-def make_critic_head(config: EncoderConfig, settings: EnvSettings, action_size: int, atoms: int) -> CriticHead:
+def make_critic_head(config: TrainConfig, known: Signature) -> CriticHead:
     """The critic's head, for the policy's encoder."""
-    return CriticHead(config.embedding, signature(settings).proprio_size, action_size, atoms)
+    return CriticHead(config.encoder.embedding, known.proprio_size, known.action_size, config.agent.atoms)
 
 
 def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:

@@ -79,7 +79,7 @@ def _make_adversarial_reward(
     if chosen.max_reward is not None:
         reward = rewards.clipped(reward, chosen.max_reward)
     strengths = replace(AugmentationSettings() if chosen.augment else UNCHANGED, mixing=chosen.colour_mixing)
-    crops = _crops(chosen, settings)
+    crops = discriminator_sizes(config, settings)
     return AdversarialReward(
         _make_discriminator(config, settings, critics).to(device),
         Augmentation(image_sizes(settings.observation), crops, strengths, config.seed).to(device),
@@ -113,9 +113,9 @@ def _make_discriminator(config: TrainConfig, settings: EnvSettings, critics: Enc
     encoder: FrameEncoder
     match chosen.features:
         case Features.own:
-            encoder = make_encoder(config.encoder, _crops(chosen, settings))
+            encoder = make_encoder(config.encoder, discriminator_sizes(config, settings))
         case Features.random:
-            encoder = FrozenEncoder(make_encoder(config.encoder, _crops(chosen, settings)))
+            encoder = FrozenEncoder(make_encoder(config.encoder, discriminator_sizes(config, settings)))
         case Features.critic:
             encoder = FrozenEncoder(critics)
     discriminator = Discriminator(encoder, dropout=chosen.dropout)
@@ -124,6 +124,7 @@ def _make_discriminator(config: TrainConfig, settings: EnvSettings, critics: Enc
     return discriminator
 
 
-def _crops(chosen: DiscriminatorConfig, settings: EnvSettings) -> dict[str, tuple[int, int]]:
+def discriminator_sizes(config: TrainConfig, settings: EnvSettings) -> dict[str, tuple[int, int]]:
     """How much of each camera's picture the discriminator sees: the critic's features are those of all of it."""
+    chosen = config.discriminator
     return crop_sizes(image_sizes(settings.observation), 1.0 if chosen.features is Features.critic else chosen.crop)

@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,12 +96,13 @@ class Checkpoints:
         self._folder = Path(folder)
         self._keep = keep
 
-    def save(self, step: int, state: Mapping[str, Any]) -> Path:
+    def save(self, step: int, state: Mapping[str, Any], spared: Collection[int] = ()) -> Path:
         """Writes a checkpoint, makes it the last, then removes those beyond the ones to keep.
 
         Args:
             step: Of the learner.
             state: Nested mappings, lists and tuples of tensors, arrays, numbers, strings, bools and None.
+            spared: Steps before, whose checkpoints are kept beside the newest ones.
 
         Returns:
             The checkpoint's folder.
@@ -122,8 +123,12 @@ class Checkpoints:
                 self._point_last_to(path)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-            self._prune(path)
+            self._prune(path, {self.path_of(each) for each in spared})
         return path
+
+    def steps(self) -> list[int]:
+        """Of which there are checkpoints, in order."""
+        return sorted({int(path.name[:9]) for path in self._paths()})
 
     def latest(self) -> tuple[int, State] | None:
         """The step and the state of the newest valid checkpoint; warns of damaged ones. None if there never was one.
@@ -193,9 +198,10 @@ class Checkpoints:
         link.replace(self._folder / "last")
         sync(self._folder)
 
-    def _prune(self, newest: Path) -> None:
+    def _prune(self, newest: Path, spared: Set[Path]) -> None:
         paths = self._paths()
-        kept = [path for path in paths if path.name <= newest.name and "." not in path.name][-self._keep :]
+        before = [path for path in paths if path.name <= newest.name and "." not in path.name]
+        kept = {*before[-self._keep :], *(spared & set(before))}
         for path in paths:
             if path not in kept:
                 gone = path.rename(self._folder / f".{path.name}.removed.partial")  # never half of one under its name

@@ -20,6 +20,7 @@ usage: trailkit VERB [key=value ...]
   record     record demonstrations       trailkit record env=lift device=browser episodes=20 out=demos_lift
   train      train a policy              trailkit train method=trail env=lift demos=demos_lift
              go on with an earlier run   trailkit train resume=runs/lift_trail_seed0
+             or begin it, if need be     trailkit train resume=auto method=trail env=lift demos=demos_lift
              several runs, one by one    trailkit train -m method=trail,gail seed=1,2,3 demos=demos_lift
   experiment train a grid, and compare   trailkit experiment methods seed=1,2 jobs=2 out=results/methods
   watch      see how a training goes     trailkit watch run=runs/lift_trail_seed0
@@ -84,16 +85,20 @@ def _record(words: list[str]) -> None:
 
 
 def _train(words: list[str]) -> None:
+    from trailkit.agents.run.going_on import start_or_resume
     from trailkit.agents.run.train import resume, start, start_all
 
     if words and words[0] in ("-m", "--multirun"):
         start_all(words[1:])
         return
-    resumed = [word for word in words if word.startswith("resume=")]
-    if resumed:
-        resume(resumed[-1].removeprefix("resume="), [word for word in words if not word.startswith("resume=")])
-    else:
+    resumed = [word.removeprefix("resume=") for word in words if word.startswith("resume=")]
+    others = [word for word in words if not word.startswith("resume=")]
+    if not resumed:
         start(words)
+    elif resumed[-1] == "auto":
+        start_or_resume(others)
+    else:
+        resume(resumed[-1], others)
 
 
 def _experiment(words: list[str]) -> None:

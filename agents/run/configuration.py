@@ -4,8 +4,10 @@ Hydra composes the YAML groups; mistakes come out as one-line errors that name w
 """
 
 import itertools
+import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,22 +22,27 @@ from omegaconf import Container, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.agents.run.env_file import expanded
+from trailkit.agents.run.words import quoted
 from trailkit.configs.checks import check_own_task, check_together
 from trailkit.configs.choices import EarlyStop
-from trailkit.configs.schema import AMPLE, AuditConfig, RecordConfig, TrainConfig, store_schemas
+from trailkit.configs.schema import AMPLE, AuditConfig, LaunchConfig, RecordConfig, TrainConfig, store_schemas
 from trailkit.envs.errors import UserError, unknown
 
 Config = TypeVar("Config")
 
 _MODULE = "trailkit.configs"
+_PATHS = ("out", "demos", "random_demos", "run")
 OPEN = ("env.kwargs", "env.proprio")  # mappings whose keys are the user's
+_NO_LIST = re.compile(r"is not a ListConfig, list or tuple[\s\S]*full_key: (\S+)")
 _MISSING = re.compile(r"missing mandatory value: \w+[\s\S]*full_key: (\S+)")
 # What a run may be gone on with otherwise than it began.
 CHANGEABLE = (
-    *("steps", "minutes", "threads", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
-    *("launch.address", "launch.actors", "launch.replay_port"),
+    *("steps", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
+    *("threads", "device", "cuda_graph", "replay.backend", "replay.capacity"),  # on another machine
+    *(f"launch.{each.name}" for each in fields(LaunchConfig)),
     *("demos", "random_demos"),  # if they have moved: they must be those that it began with
 )
+_IN_GROUPS = {"launch": "launch.kind", "replay": "replay.backend"}  # what a group's name stands for there
 
 
 def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
@@ -100,6 +107,7 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     path = folder / "config.yaml"
     if not path.is_file():
         raise UserError(f"{folder} holds no run: there is no {path.name} in it")
+    words = [f"{_IN_GROUPS.get(key, key)}{equals}{value}" for key, equals, value in (w.partition("=") for w in words)]
     for word in words:
         if word.split("=")[0] not in CHANGEABLE or "=" not in word:
             raise UserError(f"{word!r} cannot change in a run: start another, or give {', '.join(CHANGEABLE)}")
@@ -113,7 +121,14 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
         begun = typed(saved, TrainConfig)
     except UserError as error:
         raise UserError(f"{path} is damaged or of another version of trailkit: {error}") from error
-    return typed(OmegaConf.structured(begun), TrainConfig, changes) if words else begun
+    if not words:
+        return begun
+    if "launch.kind=inline" in words:
+        begun.launch = LaunchConfig()  # what else it says was of launch=ray
+    changed = typed(OmegaConf.structured(begun), TrainConfig, changes)
+    if any(word.startswith(("launch.", "replay.", "device=")) for word in words):
+        check_together(changed)
+    return changed
 
 
 def _renew(saved: Container) -> None:
@@ -136,13 +151,27 @@ def sweep(words: Sequence[str]) -> Iterator[list[str]]:
     choices = []
     for word, override in zip(words, _parse(words), strict=True):
         key = override.get_key_element()
-        swept = override.is_sweep_override()
+        if not override.is_sweep_override():
+            choices.append([word])
+            continue
+        if _is_plain_path(word):
+            choices.append([f"{key}={part}" for part in word.partition("=")[2].split(",")])
+            continue
         try:
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()] if swept else [word])
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
         except HydraException as error:
             raise UserError(f"{word!r} does not list its values, as in {key}=1,2,3: {_one_line(error)}") from error
     for run in itertools.product(*choices):
         yield list(run)
+
+
+def reads(word: str) -> bool:
+    """Whether Hydra reads a word as it stands."""
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return False
+    return True
 
 
 def _parse(words: Sequence[str]) -> list[Override]:
@@ -177,8 +206,20 @@ def _check(name: str, words: Sequence[str]) -> None:
 
 
 def _quoted(word: str) -> str:
-    """The word for Hydra, to which reward>=0.5 is no value without quotes of its own, inside those of a shell."""
+    """The word for Hydra, within whose grammar neither reward>=0.5 nor every path is a value without quotes of its own.
+
+    The commas of a path stay those of a sweep.
+    """
+    key, equals, value = word.partition("=")
+    if _is_plain_path(word):
+        return key + equals + ",".join(quoted(os.path.expanduser(part)) for part in value.split(","))
     return re.sub(r"^(env\.success=)(reward *>=[^'\"]*)$", r"\1'\2'", word)
+
+
+def _is_plain_path(word: str) -> bool:
+    """Whether a word gives a path without quotes of Hydra's."""
+    key, _, value = word.partition("=")
+    return key in _PATHS and value not in ("", "null") and value[0] not in "'\""
 
 
 def _is_open(word: str) -> bool:
@@ -200,5 +241,7 @@ def _one_line(error: Exception) -> str:
         return str(cause)
     if missing := _MISSING.search(str(cause)):
         return f"{missing[1]} is missing: give {missing[1]}=…"
+    if single := _NO_LIST.search(str(cause)):
+        return f"{single[1]} is a list: give {single[1]}=[…]"
     lines = [line.strip() for line in str(cause).splitlines()]
     return " ".join(line.replace("full_key:", "in") for line in lines if line and "_type=" not in line)

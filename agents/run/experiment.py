@@ -13,19 +13,17 @@ from typing import Any
 import yaml
 
 from trailkit.agents.run import build_data
-from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.compare.command import compare
-from trailkit.agents.run.compare.runs import flat
-from trailkit.agents.run.configuration import CHANGEABLE, configure, load_config, sweep
+from trailkit.agents.run.configuration import configure, reads, sweep
 from trailkit.agents.run.findings import diverged, late_metrics
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
-from trailkit.agents.run.learning import Diverged, evaluation_file
+from trailkit.agents.run.going_on import begun, changes, done
+from trailkit.agents.run.learning import Diverged
 from trailkit.agents.run.side_by_side import side_by_side
-from trailkit.agents.run.train import resume, start
+from trailkit.agents.run.train import check_ready, resume, start
 from trailkit.agents.run.usage import experiments
 from trailkit.agents.run.words import text
-from trailkit.configs.choices import LaunchKind
-from trailkit.configs.schema import AMPLE, TrainConfig
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError, unknown
 
 _GROUPS = ("method", "env", "encoder", "preset")  # whose choices name a run by themselves
@@ -53,9 +51,9 @@ def experiment(words: Sequence[str]) -> None:
     jobs = _count(own.get("jobs", "1"))
     runs = {f"runs/{name}/{run}": overrides for run, overrides in _grid(_read(names[0]), changes).items()}
     for run, overrides in runs.items():  # mistakes in any of them are found before the first
-        build_data.check_demos(_config(run, overrides))
+        check_ready(_config(run, overrides))
         _changes(run, overrides)
-    missing = [run for run in runs if not (_begun(run) and _done(Path(run), _config(run, runs[run])))]
+    missing = [run for run in runs if not (begun(Path(run)) and done(Path(run), _config(run, runs[run])))]
     for run in missing:
         config = _config(run, runs[run])
         refuse_what_cannot_fit(config, build_data.check_demos(config), Path(run), min(jobs, len(missing)))
@@ -80,9 +78,9 @@ def _train_in_turn(name: str, runs: Mapping[str, Sequence[str]]) -> None:
     for number, (run, overrides) in enumerate(runs.items(), 1):
         _say(name, number, runs, run)
         try:
-            if not _begun(run):
+            if not begun(Path(run)):
                 start([*overrides, f"out={run}"])
-            elif not _done(Path(run), _config(run, overrides)):
+            elif not done(Path(run), _config(run, overrides)):
                 resume(run, _changes(run, overrides))
         except Diverged as error:  # which is a result, too
             print(error, file=sys.stderr)
@@ -92,9 +90,9 @@ def _train_side_by_side(name: str, runs: Mapping[str, Sequence[str]], jobs: int)
     commands = {}
     for number, (run, overrides) in enumerate(runs.items(), 1):
         _say(name, number, runs, run)
-        if not _begun(run):
+        if not begun(Path(run)):
             words = [*overrides, f"out={run}"]
-        elif not _done(Path(run), _config(run, overrides)):
+        elif not done(Path(run), _config(run, overrides)):
             words = [f"resume={run}", *_changes(run, overrides)]
         else:
             continue
@@ -114,40 +112,8 @@ def _say(name: str, number: int, runs: Mapping[str, Sequence[str]], run: str) ->
     print(f"{name}: {number} of {len(runs)}: trailkit train {shlex.join([*runs[run], f'out={run}'])}", flush=True)
 
 
-def _begun(run: str) -> bool:
-    return (Path(run) / "config.yaml").exists()
-
-
 def _changes(run: str, overrides: Sequence[str]) -> list[str]:
-    """The settings by which a run is to go on otherwise than it began, as words for `resume`.
-
-    Raises:
-        UserError: If some of them make it another run.
-    """
-    if not _begun(run):
-        return []
-    config, begun = flat(_config(run, overrides)), flat(load_config(Path(run)))
-    if config["env.trial_steps"] == AMPLE:  # what None is, as which it is read; actor.min_steps says what it came to
-        config["env.trial_steps"] = None
-    changed = [key for key, value in config.items() if value != begun[key] and key not in ("out", "threads", "device")]
-    if others := [key for key in changed if key not in CHANGEABLE]:
-        raise UserError(f"{run} was begun with another {', '.join(others)}: move it away, or set that as it was")
-    return [f"{key}={_text(key, config[key])}" for key in changed]
-
-
-def _done(run: Path, config: TrainConfig) -> bool:
-    """Whether a run came to its end, its last evaluation included, or diverged."""
-    if diverged(late_metrics(run)):
-        return True
-    found = Checkpoints(run / "checkpoints").latest()
-    if found is None:
-        return False
-    step, state = found
-    if config.minutes is not None and state["seconds"] >= 60 * config.minutes:
-        return True
-    evaluates = config.launch.kind is LaunchKind.inline or config.launch.evaluators > 0
-    owed = evaluates and config.steps % config.evaluation.every == 0 and not evaluation_file(run, config.steps).exists()
-    return step >= config.steps and not owed
+    return changes(Path(run), _config(run, overrides), but=("out", "threads", "device")) if begun(Path(run)) else []
 
 
 def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list[str]]:
@@ -191,9 +157,14 @@ def _swept(key: str, value: Any) -> str:
 
 
 def _text(key: str, value: Any) -> str:
-    """A value as a word of the command says it, without quotes where that is as clear."""
-    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w./:${}+-]*", value)
-    return str(value) if plain else text(key, value)
+    """A value as a word of the command says it; strings without quotes where Hydra reads them, such as range(1,4)."""
+    match value:
+        case str() if reads(f"{key}={value}"):
+            return value
+        case list() if all(isinstance(each, str) and re.fullmatch(r"[A-Za-z_]\w*", each) for each in value):
+            return f"[{','.join(value)}]"
+        case _:
+            return text(key, value)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -201,7 +201,9 @@ def _fell(shares: Sequence[float], episodes: Sequence[int]) -> str | None:
         len(shares) - 1
     ):
         return None
-    return f"success fell from {max(shares):.0%} to {shares[-1]:.0%}: evaluate the checkpoints before, if they are kept"
+    return (
+        f"success fell from {max(shares):.0%} to {shares[-1]:.0%}: checkpoint=best is the one that was evaluated best"
+    )
 
 
 def _never(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) -> str | None:

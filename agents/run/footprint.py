@@ -19,6 +19,7 @@ from trailkit.agents.run import build_data
 from trailkit.configs.choices import EncoderKind, LaunchKind, LearnerKind, ReplayBackend
 from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore
+from trailkit.demos.stream import count_learned_from
 from trailkit.envs.errors import UserError
 from trailkit.replay.rows import Rows, pack, row_dtype
 
@@ -87,7 +88,7 @@ def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
     recorded = demos.manifest.episodes
     stored = sum(row.size for row in recorded) / sum(row.length for row in recorded)
     kept_back = build_data.holdout_episodes(config, len(recorded))
-    learned_from = config.demo_limit or len(recorded) - kept_back
+    learned_from = count_learned_from(demos, kept_back, config.demo_limit)
     loaded = sum(row.length for row in [*recorded[:learned_from], *recorded[len(recorded) - kept_back :]])
     if (random := build_data.check_random_demos(config)) is not None:
         loaded += sum(row.length for row in random.manifest.episodes)
@@ -99,7 +100,7 @@ def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
         },
         disk={
             "episodes": held * stored,
-            "checkpoints": (config.keep_checkpoints + 1) * _CHECKPOINT[config.encoder.kind],
+            "checkpoints": (config.keep_checkpoints + 2) * _CHECKPOINT[config.encoder.kind],
             "logs": _LOG * config.steps,
         },
     )

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from trailkit.agents.base import Metrics, Snapshot
 from trailkit.agents.bc import BC
 from trailkit.agents.run import build, build_data
+from trailkit.agents.run.best import best_step, evaluation_file
 from trailkit.agents.run.checkpoint import Checkpoints, load_learner
 from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.loops import learn
@@ -19,6 +20,7 @@ from trailkit.agents.run.metrics import Clocks, MetricsLog, read_rows
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.envs.errors import UserError
+from trailkit.envs.make import signature
 from trailkit.envs.settings import EnvSettings
 from trailkit.replay.atomic import sweep_aside, writing
 from trailkit.replay.base import Sampler
@@ -40,7 +42,7 @@ class Learning:
             UserError: If the demonstrations do not fit the environment, or are damaged or missing.
         """
         torch.set_num_threads(config.threads)
-        self.config, self.folder = config, folder
+        self.config, self.folder, self._signature = config, folder, signature(settings)
         self.demos = build_data.load_demos(config, folder)
         self.agent = build.make_agent(config, settings)
         self.steps = 0
@@ -70,8 +72,14 @@ class Learning:
             self.demos.random.load_state_dict(state["random_demos"])
         return state
 
-    def checkpoint(self, rest: Mapping[str, Any]) -> None:
+    def checkpoint(self, rest: Mapping[str, Any], due: Iterable[int] = ()) -> None:
         """Saves all that `restore` takes over, and the rest of the run's state beside it.
+
+        Of the checkpoints before, the newest are kept, the one that was evaluated best, and those that may yet be it.
+
+        Args:
+            rest: Of the state.
+            due: Steps whose evaluation is still to come.
 
         Raises:
             UserError: If it cannot be written; earlier checkpoints are unharmed.
@@ -81,8 +89,10 @@ class Learning:
             "seconds": self.seconds,
             "demos": self.demos.replay.state_dict(),
             "random_demos": self.demos.random.state_dict() if self.demos.random is not None else {},
+            "signature": self._signature._asdict(),  # for who has the policy alone
         }
-        self._checkpoints.save(self.steps, {**state, **rest})
+        best = best_step(self.folder, [*self._checkpoints.steps(), self.steps])
+        self._checkpoints.save(self.steps, {**state, **rest}, {*due, *([] if best is None else [best])})
 
     def updates(self, replay: Sampler | None, random: Sampler | None = None) -> Iterator[Metrics]:
         """Makes one update for each `next`; see `build_data.make_batches`."""
@@ -174,8 +184,3 @@ def record_evaluation(folder: Path, log: MetricsLog, clocks: Clocks, result: Eva
     result.write(evaluation_file(folder, clocks.step))
     scores = {"eval_success": result.success, "eval_success_at_end": result.success_at_end}
     log.write(*clocks, scores | {"eval_return": result.average_return})
-
-
-def evaluation_file(folder: Path, step: int) -> Path:
-    """Where the training's evaluation of a step is kept."""
-    return folder / "evaluations" / f"{step:09d}" / "eval_info.json"

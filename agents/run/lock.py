@@ -11,6 +11,7 @@ from typing import IO
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import writing
 
+LOCK = ".lock"  # the file's name
 _POLL_S = 0.1
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def locked(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
     Raises:
         UserError: If another training is still there, or the folder cannot be written.
     """
-    path = folder / ".lock"
+    path = folder / LOCK
     with writing(path):
         folder.mkdir(parents=True, exist_ok=True)
         file = path.open("a")

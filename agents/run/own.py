@@ -1,9 +1,8 @@
-"""Parts of a run that users bring by their import paths, tried before anything is made of them."""
+"""Parts of a run that users bring by their import paths, and how they are tried before a run begins."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import nn
 
 from trailkit.agents.networks.testing import check_stack
@@ -13,34 +12,47 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.imports import imported, one_line
 
 
-def own_stack(path: str, sizes: Mapping[str, tuple[int, int]], frame_stack: int = 1) -> Callable[[], nn.Module]:
-    """What `encoder.stack` names: makes a module that maps images to [B, C, h, w].
-
-    Args:
-        path: MODULE:NAME.
-        sizes: Height and width of each camera's images.
-        frame_stack: How many frames of three channels these are made of.
+def own_stack(path: str) -> Callable[[], nn.Module]:
+    """What `encoder.stack` names, MODULE:NAME: makes a module that maps images to [B, C, h, w].
 
     Raises:
-        UserError: If there is no such thing, or it does not keep the contract of `check_stack` with such images.
+        UserError: If there is no such thing.
     """
     stack: Callable[[], nn.Module] = imported("encoder.stack", path)
-    for height, width in sorted(set(sizes.values())):
-        with _kept(f"encoder.stack={path}", f" on images {[height, width, 3 * frame_stack]}"), torch.enable_grad():
-            check_stack(stack, height, width, 3 * frame_stack)
     return stack
 
 
 def own_loss(path: str) -> DiscriminatorLoss:
-    """What `discriminator.loss` names.
+    """What `discriminator.loss` names, MODULE:NAME.
 
     Raises:
-        UserError: If there is no such thing, or it does not keep the contract of `check_loss`.
+        UserError: If there is no such thing.
     """
     loss: DiscriminatorLoss = imported("discriminator.loss", path)
+    return loss
+
+
+def check_own_stack(path: str, shapes: Iterable[tuple[int, int, int]]) -> None:
+    """Makes sure that a stack keeps the contract of `check_stack` with images of each shape [H, W, channels].
+
+    Raises:
+        UserError: If it does not, or there is no such thing.
+    """
+    stack = own_stack(path)
+    for height, width, channels in sorted(set(shapes)):
+        with _kept(f"encoder.stack={path}", f" on images {[height, width, channels]}"):
+            check_stack(stack, height, width, channels)
+
+
+def check_own_loss(path: str) -> None:
+    """Makes sure that a loss keeps the contract of `check_loss`.
+
+    Raises:
+        UserError: If it does not, or there is no such thing.
+    """
+    loss = own_loss(path)
     with _kept(f"discriminator.loss={path}"):
         check_loss(loss)
-    return loss
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics
-from trailkit.agents.run import build_data
+from trailkit.agents.run import build, build_data
 from trailkit.agents.run.begun_with import RANDOM_DEMOS, note_demonstrations
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, load_config, sweep
@@ -26,7 +26,7 @@ from trailkit.agents.run.evaluation.evaluate import evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.learning import LOG_EVERY, Diverged, Learning, record_evaluation, record_update
-from trailkit.agents.run.lock import locked
+from trailkit.agents.run.lock import LOCK, locked
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
@@ -35,6 +35,7 @@ from trailkit.agents.run.provenance import note_provenance
 from trailkit.agents.stop import Never
 from trailkit.configs.choices import LaunchKind, LearnerKind
 from trailkit.configs.schema import TrainConfig
+from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import make_environment
 from trailkit.replay.atomic import writing, written_aside
@@ -96,14 +97,24 @@ def _configured(words: Sequence[str]) -> TrainConfig:
     """The configuration of a run that may begin."""
     config = configure("train", TrainConfig, words)
     folder = Path(config.out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
         raise UserError(f"{folder} exists: go on with it by resume={folder}, or choose another folder by out=…")
     return config
 
 
+def check_ready(config: TrainConfig) -> DemoStore:
+    """Makes sure, without much work, that a run has what it is to begin with; returns its demonstrations.
+
+    Raises:
+        UserError: If demonstrations, a random policy's episodes or parts of the user's own will not do.
+    """
+    build_data.check_random_demos(config)
+    build.check_own_parts(config, env_settings(config.env))
+    return build_data.check_demos(config)
+
+
 def _check(config: TrainConfig, folder: Path) -> None:
-    """Makes sure that the demonstrations will do, and that the run will fit."""
-    refuse_what_cannot_fit(config, build_data.check_demos(config), folder)
+    refuse_what_cannot_fit(config, check_ready(config), folder)
 
 
 def _start(config: TrainConfig) -> Path:
@@ -202,11 +213,12 @@ class Trainer:
                 self._insert(episode)
             # The spill forgets its oldest episodes, and has some that were played after the checkpoint.
             self.episodes, self.actor_steps = self.spill.count, self.spill.total_steps
-            if isinstance(self.replay, MemoryReplay) and state["replay"]:  # which Reverb, if it was that, has not
+            if isinstance(self.replay, MemoryReplay) and state.get("replay"):  # which Reverb, if it was that, has not
                 self.replay.load_state_dict(state["replay"])
-        since = self.episodes - state.get("episodes", self.episodes)  # earlier versions did not say
-        self.agent.explorer.load_state_dict(state["explorer"], since)
-        self._random_policy.load_state_dict(state["random_policy"], since)
+        if "explorer" in state:  # with launch=ray there were others, with noise of their own
+            since = self.episodes - state.get("episodes", self.episodes)  # earlier versions did not say
+            self.agent.explorer.load_state_dict(state["explorer"], since)
+            self._random_policy.load_state_dict(state["random_policy"], since)
         if self._random_replay is not None and self._random_spill is not None:
             if not self._random_spill.count:  # as earlier versions left it
                 for episode in self._spilled_at_random():
@@ -277,9 +289,9 @@ class Trainer:
                 acted = learned = 0.0
                 logged, learned_steps, waited = self.actor_steps, learning.steps, learning.waited
             progress.update(learning.steps, self.actor_steps, log.latest, learning.seconds)
-            if learning.steps % self.config.evaluation.every == 0:
+            if evaluated := learning.steps % self.config.evaluation.every == 0:
                 self._evaluate(log, progress)
-            if learning.steps % self.config.checkpoint_every == 0:
+            if evaluated or learning.steps % self.config.checkpoint_every == 0:
                 learning.seconds = before + time.monotonic() - started  # an evaluation's included
                 self._checkpoint()
         learning.seconds = before + time.monotonic() - started

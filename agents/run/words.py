@@ -28,7 +28,7 @@ def text(key: str, value: Any) -> str:
         case bool() | None:
             return {True: "true", False: "false", None: "null"}[value]
         case str() | os.PathLike():
-            return _quoted(os.fspath(value))
+            return quoted(os.fspath(value))
         case Integral():
             return str(int(value))
         case Real():
@@ -46,6 +46,6 @@ def _escaped(name: object) -> str:
     return re.sub(r"([\\()\[\]{}:=,\s])", r"\\\1", str(name))
 
 
-def _quoted(text: str) -> str:
-    """In single quotes; backslashes count as such but before a quote, where they are doubled."""
+def quoted(text: str) -> str:
+    """A string as Hydra reads it, in single quotes; of backslashes only those before a quote are doubled."""
     return "'" + re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"

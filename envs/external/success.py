@@ -8,7 +8,7 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.external.source import Moment
 
 _USUAL = "success", "is_success"
-_REWARD = re.compile(r"reward>=(-?\d+(\.\d*)?([eE][+-]?\d+)?)")
+_REWARD = re.compile(r"reward>=(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)")
 _FORMS = "info, info.KEY, terminated, never, or reward>=NUMBER"
 
 Judge = Callable[[Moment], bool]

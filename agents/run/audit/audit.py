@@ -109,7 +109,7 @@ def _check(store: DemoStore, settings: EnvSettings) -> Iterator[str]:
         raise UserError(
             f"{store.path} holds {len(store)} demonstrations: an audit holds some out and needs at least {2 * FOLDS}"
         )
-    if found := differences(store.settings, settings, store.manifest.control_timestep):
+    if found := differences(store.settings, settings.looking_as(store.settings), store.manifest.control_timestep):
         yield f"the demonstrations are of another environment, and a training would refuse them: {found}"
 
 

@@ -16,6 +16,7 @@ from trailkit.agents.run.audit.scoring import Accuracy
 from trailkit.agents.run.audit.verdict import finding, shown_early
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
+from trailkit.agents.run.env_file import expanded
 from trailkit.configs.schema import AuditConfig
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
@@ -36,7 +37,13 @@ def audit_demos(folder: str, words: Sequence[str]) -> Path:
     store = DemoStore.open(folder)
     if store.settings.external is not None:
         raise UserError("an audit moves things and draws them anew, which it can in trailkit's own tasks alone")
+    words = expanded(words)
     config = configure("audit", AuditConfig, [*_own_settings(store.settings, words), *words])
+    if config.env.distract or config.env.seeded or store.settings.distract:
+        raise UserError(
+            "an audit compares demonstrations with the same moments as the trainer draws them, and with free starts: "
+            "it takes no env.distract, nor demonstrations with it, and no env.seeded=true"
+        )
     torch.set_num_threads(config.threads)
     columns = TextColumn("audit"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:

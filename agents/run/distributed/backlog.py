@@ -31,6 +31,11 @@ class Backlog:
     def __contains__(self, step: int) -> bool:
         return step in self._due
 
+    def steps(self) -> list[int]:
+        """Of which there are policies."""
+        with self._lock:
+            return list(self._due)
+
     def add(self, due: Due) -> None:
         """Puts down a policy; its step must be a new one."""
         with self._lock:

@@ -142,7 +142,7 @@ class LearnerRole(KeepsEpisodes):
                 self._backlog.add(Due(clocks, due["token"], due["parameters"], ray.put(due["parameters"])))
 
     def _checkpoint(self, learning: Learning) -> None:
-        learning.checkpoint({"due": self._backlog.state()})
+        learning.checkpoint({"due": self._backlog.state()}, self._backlog.steps())
 
     def _learn(self, learning: Learning, log: MetricsLog) -> None:
         config, began, before = self.config, time.monotonic(), learning.seconds
@@ -168,10 +168,10 @@ class LearnerRole(KeepsEpisodes):
                 log.write(learning.steps, self._actor_steps, learning.seconds)
                 learned, logged, waited, at = learning.steps, self._actor_steps, learning.waited, at + took
             self._log_evaluations(learning, log)
-            if learning.steps % config.evaluation.every == 0:
+            if evaluated := learning.steps % config.evaluation.every == 0:
                 self._publish(learning)
                 self._wants_evaluation(learning)
-            if learning.steps % config.checkpoint_every == 0:
+            if evaluated or learning.steps % config.checkpoint_every == 0:
                 self._checkpoint(learning)
             clocks = {"steps": learning.steps, "actor_steps": self._actor_steps, "seconds": learning.seconds}
             self._progress = {**clocks, **log.latest}

@@ -13,7 +13,7 @@ from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.evaluation.elsewhere import Elsewhere
 from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.evaluation.explain import explain, references
-from trailkit.agents.run.evaluation.saved import ALL, SavedAgents, checkpoints
+from trailkit.agents.run.evaluation.saved import ALL, SavedAgents, checkpoints, copied
 from trailkit.agents.run.evaluation.shifts import shift_table, shifts
 from trailkit.agents.run.evaluation.video import View, record_videos
 from trailkit.agents.run.evaluation.workers import Workers
@@ -33,9 +33,10 @@ def evaluate_run(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str
     Raises:
         UserError: If there is no such run, checkpoint, task or appearance, or the results cannot be written.
     """
-    names, elsewhere = checkpoints(Path(config.run), config.checkpoint), _elsewhere(config)
-    for checkpoint in names:
-        yield checkpoint, _evaluate(config, workers, checkpoint, elsewhere)
+    folder, elsewhere = Path(config.run), _elsewhere(config)
+    with copied(folder, checkpoints(folder, config.checkpoint)) as copies:
+        for checkpoint, copy in copies.items():
+            yield checkpoint, _evaluate(config, workers, checkpoint, copy, elsewhere)
 
 
 def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str, dict[str, Evaluation]]]:
@@ -47,13 +48,14 @@ def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[
         UserError: As for `evaluate_run`.
     """
     folder = Path(config.run)
-    names, places = checkpoints(folder, config.checkpoint), shifts(load_config(folder).env)
-    for checkpoint in names:
-        results = {name: _evaluate(config, workers, checkpoint, place) for name, place in places.items()}
-        kept = folder / "evaluations" / checkpoint / f"shifts_seed{config.seed}_episodes{config.episodes}.md"
-        with written_aside(kept) as aside:
-            aside.write_text(shift_table(checkpoint, results))
-        yield checkpoint, results
+    with copied(folder, checkpoints(folder, config.checkpoint)) as copies:
+        places = shifts(load_config(folder).env)
+        for checkpoint, copy in copies.items():
+            results = {name: _evaluate(config, workers, checkpoint, copy, place) for name, place in places.items()}
+            kept = folder / "evaluations" / checkpoint / f"shifts_seed{config.seed}_episodes{config.episodes}.md"
+            with written_aside(kept) as aside:
+                aside.write_text(shift_table(checkpoint, results))
+            yield checkpoint, results
 
 
 def render_run(config: RenderConfig) -> list[Path]:
@@ -84,10 +86,10 @@ def _elsewhere(config: EvaluateConfig) -> Elsewhere:
     return Elsewhere(task, appearance, distract)
 
 
-def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhere: Elsewhere) -> Evaluation:
-    """Evaluates a checkpoint and writes what it came to."""
+def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, copy: str, elsewhere: Elsewhere) -> Evaluation:
+    """Evaluates the copy of a checkpoint and writes what it came to."""
     begin, console = time.perf_counter(), make_console()
-    played = workers.play(checkpoint, config.episodes, config.seed, elsewhere)
+    played = workers.play(copy, config.episodes, config.seed, elsewhere)
     label = f"{checkpoint}{elsewhere}"
     shown = track(played, label, config.episodes, console=console, transient=True)
     episodes = tuple(sorted(shown, key=lambda episode: episode.episode_ix))
@@ -95,15 +97,15 @@ def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, elsewhe
     # Beside the training's own evaluation of each step.
     name = f"seed{config.seed}_episodes{config.episodes}{elsewhere}"
     out = Path(config.run) / "evaluations" / checkpoint / name
-    videos = _film(config, elsewhere, checkpoint, out / "videos") if config.video else []
+    videos = _film(config, elsewhere, copy, out / "videos") if config.video else []
     result.write(out / "eval_info.json", videos)
     _write_table(result, out / "episodes.csv")
     return result
 
 
-def _film(config: EvaluateConfig, elsewhere: Elsewhere, checkpoint: str, folder: Path) -> list[Path]:
+def _film(config: EvaluateConfig, elsewhere: Elsewhere, copy: str, folder: Path) -> list[Path]:
     saved = SavedAgents(Path(config.run), elsewhere)
-    paths = record_videos(saved.env, saved.policy_at(checkpoint), folder, episodes=1, seed=config.seed)
+    paths = record_videos(saved.env, saved.policy_at(copy), folder, episodes=1, seed=config.seed)
     saved.env.close()
     return paths
 

@@ -1,11 +1,16 @@
 """The agents that a run left behind."""
 
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from trailkit.agents.acting import GreedyPolicy
 from trailkit.agents.run import build
+from trailkit.agents.run.best import best_step
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.checkpoint import Checkpoints, State, load_learner, load_policy
 from trailkit.agents.run.configuration import load_config
@@ -13,7 +18,7 @@ from trailkit.agents.run.evaluation.elsewhere import HERE, Elsewhere
 from trailkit.envs.errors import UserError
 from trailkit.envs.make import make_environment
 
-LAST, ALL, UNTRAINED = "last", "all", "untrained"
+LAST, BEST, ALL, UNTRAINED = "last", "best", "all", "untrained"
 
 
 class SavedAgents:
@@ -43,7 +48,7 @@ class SavedAgents:
         self._newest: tuple[bytes, int, GreedyPolicy] | None = None
 
     def at(self, checkpoint: str) -> build.Agent:
-        """All of the agent of a checkpoint that `checkpoints` named.
+        """All of the agent of a checkpoint that `checkpoints` named, or of a copy of one.
 
         Raises:
             UserError: If it is damaged, or does not fit the run's settings.
@@ -57,7 +62,7 @@ class SavedAgents:
         return agent
 
     def policy_at(self, checkpoint: str) -> GreedyPolicy:
-        """The policy alone of a checkpoint that `checkpoints` named, which is made sooner.
+        """The policy alone of such a checkpoint, which is made sooner.
 
         Raises:
             UserError: As for `at`.
@@ -85,8 +90,7 @@ class SavedAgents:
         """What a checkpoint holds; None for the untrained one."""
         if checkpoint == UNTRAINED:
             return None
-        _, state = _of(self._folder).load(_of(self._folder).path_of(int(checkpoint)))
-        return state
+        return Checkpoints.load(self._folder / "checkpoints" / checkpoint)[1]
 
     def _policy_of(self, state: State | None) -> GreedyPolicy:
         policy = build.make_policy(self.config, self.env.settings)
@@ -96,7 +100,9 @@ class SavedAgents:
 
 
 def checkpoints(folder: Path, which: str) -> list[str]:
-    """The names, such as 000012000, of the checkpoints that a person means by a learner step, last, all or untrained.
+    """The names, such as 000012000, of the checkpoints that a person means by a learner step or a word.
+
+    The words are last, best (by the training's own evaluations), all and untrained.
 
     Raises:
         UserError: If there is no such run or checkpoint, or the last ones are damaged and there is none before.
@@ -113,11 +119,32 @@ def checkpoints(folder: Path, which: str) -> list[str]:
         found = _of(folder).latest()
         assert found is not None
         return [f"{found[0]:09d}"]
+    if which == BEST:
+        if (best := best_step(folder, map(int, there))) is None:
+            raise UserError(f"checkpoint={BEST}: the training of {folder} has evaluated none of {', '.join(there)}")
+        return [f"{best:09d}"]
     if not which.isdigit():
-        raise UserError(f"checkpoint={which}: give a learner step, {LAST}, {ALL} or {UNTRAINED}")
+        raise UserError(f"checkpoint={which}: give a learner step, {LAST}, {BEST}, {ALL} or {UNTRAINED}")
     if f"{int(which):09d}" not in there:
         raise UserError(f"{folder} has no checkpoint of step {which}: it has {', '.join(there)}")
     return [f"{int(which):09d}"]
+
+
+@contextmanager
+def copied(folder: Path, names: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Copies of checkpoints by their names, for as long as they are needed: a training may remove its own meanwhile.
+
+    Raises:
+        UserError: If one is damaged, or gone already.
+    """
+    with TemporaryDirectory(prefix="trailkit_") as aside:
+        copies = {}
+        for name in names:
+            copies[name] = name if name == UNTRAINED else str(Path(aside) / name)
+            if name != UNTRAINED:
+                _of(folder).load(folder / "checkpoints" / name)  # says by its own name what is wrong with it
+                shutil.copytree(folder / "checkpoints" / name, copies[name])
+        yield copies
 
 
 def _of(folder: Path) -> Checkpoints:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder, in_bfloat16
+from trailkit.discriminators.augmentation import Augmentation
 
 KINDS = [CompactEncoder, NatureEncoder, ResidualEncoder]
 Kind = type[CompactEncoder] | type[NatureEncoder] | type[ResidualEncoder]
@@ -59,6 +60,22 @@ def test_the_compact_stem_sees_pixels_from_minus_to_plus_a_half() -> None:
     pixels = images(2, 32, 32)
     scaled = pixels.permute(0, 3, 1, 2) / 255 - 0.5
     torch.testing.assert_close(stem(pixels), convolution(scaled), atol=1e-5, rtol=1e-5)
+
+
+def test_cameras_may_be_called_what_parts_of_modules_may_not() -> None:
+    names = ["cam.left", "cam_left", "train", "forward", "type", "arm/eye", "front"]
+    encoder = CompactEncoder(dict.fromkeys(names, (32, 32)), embedding=16)
+    assert len(encoder.stacks) == len(names)
+    observation = {name: images(1, 32, 32, seed) for seed, name in enumerate(names)}
+    before = encoder(observation)
+    for name in names:
+        assert not torch.equal(encoder({**observation, name: images(1, 32, 32, 99)}), before)
+    assert {"stacks.front.layers.0.convolution.weight", "stacks.arm/eye.layers.0.convolution.weight"} <= set(
+        encoder.state_dict()
+    )
+    sizes = dict.fromkeys(names, (32, 32))
+    crops = Augmentation(sizes, dict.fromkeys(names, (24, 24)))(observation, torch.Generator())
+    assert {name: crop.shape for name, crop in crops.items()} == dict.fromkeys(names, (1, 24, 24, 3))
 
 
 @pytest.mark.parametrize("kind", KINDS)

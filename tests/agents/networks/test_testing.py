@@ -17,6 +17,17 @@ def test_a_good_stack_passes(stack: Callable[[], nn.Module], size: tuple[int, in
     check_stack(stack, *size)
 
 
+class Lazy(Stack):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers[0] = nn.LazyConv2d(4, 5, 4)
+
+
+def test_a_lazy_stack_takes_as_many_channels_as_there_are() -> None:
+    for channels in (3, 9):
+        check_stack(Lazy, channels=channels)
+
+
 class WithDropout(Stack):
     def forward(self, images: Tensor) -> Tensor:
         return torch.dropout(super().forward(images), 0.5, True)

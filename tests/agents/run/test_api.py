@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import imageio.v3
+import numpy as np
 import pytest
 import torch
 
 from trailkit.agents.run import api
 from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.evaluation.evaluate import Evaluation
+from trailkit.agents.run.evaluation.saved import SavedAgents
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
+from trailkit.envs.make import _asked as signature
 
 ARM = {
     "env": "gymnasium",
@@ -68,6 +71,40 @@ def test_all_checkpoints_are_told_by_their_names(run: Path) -> None:
     found = api.evaluate(run=run, checkpoint="all", episodes=2, workers=1)
     assert isinstance(found, dict)
     assert list(found) == ["000000000", "000000002", "000000004"]
+
+
+@pytest.mark.render
+def test_a_policy_acts_without_its_environment(run: Path, demos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = SavedAgents(run)
+    episode = DemoStore.open(demos).read(0)
+    seen = [{name: values[step] for name, values in episode.observation.items()} for step in (0, 5)]
+    expected = [saved.policy_at("000000004").act(observation) for observation in seen]
+    saved.env.close()
+
+    monkeypatch.setattr("trailkit.envs.make.ExternalEnvironment", None)
+    signature.cache_clear()
+    policy = api.policy(run, 4)
+    policy.reset()
+    for observation, action in zip(seen, expected, strict=True):
+        np.testing.assert_array_equal(policy.act({**observation, "more": 1}), action)
+    (low,), (high,) = policy.signature.low, policy.signature.high
+    assert policy.in_units([-1.0]) == low < high == policy.in_units([1.0])
+    assert policy.settings.observation.cameras == ("own",)
+    picture = seen[0]["own"]
+    for wrong, message in (
+        ({"own": picture}, r"the observation lacks 'proprio' \[2\]: it has own"),
+        (
+            {"own": picture / 255, "proprio": [0, 0]},
+            r"'own' is float64 \[36, 36, 3\]: expected uint8 \[36, 36, 3\]",
+        ),
+        ({"own": picture[:9], "proprio": [0, 0]}, r"'own' is uint8 \[9, 36, 3\]: expected uint8 \[36, 36, 3\]"),
+        ({"own": picture, "proprio": [0]}, r"'proprio' is int64 \[1\]: expected numbers \[2\]"),
+    ):
+        with pytest.raises(UserError, match=message):
+            policy.act(wrong)
+    for checkpoint in ("all", "untrained"):
+        with pytest.raises(UserError, match="give a learner step, last or best"):
+            api.policy(run, checkpoint)
 
 
 @pytest.mark.render

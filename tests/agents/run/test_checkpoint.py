@@ -86,6 +86,15 @@ def test_a_checkpoint_that_was_being_replaced_still_counts(tmp_path):
     assert names(tmp_path) == ["000000100", "last"]
 
 
+def test_those_that_are_to_be_spared_are_kept_beside_the_newest(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step in (100, 200, 300, 400):
+        checkpoints.save(step, state_of(step), spared={100, 900})
+    assert checkpoints.steps() == [100, 300, 400]
+    checkpoints.save(350, state_of(350), spared={400})  # of a course that is left
+    assert checkpoints.steps() == [300, 350]
+
+
 def test_going_on_from_an_older_checkpoint_discards_the_later_ones(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=2)
     for step in (100, 200):

@@ -164,7 +164,10 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("discriminator.crop=56", r"discriminator.crop=56.0: it must be in \(0, 1\], a part of each side"),
         ("discriminator.constraint_ceiling=1", "discriminator.constraint_ceiling=1.0: it must be more than 1.38629"),
         ("env.early_steps=200", "env.early_steps=200: discriminator.constraint=early needs the first steps of an ep"),
-        ("env.early_steps=0", "env.early_steps=0: discriminator.constraint=early needs the first steps of an ep"),
+        ("env.early_steps=0", "env.early_steps=0: it must be at least 1"),
+        ("keep_checkpoints=0", "keep_checkpoints=0: it must be at least 1"),
+        ("env.cameras=front", r"^env.cameras is a list: give env.cameras=\[…\]$"),
+        ("agent.colour_mixing=-1", "agent.colour_mixing=-1.0: it must be at least 0"),
         ("encoder.embedding=0", "encoder.embedding=0: it must be at least 1"),
         ("env.trial_steps=-5", "env.trial_steps=-5: it must be at least 0"),
         ("actor.min_steps=-5", "actor.min_steps=-5: it must be at least 0"),
@@ -215,6 +218,22 @@ def test_a_reward_that_means_success_needs_the_shells_quotes_alone() -> None:
     quoted = ["env.success='reward>=-0.5'" if "success" in word else word for word in words]
     for given in (words, quoted, *sweep(words)):
         assert configure("train", TrainConfig, given).env.success == "reward>=-0.5"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["2024_11_28", "1e3", "true", "demos(1)", "/tmp/a=b", "läuf", "a b", "x&y;z", "it's", "runs/${method}", "a'b'"],
+)
+def test_a_path_is_taken_as_it_is(path: str) -> None:
+    config = configure("train", TrainConfig, [f"demos={path}", f"out={path}", "method=bc"])
+    assert config.demos == config.out == path.replace("${method}", "bc")
+    assert list(sweep([f"out={path}", "seed=1,2"]))[1][-1] == "seed=2"
+
+
+def test_a_home_is_known_and_paths_can_be_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    (one, other) = (configure("train", TrainConfig, words).demos for words in sweep(["demos=~/1e3,läuf", "method=bc"]))
+    assert (one, other) == ("/home/ann/1e3", "läuf")
 
 
 def test_a_sweep_is_the_product_of_its_values() -> None:

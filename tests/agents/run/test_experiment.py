@@ -12,10 +12,12 @@ import pytest
 from trailkit.agents.run import footprint
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
+from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.experiment import _config, _grid, _read, experiment
 from trailkit.agents.run.metrics import read_rows
 from trailkit.agents.run.provenance import read_provenance
 from trailkit.agents.run.usage import experiments
+from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 
 _FILE = """
@@ -92,6 +94,10 @@ def test_an_experiment_trains_what_is_not_yet_trained_and_compares_all(
 def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
     with pytest.raises(UserError, match="demos_lift"):
         experiment(["small.yaml", "env=reach,lift"])
+    with pytest.raises(UserError, match="holds 2 demonstrations"):
+        experiment(["small.yaml", "demo_limit=1,3"])
+    with pytest.raises(UserError, match="nowhere"):
+        experiment(["small.yaml", "method=bc,trail_random", "random_demos=nowhere"])
     assert not (grid / "runs").exists()
 
 
@@ -104,9 +110,13 @@ def test_a_file_may_say_mappings_and_comparisons(grid: Path) -> None:
         "method": "bc",
         "demos": "nowhere",
     }
-    (grid / "own.yaml").write_text(json.dumps(said))
-    with pytest.raises(UserError, match=r"^nowhere"):
-        experiment(["own.yaml"])
+    (grid / "own.yaml").write_text(json.dumps({**said, "seed": "range(1,3)"}))
+    runs = _grid(_read("own.yaml"), [])
+    made = [configure("train", TrainConfig, words) for words in runs.values()]
+    assert [(config.env.success, config.seed) for config in made] == [
+        *(("reward>=-1", 1), ("reward>=-1", 2), ("reward>=-2", 1), ("reward>=-2", 2)),
+    ]
+    assert all(config.env.kwargs == {"frame_skip": 5} for config in made)
 
 
 def test_runs_that_would_have_one_name_are_refused(grid: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_discriminator_that_sees_whole_pictures_is_not_told_to_crop_them() -> 
 def test_success_that_fell_and_success_that_never_came_are_said() -> None:
     assert said({}, (0.2, 1.0, 0.81), 1000) == []
     assert said({}, (0.2, 1.0, 0.8), 1000) == [
-        "success fell from 100% to 80%: evaluate the checkpoints before, if they are kept"
+        "success fell from 100% to 80%: checkpoint=best is the one that was evaluated best"
     ]
     # With 20 episodes chance does as much, the more so the more evaluations there are to choose the best among.
     assert said({}, (0.2, 0.9, 0.7)) == []
@@ -132,10 +132,10 @@ def test_the_last_quarter_of_the_rows_counts(tmp_path: Path) -> None:
     assert late_metrics(tmp_path) == {}
     with (tmp_path / "metrics.csv").open("w") as file:
         rows = csv.writer(file)
-        rows.writerow(["step", "learner_steps_per_second", "disc_acc", "eval_success", "disc_loss"])
+        rows.writerow(["step", "actor_steps", "seconds", "disc_acc", "eval_success", "disc_loss"])
         for step in range(8):
-            rows.writerow([step, 1.0, step / 10, "", "nan"])
-            rows.writerow([step, "", "", 0.5, ""])
+            rows.writerow([step, 4 * step, 1.0, step / 10, "", "nan"])
+            rows.writerow([step, 4 * step, 1.0, "", 0.5, ""])
     found = late_metrics(tmp_path)
     assert found["disc_acc"] == pytest.approx(0.65)
     assert "eval_success" not in found

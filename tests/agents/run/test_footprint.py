@@ -44,6 +44,14 @@ def test_the_replay_in_memory_takes_what_is_said(demos: DemoStore) -> None:
     assert replay.nbytes == pytest.approx(said, rel=0.1)
 
 
+def test_demonstrations_that_are_not_learned_from_take_nothing(demos: DemoStore) -> None:
+    taken = {
+        words: footprint(config(*words), demos).memory["demonstrations"]
+        for words in ((), ("demo_limit=1", "holdout=0"), ("demo_limit=1",))
+    }
+    assert taken[()] == taken["demo_limit=1",] == 2 * taken["demo_limit=1", "holdout=0"]
+
+
 _REVERB = """
 import sys, psutil
 from trailkit.demos.store import DemoStore

@@ -1,5 +1,7 @@
 """Stacks and losses of users, in the place of trailkit's own in every network, or refused in one line."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from own_parts import Stack, hinge
@@ -8,7 +10,8 @@ from trailkit.agents.run.build import make_agent
 from trailkit.agents.run.build_networks import make_encoder
 from trailkit.agents.run.build_reward import make_loss
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.own import own_loss, own_stack
+from trailkit.agents.run.own import check_own_loss, check_own_stack
+from trailkit.agents.run.train import start
 from trailkit.configs.choices import Constraint
 from trailkit.configs.schema import DiscriminatorConfig, EncoderConfig, TrainConfig
 from trailkit.discriminators.losses import with_accuracy_constraint, with_gradient_penalty
@@ -16,7 +19,7 @@ from trailkit.discriminators.testing import made_up_judgement
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 
-SIZES = {"front": (32, 32), "wrist": (48, 40)}
+SHAPES = [(32, 32, 3), (48, 40, 3)]
 ENV = EnvSettings("reach", observation=ObservationSettings(height=36, width=36))
 
 
@@ -54,13 +57,13 @@ def test_weights_are_drawn_as_if_the_stack_had_not_been_tried() -> None:
 )
 def test_a_stack_that_will_not_do_is_refused(name: str, message: str) -> None:
     with pytest.raises(UserError, match=f"encoder.stack=own_parts:{name}:? {message}") as error:
-        own_stack(f"own_parts:{name}", SIZES)
+        check_own_stack(f"own_parts:{name}", SHAPES)
     assert "\n" not in str(error.value)
 
 
 def test_pictures_that_are_too_small_for_a_stack_are_named() -> None:
     with pytest.raises(UserError, match=r"fails on images \[4, 4, 3\]"):
-        own_stack("own_parts:Stack", {"front": (4, 4)})
+        check_own_stack("own_parts:Stack", [(4, 4, 3)])
 
 
 @pytest.mark.parametrize(
@@ -76,8 +79,21 @@ def test_pictures_that_are_too_small_for_a_stack_are_named() -> None:
 )
 def test_a_loss_that_will_not_do_is_refused(name: str, message: str) -> None:
     with pytest.raises(UserError, match=f"discriminator.loss=own_parts:{name}:? {message}") as error:
-        own_loss(f"own_parts:{name}")
+        check_own_loss(f"own_parts:{name}")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("encoder.stack=own_parts:WithBatchNorm", "what an image gives depends on the others"),
+        ("discriminator.loss=own_parts:upside_down", "minimising it does not raise the expert's logits"),
+    ],
+)
+def test_no_run_begins_with_parts_that_will_not_do(tmp_path: Path, word: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        start(["method=trail", "env=reach", word, f"demos={tmp_path / 'none'}", f"out={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_constraint_and_penalty_are_put_around_a_loss() -> None:

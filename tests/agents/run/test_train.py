@@ -20,7 +20,9 @@ from trailkit.agents.run import train
 from trailkit.agents.run.build_data import holdout_episodes
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.configuration import configure, load_config
+from trailkit.agents.run.evaluation.episodes import EpisodeResult
 from trailkit.agents.run.evaluation.evaluate import Evaluation, evaluate
+from trailkit.agents.run.evaluation.saved import checkpoints
 from trailkit.agents.run.train import Trainer, resume, start
 from trailkit.configs.choices import EarlyStop
 from trailkit.configs.schema import TrainConfig
@@ -301,6 +303,25 @@ def test_an_evaluation_that_is_interrupted_is_made_when_the_run_goes_on(
     resume(str(folder))
     assert (folder / "evaluations" / "000000005" / "eval_info.json").exists()
     assert len(calls) == 2
+
+
+def test_the_checkpoint_that_was_evaluated_best_is_kept(
+    demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved = iter([0, 2, 1, 2, 1, 0, 0])
+
+    def known(env: TaskEnvironment, policy: Policy, *_: Any) -> Evaluation:
+        left = next(solved)
+        episodes = (EpisodeResult(i, i, 0.0, 0.0, i < left, i < left, 9, None) for i in range(2))
+        return Evaluation(0, tuple(episodes), 1.0)
+
+    monkeypatch.setattr(train, "evaluate", known)
+    words = [*_SHORT, f"demos={demos}", "method=bc", "checkpoint_every=2", "evaluation.every=3", "keep_checkpoints=1"]
+    folder = start([*words, "steps=18", f"out={tmp_path / 'run'}"])
+    assert checkpoints(folder, "all") == ["000000012", "000000018"]  # of 6 and 12, which are as good, the newer
+    assert checkpoints(folder, "best") == ["000000012"]
+    resume(str(folder), ["steps=21"])
+    assert checkpoints(folder, "all") == ["000000012", "000000021"]
 
 
 def test_a_run_goes_on_with_demonstrations_that_were_moved(demos: str, tmp_path: Path) -> None:

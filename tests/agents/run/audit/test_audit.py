@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,6 +99,25 @@ def test_the_command_prints_the_verdict_and_writes_sheets_and_numbers(orange, tm
     assert found["verdict"]["found"] == ["colour", "arm appearance"]
     with Image.open(tmp_path / "out" / "front.png") as sheet:
         assert np.asarray(sheet).std() > 10
+
+
+@pytest.mark.render
+@pytest.mark.slow
+def test_a_file_says_how_the_trainer_sees(clean, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("task: reach\nappearance: [arm_colour]\n")
+    demos(["audit", str(clean.path), "env=mine.yaml", "env.episode_steps=20", "out=out", "threads=1"])
+    found = json.loads(Path("out/audit.json").read_text())
+    assert found["environment"]["appearance"] == ["arm_colour"]
+    assert "arm appearance" in found["verdict"]["found"]
+    assert not any("refuse" in note for note in found["notes"])  # which is what TRAIL is for
+
+
+@pytest.mark.parametrize("word", ["env.distract=[colours]", "env.seeded=true"])
+def test_what_an_audit_cannot_judge_is_refused(tmp_path, word):
+    store = noise(tmp_path / "demos", SETTINGS)
+    with pytest.raises(UserError, match=r"it takes no env\.distract, nor demonstrations with it, and no env\.seeded"):
+        demos(["audit", str(store.path), word])
 
 
 def test_too_few_demonstrations_are_refused(tmp_path):

@@ -104,6 +104,27 @@ def test_what_cannot_be_compared_is_named_and_left_out(tmp_path: Path, capsys: p
     assert "is damaged" in capsys.readouterr().err
 
 
+def test_odd_files_in_a_run_take_no_others_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, empty, clockless, other = (make_run(tmp_path / name, [0.5], seed=seed) for seed, name in enumerate("abcd"))
+    (good / "evaluations" / "000000400.bak").mkdir()
+    (good / "provenance.json").write_text("[{")
+    (empty / "evaluations" / "000000400" / "eval_info.json").write_text('{"per_episode": [], "aggregated": {}}')
+    (clockless / "metrics.csv").write_text("step,disc_loss\n400,1.0\n")
+    (other / "config.yaml").write_text((other / "config.yaml").read_text() + "oldkey: 1\n")
+    main(["compare", *map(str, (good, empty, clockless, other)), f"out={tmp_path / 'table.md'}"])
+    said = capsys.readouterr()
+    assert said.out.count("| lift |") == 1
+    assert "b/evaluations/000000400/eval_info.json is damaged" in said.err
+    assert "c/metrics.csv is no metrics log" in said.err
+    assert re.search(r"d/config\.yaml is damaged or of another version of trailkit: Key 'oldkey' not in", said.err)
+    assert json.loads((tmp_path / "table.json").read_text())["runs"][0]["provenance"] == []
+
+
+def test_a_run_is_called_after_its_folder_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_run(tmp_path / "läuf", [0.5]))
+    assert read_run(Path()).row.run == "läuf"
+
+
 def test_a_run_that_diverged_before_its_first_evaluation_is_said_to_have(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", [])
     (folder / "metrics.csv").write_text("step,actor_steps,seconds,critic_loss\n13,400,5.0,nan\n")

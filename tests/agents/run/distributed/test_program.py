@@ -87,6 +87,24 @@ def test_a_program_plays_learns_and_evaluates(
     assert {episode.metadata["actor"] for episode in Spill(folder / "replay", 10**6).load()} == {0, 1}
 
 
+def test_a_run_goes_from_one_process_to_many_and_back(
+    demos: str, tmp_path: Path, launched: Callable[[list[str]], subprocess.Popen[bytes]]
+) -> None:
+    folder = tmp_path / "run"
+    inline = [word for word in _SHORT if not word.startswith("launch")]
+    for words in (
+        [*inline, "replay=memory", f"demos={demos}", "steps=50", f"out={folder}"],
+        [f"resume={folder}", "launch=ray", "launch.actors=2", "steps=100"],
+        [f"resume={folder}", "launch=inline", "steps=150"],
+    ):
+        assert launched(words).wait(300) == 0
+    assert chaos.newest_checkpoint(folder) == 150
+    assert [int(row["step"]) for row in chaos.rows(folder) if row["disc_loss"]] == [50, 100, 150]
+    played = [episode.metadata for episode in Spill(folder / "replay", 10**6).load()]
+    assert {each["actor"] for each in played} == {0, 1}
+    assert len({each["seed"] for each in played}) == len(played)
+
+
 @pytest.mark.reverb
 def test_any_process_may_be_killed_or_stopped(
     demos: str, tmp_path: Path, launched: Callable[[list[str]], subprocess.Popen[bytes]]

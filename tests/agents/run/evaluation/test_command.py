@@ -150,7 +150,7 @@ def test_what_is_missing_or_damaged_is_named(run: Path, tmp_path: Path) -> None:
     assert checkpoints(run, "untrained") == ["untrained"]
     with pytest.raises(UserError, match="no checkpoint of step 3: it has 000000000, 000000600, 000001200"):
         checkpoints(run, "3")
-    with pytest.raises(UserError, match="give a learner step, last, all or untrained"):
+    with pytest.raises(UserError, match="give a learner step, last, best, all or untrained"):
         checkpoints(run, "newest")
     (tmp_path / "config.yaml").write_bytes((run / "config.yaml").read_bytes())
     with pytest.raises(UserError, match="holds no checkpoint yet"):
@@ -164,6 +164,28 @@ def test_what_is_missing_or_damaged_is_named(run: Path, tmp_path: Path) -> None:
     for count in (1, 2):
         with pytest.raises(UserError, match="000000600 is damaged"):
             evaluations(tmp_path, f"workers={count}", "checkpoint=600")
+
+
+def test_checkpoints_that_a_training_removes_meanwhile_are_evaluated_all_the_same(run: Path, tmp_path: Path) -> None:
+    going_on = Path(shutil.copytree(run, tmp_path / "run", symlinks=True))
+    config = configure("evaluate", EvaluateConfig, [f"run={going_on}", "episodes=1", "checkpoint=all", "workers=1"])
+    found = {}
+    with workers_for(config) as workers:
+        for name, result in evaluate_run(config, workers):
+            found[name] = result
+            shutil.rmtree(going_on / "checkpoints", ignore_errors=True)
+    assert list(found) == ["000000000", "000000600", "000001200"]
+
+
+def test_the_best_is_told_by_the_training_s_own_evaluations(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the training of .* has evaluated none of 000000000, 000000600, 000001200"):
+        checkpoints(run, "best")
+    copy = Path(shutil.copytree(run, tmp_path / "run", symlinks=True))
+    for step, solved in ((600, 3), (900, 9), (1200, 1)):
+        path = copy / "evaluations" / f"{step:09d}" / "eval_info.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"aggregated": {"pc_success": solved}}))
+    assert checkpoints(copy, "best") == ["000000600"]
 
 
 @pytest.mark.parametrize(

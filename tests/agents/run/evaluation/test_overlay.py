@@ -38,6 +38,12 @@ def test_the_panel_is_as_high_as_the_pictures(height: int, width: int) -> None:
     assert overlay.draw(0).shape == overlay.draw(STEPS - 1).shape == (height, width, 3)
 
 
+@pytest.mark.parametrize("height", [16, 64, 139])
+def test_below_a_least_height_the_panel_is_higher_than_the_pictures(height: int) -> None:
+    overlay = Overlay(explanation(judge("discriminator"), judge("critic")), PICTURES, height)
+    assert overlay.draw(0).shape == (240, 320, 3)
+
+
 def test_the_curve_grows_with_time() -> None:
     overlay = Overlay(explanation(judge("discriminator"), None), PICTURES, 480)
     early, late = (coloured(overlay.draw(step)[24:96], BLUE)[:, 1].max() for step in (2, STEPS - 1))

@@ -6,10 +6,11 @@ import imageio.v3
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from PIL import Image
 
 from trailkit.agents.run.evaluation.episodes import episode_seed
 from trailkit.agents.run.evaluation.explain import Explanation
-from trailkit.agents.run.evaluation.video import View, record_videos
+from trailkit.agents.run.evaluation.video import View, _write_gif, record_videos
 from trailkit.demos.video import write_video
 from trailkit.envs.errors import UserError
 
@@ -149,6 +150,19 @@ def test_a_name_that_ends_in_gif_makes_an_animation_of_all_episodes(tmp_path):
     assert list(out.parent.iterdir()) == [out]
 
 
+@pytest.mark.parametrize("timestep", [0.004, 0.0125, 0.033, 0.25])
+def test_an_animation_takes_as_long_as_its_episode(tmp_path, timestep):
+    pictures = [np.full((16, 16, 3), number, np.uint8) for number in range(200)]
+    _write_gif(tmp_path / "film.gif", [pictures], timestep)
+    with Image.open(tmp_path / "film.gif") as film:
+        delays = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            delays.append(film.info["duration"])
+    assert min(delays) >= 90  # milliseconds
+    assert sum(delays) == pytest.approx(1000 * 200 * timestep, abs=max(delays))
+
+
 def test_a_name_that_ends_in_png_makes_a_contact_sheet_with_a_row_for_each_episode(tmp_path):
     out = tmp_path / "sheet.png"
     record_videos(Lamp(), Idle(), out, episodes=3, seed=0, view=View(height=40, width=64))
@@ -170,7 +184,7 @@ def test_what_is_found_about_the_whole_episode_stands_beside_each_picture(tmp_pa
 
     (path,) = record_videos(Lamp(), Idle(), tmp_path, 1, 0, View(height=120, width=160), explain)
     assert asked == [4]
-    video = decode(path, 128, 160 + 320)
+    video = decode(path, 240 + 8, 160 + 320)  # a panel needs more than the picture has
     assert len(video) == 4
     assert video[0, 20, 20, 0] > 100 and video[0, 20, 400].max() < 60
 
