@@ -35,135 +35,135 @@ AMPLE = 70  # steps for one try at a task, where nobody says how many
 class EnvConfig:
     """The environment; see `trailkit.envs.settings.EnvSettings`."""
 
-    task: str = MISSING
-    action_space: ActionSpaceName = ActionSpaceName.cartesian
-    cameras: list[str] = field(default_factory=lambda: ["front"])
-    height: int = 64
-    width: int = 64
-    proprioception: bool = True
-    episode_steps: int = 200
-    appearance: list[str] = field(default_factory=list)  # what looks otherwise: arm_colour, light …
-    distract: list[str] = field(default_factory=list)  # what does in each episode: colours, background, camera, objects
-    seeded: bool = False  # training's episodes begin with the things as a demonstration's did; evaluation's do not
-    early_steps: int = 10  # within which nothing of the task is done yet: TRAIL's constraining frames
-    trial_steps: int | None = None  # ample for one try at the task; by default 70, but half of episode_steps at most
-    kind: EnvKind = EnvKind.trailkit
+    task: str = MISSING  # its name; env=NAME sets it with the values that suit it
+    action_space: ActionSpaceName = ActionSpaceName.cartesian  # the hand's velocity, or the joints'
+    cameras: list[str] = field(default_factory=lambda: ["front"])  # that policy and discriminator see
+    height: int = 64  # of the pictures, in pixels
+    width: int = 64  # of the pictures, in pixels
+    proprioception: bool = True  # whether the policy knows the robot's own state, too; the discriminator never does
+    episode_steps: int = 200  # control steps until an episode ends
+    appearance: list[str] = field(default_factory=list)  # fixed changes of look: arm_colour, light …
+    distract: list[str] = field(default_factory=list)  # changes of look in each episode: colours, camera …
+    seeded: bool = False  # training episodes begin with the objects where a demonstration had them
+    early_steps: int = 10  # first steps, in which nothing of the task is done yet: TRAIL's constraining frames
+    trial_steps: int | None = None  # ample for one try; by default 70, but half of episode_steps at most
+    kind: EnvKind = EnvKind.trailkit  # whose environment it is
     # What follows is for environments that are not trailkit's own.
-    id: str = ""  # kind=gymnasium: such as Pusher-v5, or MODULE:ID for one that a module registers
+    id: str = ""  # kind=gymnasium: such as Pusher-v5, or MODULE:ID if a module registers it
     domain: str = ""  # kind=dm_control: such as reacher, or manipulation
-    kwargs: dict[str, Any] = field(default_factory=dict)  # for whoever makes it
+    kwargs: dict[str, Any] = field(default_factory=dict)  # arguments of the environment's constructor
     proprio: dict[str, str] = field(default_factory=dict)  # the robot's own parts of its observation: observation[0:4]
-    success: str = "info"  # or info.KEY, terminated, never, reward>=NUMBER
-    sparse_reward: bool = False  # 1 where the task is solved, else 0, instead of its own reward
-    action_repeat: int = 1
+    success: str = "info"  # when an episode is solved: info, info.KEY, terminated, never, or reward>=NUMBER
+    sparse_reward: bool = False  # replaces its own reward by 1 where the task is solved and 0 elsewhere
+    action_repeat: int = 1  # how many of its steps each action is held for
 
 
 @dataclass
 class EncoderConfig:
     """The convolutions that agent and discriminator each have a copy of."""
 
-    kind: EncoderKind = EncoderKind.compact
-    embedding: int = 64
-    stack: str | None = None  # MODULE:NAME of one's own convolutions, in the place of kind's
-    bfloat16: bool = False  # in which its convolutions compute on a GPU; its weights stay float32
+    kind: EncoderKind = EncoderKind.compact  # compact suits a CPU, residual is the paper's
+    embedding: int = 64  # width of the embedding of a picture
+    stack: str | None = None  # MODULE:NAME of your own convolutions, instead of kind
+    bfloat16: bool = False  # compute convolutions in bfloat16 on a GPU; the weights stay float32
 
 
 @dataclass
 class AgentConfig:
     """D4PG, and of it what BC uses too."""
 
-    learning_rate: float = 1e-4
-    batch_size: int = 32  # of the agent's transitions; as many of the expert's join them
-    gamma: float = 0.99
-    n_step: int = 3
-    frame_stack: int = 1  # pictures on end that the policy and the critic see at once; the discriminator sees one
-    v_min: float = -50.0
-    v_max: float = 150.0
-    atoms: int = 21
-    target_period: int = 1  # learner steps between target updates
-    target_tau: float = 0.01  # 1 copies the networks outright
-    average_tau: float = 0.01  # of the averaged policy that acts and is evaluated; 1 for none
-    max_grad_norm: float = 40.0
-    max_dqda_norm: float = 1.0
-    random_shift: int = 3  # pixels
-    colour_mixing: float = 0.0  # how much colours are mixed at random: 1 where the expert's arm or light differs
-    bc_weight: float = 0.0  # of the expert's actions in the policy's loss
-    one_step_weight: float = 0.0  # learner=ddpgfd: of the one-step loss beside the n-step one
-    weight_decay: float = 0.0  # L2
+    learning_rate: float = 1e-4  # Adam's, of critic and policy
+    batch_size: int = 32  # agent transitions in a batch; as many of the expert's are added
+    gamma: float = 0.99  # discount
+    n_step: int = 3  # steps of the n-step return
+    frame_stack: int = 1  # consecutive frames that policy and critic see; the discriminator sees one
+    v_min: float = -50.0  # lowest return that the critic can express
+    v_max: float = 150.0  # highest return that the critic can express
+    atoms: int = 21  # of the critic's distribution over returns
+    target_period: int = 1  # learner steps between updates of the target networks
+    target_tau: float = 0.01  # how far target networks move in an update (Polyak); 1 copies them
+    average_tau: float = 0.01  # how fast the averaged policy follows, which acts and is evaluated; 1 for no average
+    max_grad_norm: float = 40.0  # gradients are clipped to this norm
+    max_dqda_norm: float = 1.0  # the critic's gradient by the action is clipped to this norm
+    random_shift: int = 3  # largest random shift of the pictures, in pixels (DrQ)
+    colour_mixing: float = 0.0  # random colour mixing of the pictures; 1 if the expert's arm or light differs
+    bc_weight: float = 0.0  # weight of a behaviour-cloning term in the policy's loss
+    one_step_weight: float = 0.0  # learner=ddpgfd: weight of the one-step loss beside the n-step one
+    weight_decay: float = 0.0  # L2 regularisation
 
 
 @dataclass
 class DiscriminatorConfig:
     """The discriminator and the reward that it gives."""
 
-    learning_rate: float = 1e-4
-    crop: float = 0.75  # of each side of a picture, that is seen: 48 of 64 pixels
-    features: Features = Features.own
-    loss: str | None = None  # MODULE:NAME of one's own, on the training frames, in the place of the cross entropy
-    constraint: Constraint = Constraint.none
-    flip_labels: bool = False
-    constraint_ceiling: float | None = None  # nats of wrongness beyond which the constraint asks for no more
-    gradient_penalty: float = 0.0
-    spectral_norm: bool = False
-    dropout: float = 0.0  # of the embedding's entries
-    label_smoothing: float = 0.0  # how far the expert's label is below 1
-    positive_prior: float | None = None  # the share of the agent's frames that are as good as the expert's: PU learning
-    reward: RewardForm = RewardForm.gail
-    max_reward: float | None = None
-    augment: bool = True  # else it trains on the centres of the frames as they are
-    colour_mixing: float = 0.0  # of those frames, as for the agent
+    learning_rate: float = 1e-4  # Adam's
+    crop: float = 0.75  # part of each side of a picture that it sees: 0.75 is 48 of 64 pixels
+    features: Features = Features.own  # an encoder of its own, a random one, or the critic's
+    loss: str | None = None  # MODULE:NAME of your own loss on the training frames, instead of the cross entropy
+    constraint: Constraint = Constraint.none  # frames on which it must not beat chance
+    flip_labels: bool = False  # constrain by swapped labels instead of the paper's reversed loss
+    constraint_ceiling: float | None = None  # cross entropy in nats beyond which the constraint pushes no further
+    gradient_penalty: float = 0.0  # weight of the gradient penalty
+    spectral_norm: bool = False  # spectral normalisation of all its layers
+    dropout: float = 0.0  # probability with which entries of the embedding are dropped
+    label_smoothing: float = 0.0  # how far the expert's label lies below 1
+    positive_prior: float | None = None  # PU learning: share of the agent's frames that are as good as the expert's
+    reward: RewardForm = RewardForm.gail  # gail is -log(1-D), airl log D - log(1-D), log is log D
+    max_reward: float | None = None  # rewards are clipped to this
+    augment: bool = True  # augment its training frames: crop, rotation, brightness, contrast, saturation, noise
+    colour_mixing: float = 0.0  # strength of random colour mixing of its training frames
 
 
 @dataclass
 class ActorConfig:
     """How the agent explores, and when it gives an episode up."""
 
-    exploration: list[float] = field(default_factory=lambda: [0.15, 0.3])  # one is drawn for each episode
+    exploration: list[float] = field(default_factory=lambda: [0.15, 0.3])  # noise deviations; an episode has one
     noise_correlation: float = 0.0  # of the exploration noise from step to step, below 1
-    early_stop: EarlyStop = EarlyStop.never
-    patience: int = 10  # steps on end above the median
+    early_stop: EarlyStop = EarlyStop.never  # when training episodes are given up
+    patience: int = 10  # adaptive: consecutive steps with a score above the episode's median
     min_steps: int | None = 0  # adaptive: no episode is given up before; null is env.trial_steps
     fixed_steps: int = 50  # fixed: every episode is given up after
-    random_steps: int = 2000  # of a uniformly random policy, before learning begins
+    random_steps: int = 2000  # steps of a uniformly random policy before learning begins
 
 
 @dataclass
 class ReplayConfig:
     """The agent's experience."""
 
-    backend: ReplayBackend = ReplayBackend.auto
+    backend: ReplayBackend = ReplayBackend.auto  # auto is Reverb where it is installed, else this process's memory
     capacity: int = 1_000_000  # transitions
-    samples_per_insert: float = 8.0  # agent transitions learned from for each one that is played
+    samples_per_insert: float = 8.0  # how often each agent transition is learned from, on average
     priority_exponent: float = 0.3  # learner=ddpgfd: transitions are sampled by their priorities to this power
-    importance_exponent: float = 1.0  # learner=ddpgfd: how far their losses make up for that
-    demo_bonus: float = 1.0  # learner=ddpgfd: of the expert's transitions, in their priorities
+    importance_exponent: float = 1.0  # learner=ddpgfd: how far importance weights make up for that
+    demo_bonus: float = 1.0  # learner=ddpgfd: added to the priorities of the expert's transitions
 
 
 @dataclass
 class EvaluationConfig:
     """Evaluations during training."""
 
-    every: int = 2000  # learner steps
-    episodes: int = 20
-    seed: int = 1_000_000  # evaluation episodes start alike in every run
+    every: int = 2000  # learner steps between evaluations
+    episodes: int = 20  # of each evaluation
+    seed: int = 1_000_000  # of their starts, which are the same in every run
 
 
 @dataclass
 class LaunchConfig:
     """Where a training's processes run: all in one, or as actors of Ray."""
 
-    kind: LaunchKind = LaunchKind.inline
-    address: str | None = None  # of a Ray cluster, "auto" for the one of this machine; by default Ray is started
+    kind: LaunchKind = LaunchKind.inline  # everything in one process, or actors as processes of Ray
+    address: str | None = None  # of a Ray cluster, "auto" for this machine's; by default Ray is started
     actors: int = 2  # processes that play
-    actor_cpus: float = 1.0  # that each takes of a machine
-    learner_cpus: float = 1.0
-    learner_gpus: float = 0.0
-    evaluators: int = 1
+    actor_cpus: float = 1.0  # cores that each of them asks Ray for
+    learner_cpus: float = 1.0  # cores that the learner asks Ray for
+    learner_gpus: float = 0.0  # GPUs that the learner asks Ray for
+    evaluators: int = 1  # 1 evaluates in a process of its own, 0 not at all
     replay_port: int | None = None  # of the Reverb server; by default a free one
     publish_every: int = 25  # learner steps between the weights that actors get
-    step_timeout: float = 60.0  # seconds without a step, after which a process is started anew
-    answer_timeout: float = 20.0  # or without a sign of life
-    start_timeout: float = 300.0  # or until its first step
+    step_timeout: float = 60.0  # a process without a step for so many seconds is started anew
+    answer_timeout: float = 20.0  # or without a sign of life for so many
+    start_timeout: float = 300.0  # or without its first step after so many
 
 
 @dataclass
@@ -178,23 +178,23 @@ class TrainConfig:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)
-    method: str = MISSING
-    preset: str = MISSING
-    learner: LearnerKind = MISSING
-    demos: str | None = None  # the folder that `trailkit record` wrote
+    method: str = MISSING  # which method's settings to start from
+    preset: str = MISSING  # which machine's settings to start from; paper has the published ones
+    learner: LearnerKind = MISSING  # what learns; method sets it
+    demos: str | None = None  # folder of demonstrations that trailkit record wrote
     demo_limit: int | None = None  # how many of its episodes to learn from; all by default
-    holdout: int | None = None  # episodes, the last ones, kept back to see what memorises; see `holdout_episodes`
-    random_demos: str | None = None  # a random policy in the expert's environment, for constraint=random
-    demos_in_replay: bool = True  # whether the critic and the policy learn from the expert's transitions too
-    out: str = MISSING  # the run's folder
-    seed: int = 0
-    steps: int = 20_000  # learner steps
-    minutes: float | None = None  # stop earlier, after this long
-    checkpoint_every: int = 1000  # learner steps
-    keep_checkpoints: int = 3
+    holdout: int | None = None  # last episodes kept back, to see what is memorised; see `holdout_episodes`
+    random_demos: str | None = None  # constraint=random: a random policy's episodes in the expert's environment
+    demos_in_replay: bool = True  # whether critic and policy learn from the expert's transitions, too
+    out: str = MISSING  # folder of the run
+    seed: int = 0  # of everything that is drawn
+    steps: int = 20_000  # learner steps to train for
+    minutes: float | None = None  # stop after so many, if that is sooner
+    checkpoint_every: int = 1000  # learner steps between checkpoints
+    keep_checkpoints: int = 3  # how many of the newest to keep, beside the best
     threads: int = 2  # of torch
-    device: str = "auto"  # cpu, cuda or auto
-    cuda_graph: bool = True  # on a GPU, whether an update's kernels are launched as one; bc and ddpgfd never do so
+    device: str = "auto"  # cpu, cuda, or auto: cuda if there is one
+    cuda_graph: bool = True  # launch a GPU update as one graph; bc and ddpgfd never do
 
     def __post_init__(self) -> None:
         if self.actor.min_steps is None:
@@ -207,13 +207,13 @@ class TrainConfig:
 class TeleopConfig:
     """How a person records; see `trailkit.demos.teleop`."""
 
-    fps: float | None = None  # control steps a second; fewer than the environment's own, the default, is slow motion
-    pos_sensitivity: float = 1.0  # of full speed, at full deflection of a stick or with a key held
-    dead_zone: float = 0.1  # of a stick's way, within which it is at rest
+    fps: float | None = None  # control steps a second; fewer than the environment's own is slow motion
+    pos_sensitivity: float = 1.0  # speed at full deflection, as a part of full speed
+    dead_zone: float = 0.1  # part of a stick's way within which it is at rest
     view_cameras: list[str] | None = None  # what the person sees; by default front and wrist, or what is observed
-    view_size: int = 256  # pixels, of each side of these pictures
-    host: str = "127.0.0.1"  # where the page is served
-    port: int = 8008  # 0 for a free one
+    view_size: int = 256  # width and height of these pictures, in pixels
+    host: str = "127.0.0.1"  # address at which the page is served
+    port: int = 8008  # its port; 0 for a free one
 
     def __post_init__(self) -> None:
         at_least(1, teleop__fps=self.fps)
@@ -234,15 +234,15 @@ class RecordConfig:
     """`trailkit record`."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
-    device: Device = Device.browser
+    device: Device = Device.browser  # with what to demonstrate
     teleop: TeleopConfig = field(default_factory=TeleopConfig)
-    expert: str | None = None  # MODULE:NAME of one's own script, for device=scripted
-    noise: float = 0.2  # of the scripted expert's commands, in units of full speed
-    variety: float = 0.0  # of its pace, pauses and ways, from 0 to 1, as far as people differ
-    episodes: int = 100
-    seed: int = 0
-    keep_failures: bool = False  # of the scripted expert's; a person decides about each episode
-    out: str = MISSING
+    expert: str | None = None  # device=scripted: MODULE:NAME of your own script
+    noise: float = 0.2  # device=scripted: standard deviation of the noise on its commands
+    variety: float = 0.0  # device=scripted: of pace, pauses and ways, from 0 to 1, as far as people differ
+    episodes: int = 100  # how many the folder is to hold
+    seed: int = 0  # of their starts
+    keep_failures: bool = False  # device=scripted: keep episodes that do not solve the task
+    out: str = MISSING  # folder of the demonstrations
 
     def __post_init__(self) -> None:
         at_least(0, seed=self.seed, noise=self.noise)
@@ -256,16 +256,16 @@ class RecordConfig:
 class EvaluateConfig:
     """`trailkit evaluate`."""
 
-    run: str = MISSING
-    checkpoint: str = "last"  # or a learner step, best, all of them, or untrained
-    task: str | None = None  # another one than the run's, seen by the same cameras
-    appearance: list[str] | None = None  # what looks otherwise: arm_colour, table_colour, light, camera_pose
-    distract: list[str] | None = None  # what does in each episode: colours, background, camera, objects
-    suite: Suite | None = None  # shifts: the run's environment and all these, one by one
-    episodes: int = 50
-    seed: int = 0
-    workers: int | None = None  # processes; by default one for each core, but 8 at most
-    video: bool = False
+    run: str = MISSING  # folder of the run
+    checkpoint: str = "last"  # last, best, untrained, all, or a learner step
+    task: str | None = None  # another task than the run's, seen by the same cameras
+    appearance: list[str] | None = None  # fixed changes of look: arm_colour, table_colour, light, camera_pose
+    distract: list[str] | None = None  # changes of look in each episode: colours, background, camera, objects
+    suite: Suite | None = None  # shifts: the run's environment and all these changes, one by one
+    episodes: int = 50  # how many to play
+    seed: int = 0  # of their starts
+    workers: int | None = None  # processes; by default one for each core, 8 at most
+    video: bool = False  # film the first episode
 
     def __post_init__(self) -> None:
         at_least(0, seed=self.seed)
@@ -282,16 +282,16 @@ class EvaluateConfig:
 class RenderConfig:
     """`trailkit render`."""
 
-    run: str = MISSING
-    checkpoint: str = "last"
-    episodes: int = 3
-    seed: int = 0
-    cameras: list[str] | None = None  # side by side; by default the front one, or the first that is observed
-    height: int = 480
-    width: int = 640
-    quality: RenderQuality = RenderQuality.full
-    overlay: bool = False  # rewards, values, actions and what the networks look at, beside the pictures
-    out: str | None = None  # a folder, the run's videos by default; or a .gif or a .png (a contact sheet) of all
+    run: str = MISSING  # folder of the run
+    checkpoint: str = "last"  # last, best, untrained, or a learner step
+    episodes: int = 3  # how many to film
+    seed: int = 0  # of their starts, as in an evaluation
+    cameras: list[str] | None = None  # side by side; by default front, or the first that is observed
+    height: int = 480  # of the pictures, in pixels
+    width: int = 640  # of the pictures, in pixels
+    quality: RenderQuality = RenderQuality.full  # full, or fast: as the policy sees
+    overlay: bool = False  # show rewards, values, actions and what the networks look at
+    out: str | None = None  # a folder, by default the run's videos; or a .gif, or a .png contact sheet
 
     def __post_init__(self) -> None:
         at_least(0, seed=self.seed)
@@ -305,8 +305,8 @@ class RenderConfig:
 class WatchConfig:
     """`trailkit watch`."""
 
-    run: str = MISSING
-    seed: int = 0  # of the episodes that are played, which are those of the evaluation with this seed
+    run: str = MISSING  # folder of the run
+    seed: int = 0  # of the episodes that are played, as in an evaluation
 
     def __post_init__(self) -> None:
         at_least(0, seed=self.seed)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from trailkit.agents.run import usage
 from trailkit.agents.run.configuration import configure, describe
-from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig, WatchConfig
+from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig, TrainConfig, WatchConfig
 from trailkit.envs.errors import UserError, unknown
 
 _HELP = """trailkit: robot imitation learning from pixels
@@ -34,6 +34,13 @@ usage: trailkit VERB [key=value ...]
 
 `trailkit VERB --help` lists what a verb can be told.
 """
+_SCHEMAS = {
+    "record": RecordConfig,
+    "train": TrainConfig,
+    "watch": WatchConfig,
+    "evaluate": EvaluateConfig,
+    "render": RenderConfig,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,7 +78,7 @@ def _help(verb: str) -> None:
     if verb in usage.WORDS:
         print(usage.of(verb), end="")
     else:
-        print(describe(verb), end="")
+        print(describe(verb, _SCHEMAS[verb]), end="")
 
 
 # Each verb imports what it needs when it is called: torch, MuJoCo and TensorFlow take seconds, and `--help` none.

@@ -3,6 +3,7 @@
 Hydra composes the YAML groups; mistakes come out as one-line errors that name what is nearest.
 """
 
+import functools
 import itertools
 import os
 import re
@@ -22,9 +23,10 @@ from omegaconf import Container, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trailkit.agents.run.env_file import expanded
-from trailkit.agents.run.words import quoted
+from trailkit.agents.run.words import quoted, text
 from trailkit.configs.checks import check_own_task, check_together
 from trailkit.configs.choices import EarlyStop
+from trailkit.configs.explained import explained
 from trailkit.configs.schema import AMPLE, AuditConfig, LaunchConfig, RecordConfig, TrainConfig, store_schemas
 from trailkit.envs.errors import UserError, unknown
 
@@ -71,17 +73,27 @@ def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
     return made
 
 
-def describe(name: str) -> str:
-    """Lists the groups with their choices, and the keys with their values, of a primary configuration."""
+def describe(name: str, schema: type[Any]) -> str:
+    """Lists the groups of a primary configuration with their choices, and the keys with their values and meanings."""
     store_schemas()
     with initialize_config_module(_MODULE, version_base="1.3"):
         config = compose(name)
         loader = GlobalHydra.instance().config_loader()
         groups = [group for group in loader.list_groups("") if group in config]
         choices = [f"  {group}={'|'.join(loader.get_group_options(group))}" for group in groups]
-    text = "\nchoices:\n" + "\n".join(choices) + "\n" if choices else ""
-    keys = "\nkeys (a dot joins the levels, as in env.height=64) and what they are set to:\n\n"
-    return text + keys + OmegaConf.to_yaml(config)
+    said = "\nchoices:\n" + "\n".join(choices) + "\n" if choices else ""
+    values = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+    keys = [(f"{key}={_shown(values, key)}", meaning) for key, meaning in explained(schema)]
+    lines = [f"  {word:<40} {meaning}".rstrip() for word, meaning in keys]
+    return f"{said}\nkeys, and what they are set to:\n" + "\n".join(lines) + "\n"
+
+
+def _shown(values: Any, key: str) -> str:
+    """What a key is set to, as a word of the command says it; nothing if it must be given."""
+    value = functools.reduce(lambda level, name: level[name], key.split("."), values)
+    if isinstance(value, str):
+        return "" if value == "???" else value
+    return text(key, value).replace("'", "")
 
 
 def typed(config: Any, schema: type[Config], *changes: Any) -> Config:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ from omegaconf import OmegaConf
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, describe, load_config, sweep
 from trailkit.configs.choices import Constraint, EarlyStop, EncoderKind, Features, LearnerKind, RewardForm
-from trailkit.configs.schema import RecordConfig, TrainConfig
+from trailkit.configs.explained import explained
+from trailkit.configs.schema import EvaluateConfig, RecordConfig, RenderConfig, TrainConfig, WatchConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
 
@@ -272,9 +274,20 @@ def test_what_was_trained_is_read_whatever_is_refused_today(tmp_path: Path) -> N
 
 
 def test_help_lists_choices_and_keys() -> None:
-    text = describe("train")
+    text = describe("train", TrainConfig)
     assert (
         "method=bc|d4pgfd|dac|ddpgfd|dpgfd|gail|gail_aes|gail_aes_random|gail_critic|gail_random|oracle|trail|trail_random"
         in text
     )
-    assert "early_steps: 10" in text
+    assert re.search(
+        r"^  env.early_steps=10 +first steps, in which nothing of the task is done yet", text, re.MULTILINE
+    )
+    assert re.search(r"^  env.cameras=\[front\] +that policy and discriminator see$", text, re.MULTILINE)
+    assert re.search(
+        r"^  actor.early_stop=adaptive +when training episodes are given up \(never, adaptive, fixed, ground_truth\)$",
+        text,
+        re.MULTILINE,
+    )
+    for schema in (TrainConfig, RecordConfig, EvaluateConfig, RenderConfig, WatchConfig):
+        assert [key for key, meaning in explained(schema) if not meaning] == []
+    assert re.search(r"^  run= +folder of the run$", describe("evaluate", EvaluateConfig), re.MULTILINE)
