@@ -1,6 +1,7 @@
 """What a training's settings must be, each and together."""
 
 import math
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,8 @@ def check_numbers(config: "TrainConfig") -> None:
     at_least(0, evaluation__seed=config.evaluation.seed, actor__random_steps=config.actor.random_steps)
     _check_actor(config)
     _check_discriminator(config)
-    if config.device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"device={config.device}: choose auto, cpu or cuda")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", config.device):
+        raise UserError(f"device={config.device}: choose auto, cpu or cuda, or one of several GPUs, such as cuda:1")
 
 
 def check_together(config: "TrainConfig") -> None:

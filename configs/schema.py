@@ -191,9 +191,10 @@ class TrainConfig:
     steps: int = 20_000  # learner steps to train for
     minutes: float | None = None  # stop after so many, if that is sooner
     checkpoint_every: int = 1000  # learner steps between checkpoints
+    wandb: str | None = None  # log to this project of Weights & Biases, too
     keep_checkpoints: int = 3  # how many of the newest to keep, beside the best
     threads: int = 2  # of torch
-    device: str = "auto"  # cpu, cuda, or auto: cuda if there is one
+    device: str = "auto"  # cpu, cuda, cuda:1 …, or auto: cuda if there is one
     cuda_graph: bool = True  # launch a GPU update as one graph; bc and ddpgfd never do
 
     def __post_init__(self) -> None:

@@ -48,12 +48,22 @@ class Player:
 
 
 def make_device(name: str) -> torch.device:
-    """Chooses where to learn: `auto` is CUDA where there is one."""
+    """Chooses where to learn: `auto` is CUDA where there is one.
+
+    Raises:
+        UserError: If there is no such GPU.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda, but torch sees no CUDA device: use device=cpu")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError(f"device={name}, but torch sees no CUDA device: use device=cpu")
+        if (device.index or 0) >= (count := torch.cuda.device_count()):
+            raise UserError(f"device={name}, but torch sees {count} CUDA devices: cuda:0 is the first")
+        if device.index is not None:
+            torch.cuda.set_device(device)  # where streams and graphs are, which name none
+    return device
 
 
 def check_own_parts(config: TrainConfig, settings: EnvSettings) -> None:

@@ -39,7 +39,7 @@ _NO_LIST = re.compile(r"is not a ListConfig, list or tuple[\s\S]*full_key: (\S+)
 _MISSING = re.compile(r"missing mandatory value: \w+[\s\S]*full_key: (\S+)")
 # What a run may be gone on with otherwise than it began.
 CHANGEABLE = (
-    *("steps", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation.every"),
+    *("steps", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation.every", "wandb"),
     *("threads", "device", "cuda_graph", "replay.backend", "replay.capacity"),  # on another machine
     *(f"launch.{each.name}" for each in fields(LaunchConfig)),
     *("demos", "random_demos"),  # if they have moved: they must be those that it began with
@@ -141,6 +141,11 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     if any(word.startswith(("launch.", "replay.", "device=")) for word in words):
         check_together(changed)
     return changed
+
+
+def flat(config: TrainConfig) -> dict[str, Any]:
+    """All settings of a run by their keys, such as agent.n_step; every run has the same keys."""
+    return dict(_flat(OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)))
 
 
 def _renew(saved: Container) -> None:
@@ -257,3 +262,11 @@ def _one_line(error: Exception) -> str:
         return f"{single[1]} is a list: give {single[1]}=[…]"
     lines = [line.strip() for line in str(cause).splitlines()]
     return " ".join(line.replace("full_key:", "in") for line in lines if line and "_type=" not in line)
+
+
+def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, dict) and prefix + key not in OPEN:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

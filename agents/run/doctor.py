@@ -84,7 +84,7 @@ def checks(config: TrainConfig) -> list[Check]:
         Check("Ray", "ray", "pip install 'trailkit[ray]'", needed=config.launch.kind is LaunchKind.ray),
         Check(
             *("GPU", "gpu", "learning is on the CPU; with an NVIDIA GPU, install the CUDA build of torch"),
-            needed=config.device == "cuda",
+            needed=config.device.startswith("cuda"),
         ),
         Check("video", "video", "pip install 'imageio[ffmpeg]'", needed=False),
     ]

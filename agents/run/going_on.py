@@ -5,8 +5,7 @@ from pathlib import Path
 
 from trailkit.agents.run.best import evaluation_file
 from trailkit.agents.run.checkpoint import Checkpoints
-from trailkit.agents.run.compare.runs import flat
-from trailkit.agents.run.configuration import CHANGEABLE, configure, load_config
+from trailkit.agents.run.configuration import CHANGEABLE, configure, flat, load_config
 from trailkit.agents.run.findings import diverged, late_metrics
 from trailkit.agents.run.train import resume, start
 from trailkit.agents.run.words import text

@@ -14,9 +14,11 @@ from trailkit.agents.bc import BC
 from trailkit.agents.run import build, build_data
 from trailkit.agents.run.best import best_step, evaluation_file
 from trailkit.agents.run.checkpoint import Checkpoints, load_learner
+from trailkit.agents.run.configuration import flat
 from trailkit.agents.run.evaluation.evaluate import Evaluation
 from trailkit.agents.run.loops import learn
 from trailkit.agents.run.metrics import Clocks, MetricsLog, read_rows
+from trailkit.agents.run.weights_and_biases import WeightsAndBiases
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.envs.errors import UserError
@@ -156,6 +158,15 @@ class Learning:
                     result.unlink(missing_ok=True)
             with suppress(OSError):
                 folder.rmdir()  # unless a person's own evaluations are in it
+
+
+def make_wandb(config: TrainConfig, folder: Path) -> WeightsAndBiases | None:
+    """Where else metrics go, if anywhere.
+
+    Raises:
+        UserError: As `WeightsAndBiases` does.
+    """
+    return None if config.wandb is None else WeightsAndBiases(folder, config.wandb, flat(config))
 
 
 def record_update(learning: Learning, log: MetricsLog, metrics: Metrics, actor_steps: int) -> None:

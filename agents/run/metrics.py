@@ -9,6 +9,7 @@ from typing import IO, NamedTuple, Self, TypeVar
 
 from trailkit.agents.base import Metrics
 from trailkit.agents.run.events import EventFile
+from trailkit.agents.run.weights_and_biases import WeightsAndBiases
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import sweep_aside, writing, written_aside
 
@@ -32,13 +33,17 @@ class MetricsLog:
     The shares of a histogram are metrics called `name[edge]`, by the lower edges of bins of one width.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wandb: WeightsAndBiases | None = None) -> None:
         """Opens the log of a run's folder, to go on after its last row.
+
+        Args:
+            folder: Of the run.
+            wandb: What gets the averages, too.
 
         Raises:
             UserError: If it cannot be written, or holds something else.
         """
-        self._path = Path(folder) / "metrics.csv"
+        self._path, self._wandb = Path(folder) / "metrics.csv", wandb
         self._columns = _columns(self._path)
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
@@ -92,6 +97,8 @@ class MetricsLog:
             scalars = {name: value for name, value in metrics.items() if not _BIN.fullmatch(name)}
             self._events.scalars(step, {"actor_steps": actor_steps, "seconds": seconds, **scalars})
             self._events.histograms(step, histograms(metrics))
+        if self._wandb is not None:
+            self._wandb.scalars(step, {"actor_steps": actor_steps, "seconds": seconds, **scalars})
 
     def resume(self, step: int) -> None:
         """Goes on from a checkpoint: the rows after its step are cut off, since they will come again.
@@ -109,6 +116,9 @@ class MetricsLog:
         with writing(self._path):
             self._file.close()
             self._events.close()
+        if self._wandb is not None:
+            self._wandb.close()
+            self._wandb = None
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from trailkit.replay.atomic import written_aside
 
 _NAME = "provenance.json"
 _log = logging.getLogger(__name__)
+_SIMULATORS = "mujoco", "dm-control"
 _LIBRARIES = ("torch", "mujoco", "dm-control", "dm-reverb", "ray", "numpy")
 
 
@@ -39,6 +40,15 @@ def read_provenance(folder: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, TypeError) as error:
         _log.warning("%s cannot be read: %s", path, error)
         return []
+
+
+def warn_of_another_simulator(folder: Path) -> None:
+    """Warns in the log if a run was made with other versions of the simulator than are here."""
+    for made in read_provenance(folder)[-1:] if (folder / _NAME).exists() else []:
+        for name in _SIMULATORS:
+            then, now = made.get("libraries", {}).get(name), _version(name)
+            if then != now:
+                _log.warning("%s was trained with %s %s, this is %s: contacts may differ", folder, name, then, now)
 
 
 def provenance() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import torch
 from omegaconf import OmegaConf
 
 from trailkit.agents.acting import RandomPolicy
@@ -25,15 +26,15 @@ from trailkit.agents.run.evaluation.episodes import EpisodeResult
 from trailkit.agents.run.evaluation.evaluate import evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
 from trailkit.agents.run.interruption import interruptible
-from trailkit.agents.run.learning import LOG_EVERY, Diverged, Learning, record_evaluation, record_update
+from trailkit.agents.run.learning import LOG_EVERY, Diverged, Learning, make_wandb, record_evaluation, record_update
 from trailkit.agents.run.lock import LOCK, locked
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
 from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
-from trailkit.agents.run.provenance import note_provenance
+from trailkit.agents.run.provenance import note_provenance, warn_of_another_simulator
 from trailkit.agents.stop import Never
-from trailkit.configs.choices import LaunchKind, LearnerKind
+from trailkit.configs.choices import LaunchKind, LearnerKind, ReplayBackend
 from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
@@ -141,6 +142,7 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
     """
     path = Path(folder)
     config = load_config(path, words)
+    warn_of_another_simulator(path)
     _check(config, path)
     with ExitStack() as alone:
         alone.enter_context(locked(path))
@@ -158,7 +160,12 @@ def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: Exit
         note_demonstrations(random, folder, RANDOM_DEMOS)
     if config.launch.kind is LaunchKind.ray:
         alone.close()
-    run()
+    if config.learner is not LearnerKind.bc and build_data.replay_backend(config) is ReplayBackend.reverb:
+        print("Reverb listens on every network interface, without a password; replay=memory opens no port")
+    try:
+        run()
+    except torch.OutOfMemoryError as error:
+        raise UserError("the GPU's memory is full: lower agent.batch_size, or end what else is in it") from error
 
 
 def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callable[[], None]:
@@ -235,7 +242,7 @@ class Trainer:
         """
         with (
             closing(self),
-            MetricsLog(self.folder) as log,
+            MetricsLog(self.folder, make_wandb(self.config, self.folder)) as log,
             Progress(self.config.steps, minutes=self.config.minutes) as progress,
             interruptible(self._interrupted),
         ):

@@ -2,16 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-
 from trailkit.agents.run.begun_with import begun_with
 from trailkit.agents.run.build_env import env_settings
-from trailkit.agents.run.configuration import OPEN, load_config
+from trailkit.agents.run.configuration import flat, load_config
 from trailkit.agents.run.findings import findings, late_metrics
 from trailkit.agents.run.metrics import rows_by_step
 from trailkit.agents.run.statistics import wilson
@@ -23,7 +21,7 @@ _LAST = 3  # evaluations that say whether a run is stable
 _NO_CHOICE = (
     *("out", "seed", "threads", "device", "checkpoint_every", "keep_checkpoints", "evaluation."),
     *("launch.address", "launch.replay_port", "launch.step_timeout", "launch.answer_timeout", "launch.start_timeout"),
-    *("preset", "cuda_graph", "replay.backend"),  # of a preset the values tell, and the others change none
+    *("preset", "cuda_graph", "replay.backend", "wandb"),  # of a preset the values tell, and the others change none
 )
 
 
@@ -151,25 +149,12 @@ def _differences(run: Run, namesakes: Sequence[Sequence[Run]]) -> list[str]:
     ]
 
 
-def flat(config: TrainConfig) -> dict[str, Any]:
-    """All settings of a run by their keys, such as agent.n_step; every run has the same keys."""
-    return dict(_flat(OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)))
-
-
 def choices(config: TrainConfig) -> dict[str, Any]:
     """Those settings of a run that may tell its method from another's, by their keys."""
     settings = {key: value for key, value in flat(config).items() if not key.startswith(_NO_CHOICE)}
     for key in ("demos", "random_demos"):  # wherever they lie
         settings[key] = None if settings[key] is None else Path(settings[key]).name
     return settings
-
-
-def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, dict) and prefix + key not in OPEN:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from trailkit.agents.run.distributed.backlog import Backlog, Due
 from trailkit.agents.run.distributed.replay import KeepsEpisodes
 from trailkit.agents.run.distributed.role import Stopped, answer
 from trailkit.agents.run.evaluation.evaluate import Evaluation
-from trailkit.agents.run.learning import LOG_EVERY, Learning, record_evaluation, record_update
+from trailkit.agents.run.learning import LOG_EVERY, Learning, make_wandb, record_evaluation, record_update
 from trailkit.agents.run.lock import locked
 from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.configs.choices import LearnerKind
@@ -57,7 +57,7 @@ class LearnerRole(KeepsEpisodes):
         if self._remote is None and config.learner is not LearnerKind.bc:
             self._fill(lambda _: build_data.make_replay(config), self.samples())
         self._publish(learning)
-        with MetricsLog(self.folder) as log:
+        with MetricsLog(self.folder, make_wandb(config, self.folder)) as log:
             log.resume(learning.steps)
             if learning.steps == 0:
                 self._checkpoint(learning)

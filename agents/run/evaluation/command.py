@@ -18,6 +18,7 @@ from trailkit.agents.run.evaluation.shifts import shift_table, shifts
 from trailkit.agents.run.evaluation.video import View, record_videos
 from trailkit.agents.run.evaluation.workers import Workers
 from trailkit.agents.run.progress import make_console
+from trailkit.agents.run.provenance import warn_of_another_simulator
 from trailkit.configs.schema import EvaluateConfig, RenderConfig
 from trailkit.envs.errors import UserError
 from trailkit.envs.rendering import Quality
@@ -34,6 +35,7 @@ def evaluate_run(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str
         UserError: If there is no such run, checkpoint, task or appearance, or the results cannot be written.
     """
     folder, elsewhere = Path(config.run), _elsewhere(config)
+    warn_of_another_simulator(folder)
     with copied(folder, checkpoints(folder, config.checkpoint)) as copies:
         for checkpoint, copy in copies.items():
             yield checkpoint, _evaluate(config, workers, checkpoint, copy, elsewhere)
@@ -48,6 +50,7 @@ def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[
         UserError: As for `evaluate_run`.
     """
     folder = Path(config.run)
+    warn_of_another_simulator(folder)
     with copied(folder, checkpoints(folder, config.checkpoint)) as copies:
         places = shifts(load_config(folder).env)
         for checkpoint, copy in copies.items():
@@ -68,6 +71,7 @@ def render_run(config: RenderConfig) -> list[Path]:
     if config.checkpoint == ALL:
         raise UserError("checkpoint=all: render takes one checkpoint at a time")
     (checkpoint,) = checkpoints(folder, config.checkpoint)
+    warn_of_another_simulator(folder)
     saved = SavedAgents(folder)
     agent = saved.at(checkpoint)
     out = Path(config.out) if config.out is not None else folder / "videos" / checkpoint

@@ -13,6 +13,7 @@ import numpy as np
 from trailkit.agents.base import Policy
 from trailkit.agents.run.evaluation.episodes import EpisodeResult, play_episode
 from trailkit.agents.run.statistics import CONFIDENCE, Interval, wilson
+from trailkit.demos.manifest import current_versions
 from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import written_aside
@@ -72,6 +73,7 @@ class Evaluation:
             "per_episode": [asdict(episode) for episode in self.episodes],
             "aggregated": aggregated,
             "overall": {**aggregated, "n_episodes": count, "video_paths": [str(path) for path in video_paths]},
+            "versions": current_versions(),
         }
 
     def write(self, path: Path, video_paths: Sequence[Path] = ()) -> None:

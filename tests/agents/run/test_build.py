@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from trailkit.agents.run.build import make_agent, make_player, make_policy
+from trailkit.agents.run.build import make_agent, make_device, make_player, make_policy
 from trailkit.agents.run.configuration import configure
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
@@ -42,3 +43,14 @@ def test_pictures_too_small_for_an_encoder_are_refused_in_one_line(kind: str, cr
     with pytest.raises(UserError, match=r"pictures as small as front .*: choose a larger env\.height") as error:
         make_agent(config, EnvSettings("reach"))
     assert "\n" not in str(error.value)
+
+
+def test_one_of_several_gpus_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert [str(make_device(name)) for name in ("cuda", "cuda:1", "auto", "cpu")] == ["cuda", "cuda:1", "cuda", "cpu"]
+    assert chosen == [torch.device("cuda:1")]
+    with pytest.raises(UserError, match="device=cuda:2, but torch sees 2 CUDA devices: cuda:0 is the first"):
+        make_device("cuda:2")

@@ -175,7 +175,8 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("actor.min_steps=-5", "actor.min_steps=-5: it must be at least 0"),
         ("replay.capacity=199", "replay.capacity=199: it must hold an episode, which has up to env.episode_steps=200"),
         ("evaluation.seed=-1", "evaluation.seed=-1: it must be at least 0"),
-        ("device=gpu", "device=gpu: choose auto, cpu or cuda"),
+        ("device=gpu", "device=gpu: choose auto, cpu or cuda, or one of several GPUs, such as cuda:1"),
+        ("device=cuda:", "device=cuda:: choose auto, cpu or cuda"),
     ],
 )
 def test_a_mistake_is_named_in_one_line_with_what_is_nearest(word: str, message: str) -> None:

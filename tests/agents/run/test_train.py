@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from trailkit.agents.base import Policy
 from trailkit.agents.run import train
@@ -334,6 +335,37 @@ def test_a_run_goes_on_with_demonstrations_that_were_moved(demos: str, tmp_path:
     main(["record", "device=random", *_ENV, "episodes=3", f"out={moved}"])
     with pytest.raises(UserError, match="has no longer the 3 demonstrations"):
         resume(str(folder), ["steps=4"])
+
+
+def test_a_full_gpu_is_one_line(demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Trainer) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(Trainer, "run", full)
+    with pytest.raises(UserError, match=r"the GPU's memory is full: lower agent\.batch_size"):
+        start([*_SHORT, f"demos={demos}", "method=bc", f"out={tmp_path / 'run'}"])
+
+
+def test_another_simulator_than_the_training_s_is_warned_of(
+    demos: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = start([*_SHORT, f"demos={demos}", "method=bc", "steps=1", f"out={tmp_path / 'run'}"])
+    resume(str(folder), ["steps=2"])
+    assert caplog.text == ""
+    note = folder / "provenance.json"
+    note.write_text(re.sub(r'"mujoco": "[^"]*"', '"mujoco": "2.0.0"', note.read_text()))
+    resume(str(folder), ["steps=3"])
+    assert f"{folder} was trained with mujoco 2.0.0, this is " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("replay", "said"), [("memory", False), pytest.param("reverb", True, marks=pytest.mark.reverb)]
+)
+def test_an_open_port_is_told_of(
+    replay: str, said: bool, demos: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start([*_SHORT, f"demos={demos}", f"replay={replay}", "steps=1", f"out={tmp_path / 'run'}"])
+    assert ("Reverb listens on every network interface" in capsys.readouterr().out) == said
 
 
 def test_training_needs_demonstrations() -> None:
