@@ -4,13 +4,15 @@
 takes the episodes of a run's replay for the agent's, and trains one discriminator for each of the sweep's settings:
 TRAIL's Fig. 10 in minutes, without a policy. It writes mean D after the last updates as a table, the curves as JSON,
 and a plot. With constraint=random the agent's constraining frames are those of the run's first, random policy, with
-`cut=10` the agent's episodes end 10 steps after their first success; `jobs=2` trains two at a time.
+`cut=10` the agent's episodes end 10 steps after their first success; `jobs=2` trains two at a time. `other=DIR` asks
+about the last 25 demonstrations of another folder, too, such as the same ones with an arm of the agent's colour: about
+their first ten frames, and about those in which the task is solved.
 """
 
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
@@ -19,21 +21,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from trailkit.agents.base import as_tensors
 from trailkit.agents.run import build, build_data
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, sweep
 from trailkit.agents.run.loops import RANDOM
 from trailkit.agents.run.provenance import provenance
 from trailkit.configs.schema import TrainConfig
+from trailkit.demos.store import DemoStore
 from trailkit.discriminators.diagnostics import mean_score
 from trailkit.replay.episode import STEP_FIELDS, Episode
 from trailkit.replay.memory import MemoryReplay
 from trailkit.replay.spill import Spill
+from trailkit.replay.transition import Observation
 
-OWN = ("agent", "updates", "cut", "jobs")
+OWN = ("agent", "updates", "cut", "jobs", "other")
 EVERY = 500  # updates between two looks at the demonstrations
 SCORES = ("disc_score_known", "disc_score_holdout", "disc_score_agent")
+OTHERS = ("other_first", "other_solved")
 WATCHED = ("disc_loss", "disc_acc", "disc_acc_constraint", "disc_constraint_fired", "disc_score_agent")
 
 
@@ -48,7 +55,25 @@ def episodes(folder: Path, cut: int | None) -> Iterator[Episode]:
         )
 
 
-def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Iterator[dict[str, float]]:
+def looks(folder: Path | None) -> dict[str, Observation]:
+    """The pictures of the last demonstrations in a folder: of their first frames, and of those that are solved."""
+    if folder is None:
+        return {}
+    store = DemoStore.open(folder)
+    episodes = list(store.episodes(len(store) - 25))
+    cameras = store.settings.observation.cameras
+
+    def joined(rows: list[NDArray[np.intp]]) -> Observation:
+        pairs = list(zip(episodes, rows, strict=True))
+        return as_tensors({name: np.concatenate([e.observation[name][at] for e, at in pairs]) for name in cameras})
+
+    solved = [1 + np.flatnonzero(episode.success)[::4] for episode in episodes]
+    return dict(zip(OTHERS, (joined([np.arange(10)] * len(episodes)), joined(solved)), strict=True))
+
+
+def trained(
+    config: TrainConfig, played: Iterable[Episode], updates: int, others: Mapping[str, Observation]
+) -> Iterator[dict[str, float]]:
     """Trains one discriminator; yields what it thinks every `EVERY` updates."""
     torch.set_num_threads(config.threads)
     settings = env_settings(config.env)
@@ -74,6 +99,7 @@ def trained(config: TrainConfig, played: Iterable[Episode], updates: int) -> Ite
                 **dict(zip(WATCHED, np.mean(seen, 0).tolist(), strict=True)),
                 "disc_score_known": mean_score(model.discriminator, demos.known.observation),
                 "disc_score_holdout": mean_score(model.discriminator, demos.holdout.observation),
+                **{name: mean_score(model.discriminator, frames) for name, frames in others.items()},
             }
             seen.clear()
 
@@ -93,18 +119,22 @@ def draw(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
 
 def table(curves: dict[str, list[dict[str, float]]]) -> str:
     """Mean D over the last four looks of each, as Markdown."""
-    lines = ["| discriminator | D, learned from | D, kept back | D, agent | accuracy on constraining frames |"]
-    lines.append("|---|---|---|---|---|")
+    more = [name for name in OTHERS if any(name in row for rows in curves.values() for row in rows)]
+    heads = ["D, learned from", "D, kept back", "D, agent", "accuracy on constraining frames"]
+    heads += [f"D, {name.replace('_', ', ')}" for name in more]
+    lines = [f"| discriminator | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name, rows in curves.items():
-        means = [np.mean([row[score] for row in rows[-4:]]) for score in (*SCORES, "disc_acc_constraint")]
+        means = [np.mean([row[score] for row in rows[-4:]]) for score in (*SCORES, "disc_acc_constraint", *more)]
         lines.append(f"| {name} | {' | '.join('' if np.isnan(mean) else f'{mean:.2f}' for mean in means)} |")
     return "\n".join(lines) + "\n"
 
 
-def alone(words: Sequence[str], agent: Path, updates: int, cut: int | None) -> list[dict[str, float]]:
+def alone(
+    words: Sequence[str], agent: Path, updates: int, cut: int | None, other: Path | None
+) -> list[dict[str, float]]:
     """Trains the discriminator of one run's settings, and returns what it thought all along."""
     config = configure("train", TrainConfig, [*words, "out=none"])
-    return list(trained(config, episodes(agent, cut), updates))
+    return list(trained(config, episodes(agent, cut), updates, looks(other)))
 
 
 def main(words: Sequence[str]) -> None:
@@ -118,7 +148,8 @@ def main(words: Sequence[str]) -> None:
     path, cut = Path(report), int(own["cut"]) if "cut" in own else None
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(int(own.get("jobs", 1)), context, max_tasks_per_child=1) as pool:
-        train = partial(alone, agent=Path(own["agent"]), updates=int(own["updates"]), cut=cut)
+        other = Path(own["other"]) if "other" in own else None
+        train = partial(alone, agent=Path(own["agent"]), updates=int(own["updates"]), cut=cut, other=other)
         for name, rows in zip(names, pool.map(train, runs), strict=True):
             curves[name] = rows
             print(table({name: rows}).splitlines()[-1], flush=True)
