@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DOC = Path(__file__).parents[1] / "docs" / "your-own-robot.md"
 _FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-_FILES = {"xml": ["planar.xml"], "python": ["planar.py"], "yaml": ["planar.yaml"]}
+_FILES = {"xml": ["planar.xml"], "python": ["planar.py", "robot.py"], "yaml": ["planar.yaml"]}
 _FEWER = {"episodes": "2", "steps": "100"}  # a row of metrics comes of as many steps
 _MORE = ["threads=1", "agent.batch_size=4", "actor.random_steps=60"]  # of trainings
 
@@ -47,3 +48,8 @@ def test_it_can_be_followed_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mon
     assert {path.name for path in tmp_path.glob("*.mp4")} == {"random.mp4", "demos.mp4"}
     assert {path.name for path in tmp_path.glob("*.gif")} == {"bc.gif", "trail.gif"}
     assert {path.name for path in (tmp_path / "runs").iterdir()} >= {"bc", "trail"}
+    monkeypatch.chdir(tmp_path)
+    robot = (tmp_path / "robot.py").read_text().replace('"best"', '"last"')  # so short a training evaluates nothing
+    said = {"picture": np.zeros((64, 64, 3), np.uint8), "joints": np.zeros(4)}
+    exec(robot, said)
+    assert np.abs(said["command"]).max() <= 3.0  # rad/s
