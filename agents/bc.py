@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trailkit.agents import losses
 from trailkit.agents.base import Parameters
 from trailkit.agents.diagnostics import spread
-from trailkit.agents.networks.augment import ColourMixing, RandomShift
+from trailkit.agents.networks.augment import RandomColours, RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import PolicyNetwork
 from trailkit.discriminators.adam import Adam
@@ -27,7 +27,7 @@ class BCSettings:
     average_tau: float = 0.01  # how fast the averaged policy follows
     max_grad_norm: float = 40.0
     random_shift: int = 3  # pixels, at most
-    colour_mixing: float = 0.0  # strength
+    random_colours: bool = False  # of the images
 
 
 class BC:
@@ -49,12 +49,15 @@ class BC:
         self._policy = policy
         self._average = follower(policy)
         self._optimizer = Adam(policy.parameters(), self.settings.learning_rate)
-        self._shift, self._mix = RandomShift(self.settings.random_shift), ColourMixing(self.settings.colour_mixing)
+        self._shift = RandomShift(self.settings.random_shift)
+        self._recolour = RandomColours() if self.settings.random_colours else None
         self._generator = make_generator(next(policy.parameters()).device, seed)
 
     def step(self, batch: Transition) -> dict[str, float]:
         """Makes one update on the expert's transitions."""
-        shown = self._mix(self._shift(batch.observation, self._generator), self._generator)
+        shown = self._shift(batch.observation, self._generator)
+        if self._recolour is not None:
+            shown = self._recolour(shown, self._generator)
         action = self._policy(shown)
         loss = losses.behaviour_cloning(action, batch.action).mean()
         self._optimizer.zero_grad()

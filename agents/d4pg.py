@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trailkit.agents import losses
 from trailkit.agents.base import Parameters, as_floats
 from trailkit.agents.diagnostics import spread
-from trailkit.agents.networks.augment import ColourMixing, RandomShift
+from trailkit.agents.networks.augment import RandomColours, RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import CriticHead, PolicyNetwork, proprioception
 from trailkit.discriminators.adam import Adam
@@ -34,7 +34,7 @@ class D4PGSettings:
     max_dqda_norm: float | None = 1.0  # acme's; the paper says nothing
     max_grad_norm: float = 40.0  # acme's; the paper says nothing
     random_shift: int = 3  # pixels, at most; paper 0
-    colour_mixing: float = 0.0  # strength
+    random_colours: bool = False  # of the images
     bc_weight: float = 0.0  # of behaviour cloning on the expert's rows in the policy's loss; paper 0
     one_step_weight: float = 0.0  # of the one-step loss beside the n-step one, of weighted rows (DDPGfD); paper 0
     weight_decay: float = 0.0  # L2, of all networks (DDPGfD); paper 0
@@ -85,7 +85,8 @@ class D4PG:
             critic.atoms,
             device=self._policy_parameters[0].device,
         )
-        self._shift, self._mix = RandomShift(self.settings.random_shift), ColourMixing(self.settings.colour_mixing)
+        self._shift = RandomShift(self.settings.random_shift)
+        self._recolour = RandomColours() if self.settings.random_colours else None
         self.generator = make_generator(self._atoms.device, seed)
         self._steps = 0
         self.surprise: Float[Tensor, " batch"] = torch.empty(0)
@@ -194,7 +195,8 @@ class D4PG:
         }
 
     def _augment(self, observation: Observation) -> Observation:
-        return self._mix(self._shift(observation, self.generator), self.generator)
+        shifted = self._shift(observation, self.generator)
+        return shifted if self._recolour is None else self._recolour(shifted, self.generator)
 
     @torch.no_grad()
     def _target(self, batch: Transition) -> Float[Tensor, "batch atoms"]:

@@ -90,7 +90,7 @@ def _check_agent(config: "TrainConfig") -> None:
     agent = config.agent
     at_least(2, agent__atoms=agent.atoms)
     at_least(1, agent__target_period=agent.target_period)
-    at_least(0, agent__random_shift=agent.random_shift, agent__colour_mixing=agent.colour_mixing)
+    at_least(0, agent__random_shift=agent.random_shift)
     at_least(0, agent__bc_weight=agent.bc_weight)
     at_least(0, agent__one_step_weight=agent.one_step_weight, agent__weight_decay=agent.weight_decay)
     above(0, agent__learning_rate=agent.learning_rate, agent__max_grad_norm=agent.max_grad_norm)
@@ -178,9 +178,7 @@ def _check_replay(config: "TrainConfig") -> None:
 
 def _check_discriminator(config: "TrainConfig") -> None:
     chosen = config.discriminator
-    at_least(
-        0, discriminator__gradient_penalty=chosen.gradient_penalty, discriminator__colour_mixing=chosen.colour_mixing
-    )
+    at_least(0, discriminator__gradient_penalty=chosen.gradient_penalty)
     above(0, discriminator__learning_rate=chosen.learning_rate, discriminator__max_reward=chosen.max_reward)
     if chosen.constraint_ceiling is not None:
         above(2 * math.log(2), discriminator__constraint_ceiling=chosen.constraint_ceiling)

@@ -86,7 +86,7 @@ class AgentConfig:
     max_grad_norm: float = 40.0  # gradients are clipped to this norm
     max_dqda_norm: float = 1.0  # the critic's gradient by the action is clipped to this norm
     random_shift: int = 3  # largest random shift of the pictures, in pixels (DrQ)
-    colour_mixing: float = 0.0  # random colour mixing of the pictures; 1 if the expert's arm or light differs
+    random_colours: bool = False  # recolour pictures at random: for an expert whose arm or light looks different
     bc_weight: float = 0.0  # weight of a behaviour-cloning term in the policy's loss
     one_step_weight: float = 0.0  # learner=ddpgfd: weight of the one-step loss beside the n-step one
     weight_decay: float = 0.0  # L2 regularisation
@@ -111,7 +111,7 @@ class DiscriminatorConfig:
     reward: RewardForm = RewardForm.gail  # gail is -log(1-D), airl log D - log(1-D), log is log D
     max_reward: float | None = None  # rewards are clipped to this
     augment: bool = True  # augment its training frames: crop, rotation, brightness, contrast, saturation, noise
-    colour_mixing: float = 0.0  # strength of random colour mixing of its training frames
+    random_colours: bool = False  # recolour its training frames at random, too
 
 
 @dataclass

@@ -33,11 +33,11 @@ class AugmentationSettings:
     noise: float = 0.03  # standard deviation, as a part of the full range
     camera_drop: float = 0.2  # probability that a camera is dropped, one always being kept
     shift: float = 1.0  # how far a crop may lie from the centre, as a part of the way to the picture's edge
-    mixing: float = 0.0  # of colours: the standard deviation by which a random linear map changes them about mid grey
+    random_colours: bool = False  # whether each image's colours go through a random wave; see `recolour_at_random`
 
 
 UNCHANGED = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
-OFFSET = 0.2  # standard deviation of what mixing adds to every pixel of a channel, for a strength of 1
+WAVE = math.pi / math.sqrt(3)  # about half a period from black to white, by all three channels together
 
 
 def crop_sizes(image_sizes: ImageSizes, fraction: float = 0.75) -> dict[str, tuple[int, int]]:
@@ -150,9 +150,9 @@ class Augmentation(nn.Module):
         pixels = gather_pixels(images, bank, choice, size)
         matrix, offset = self._draw_colours(len(images), generator)
         noise = self._draw_noise(pixels.numel(), generator).view(len(images), -1, 3)
-        return recolour(pixels.view(len(images), -1, 3), matrix, offset, noise, self.settings.noise).view(
-            len(images), *size, 3
-        )
+        coloured = _recolour(pixels.view(len(images), -1, 3), matrix, offset, noise, self.settings.noise)
+        augmented = coloured.view(len(images), *size, 3)
+        return recolour_at_random(augmented, generator) if self.settings.random_colours else augmented
 
     def _draw_noise(self, count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
         """Takes runs of the bank, from random places, none longer than half of it; a GPU draws as fast as it reads."""
@@ -177,9 +177,6 @@ class Augmentation(nn.Module):
         identity = torch.eye(3, device=generator.device)
         matrix = contrast * (saturation * identity + (1 - saturation) * grey)
         offset = (0.5 * (1 - contrast) + brightness).expand(count, 1, 3)
-        if self.settings.mixing:
-            mixed, shift = draw_mixing(count, self.settings.mixing, generator)
-            matrix, offset = matrix + mixed, offset + shift
         return matrix, offset
 
 
@@ -188,25 +185,31 @@ def _bank(camera: str) -> str:
     return f"maps_{camera.replace('.', '_')}"
 
 
-def draw_mixing(
-    count: int, strength: float, generator: torch.Generator
-) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 1 3"]]:
-    """Draws what is added to linear maps of colours in [0, 1], after which no colour tells whose picture it is.
+def recolour_at_random(
+    images: Float[Tensor, "batch h w channels"], generator: torch.Generator
+) -> Float[Tensor, "batch h w channels"]:
+    """Maps the colours of each image by a random smooth function of its own: 1/2 + 1/2 sin(colour @ waves + phases).
 
-    With the colours as they are it is a random convolution of one pixel's width ("Network Randomization", Lee et al.
-    2020, https://arxiv.org/abs/1910.05396), about mid grey.
+    Afterwards no colour tells by itself whose picture it is. Linear maps ("Network Randomization", Lee et al. 2020,
+    https://arxiv.org/abs/1910.05396) do not suffice: the darkest thing of a scene stays at the edge of its colours.
+
+    Args:
+        images: Of around [0, 1]; three channels for each frame.
+        generator: Draws the functions.
     """
-    normal = strength * torch.randn(count, 4, 3, generator=generator, device=generator.device)
-    mixed = normal[:, :3] / math.sqrt(3)
-    return mixed, OFFSET * normal[:, 3:] - 0.5 * mixed.sum(1, keepdim=True)
+    count, device = len(images), generator.device
+    waves = WAVE * torch.randn(count, 3, 3, generator=generator, device=device)
+    phases = 2 * math.pi * torch.rand(count, 1, 3, generator=generator, device=device)
+    mapped = torch.baddbmm(phases, images.reshape(count, -1, 3), waves).sin_()
+    return mapped.mul_(0.5).add_(0.5).view(images.shape)
 
 
-def recolour(
+def _recolour(
     pixels: UInt8[Tensor, "batch pixels 3"],
     matrix: Float[Tensor, "batch 3 3"],
     offset: Float[Tensor, "batch 1 3"],
-    noise: Float[Tensor, "batch pixels 3"] | None = None,
-    deviation: float = 0.0,
+    noise: Float[Tensor, "batch pixels 3"],
+    deviation: float,
 ) -> Float[Tensor, "batch pixels 3"]:
     """Applies each image's map of colours in [0, 1], and adds noise, in one product."""
     count, number, _ = pixels.shape
@@ -216,11 +219,7 @@ def recolour(
     blocks[:, diagonal, :, diagonal, :] = matrix / 255
     width = 3 * block
     rows = pixels.reshape(count, -1, width).float()
-    added = offset.repeat(1, 1, block)
-    if noise is None:
-        added = added.repeat(1, number // block, 1)
-    else:
-        added = torch.add(added, noise.reshape(count, -1, width), alpha=deviation)
+    added = torch.add(offset.repeat(1, 1, block), noise.reshape(count, -1, width), alpha=deviation)
     return added.baddbmm_(rows, blocks.view(count, width, width)).view(count, number, 3)
 
 

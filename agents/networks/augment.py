@@ -1,10 +1,10 @@
 """What is done at random to the images that the policy and the critic learn from."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
-from trailkit.discriminators.augmentation import draw_mixing, recolour
+from trailkit.discriminators.augmentation import recolour_at_random
 from trailkit.replay.transition import Observation
 
 
@@ -41,25 +41,15 @@ class RandomShift:
         return runs.index_select(0, first.flatten()).view_as(images)
 
 
-class ColourMixing:
-    """Mixes the colours of each image by a linear map of its own, as `draw_mixing` does for the discriminator.
+class RandomColours:
+    """Maps the colours of each image by a random function of its own, as the discriminator's augmentation may.
 
     So demonstrations by an arm of another colour, or in another light, are of use where the agent's own looks differ.
     """
 
-    def __init__(self, strength: float) -> None:
-        self._strength = strength
-
     def __call__(self, observation: Observation, generator: torch.Generator) -> Observation:
-        """Mixes the colours of all cameras, to float32 around [0, 1]; what is no image is left as it is."""
-        if not self._strength:
-            return observation
+        """Recolours all cameras, to float32 in [0, 1]; what is no image is left as it is."""
         return {
-            name: self._mix(values, generator) if values.dtype == torch.uint8 else values
+            name: recolour_at_random(values.float() / 255, generator) if values.dtype == torch.uint8 else values
             for name, values in observation.items()
         }
-
-    def _mix(self, images: UInt8[Tensor, "batch H W C"], generator: torch.Generator) -> Float[Tensor, "batch H W C"]:
-        mixed, offset = draw_mixing(len(images), self._strength, generator)
-        matrix = torch.eye(3, device=images.device) + mixed
-        return recolour(images.view(len(images), -1, 3), matrix, offset).view(images.shape)

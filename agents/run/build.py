@@ -157,7 +157,7 @@ def _make_bc(config: TrainConfig, network: PolicyNetwork) -> BC:
             average_tau=agent.average_tau,
             max_grad_norm=agent.max_grad_norm,
             random_shift=agent.random_shift,
-            colour_mixing=agent.colour_mixing,
+            random_colours=agent.random_colours,
         ),
         config.seed,
     )
@@ -181,7 +181,7 @@ def _make_d4pg(config: TrainConfig, network: PolicyNetwork, known: Signature) ->
             max_dqda_norm=agent.max_dqda_norm,
             max_grad_norm=agent.max_grad_norm,
             random_shift=agent.random_shift,
-            colour_mixing=agent.colour_mixing,
+            random_colours=agent.random_colours,
             bc_weight=agent.bc_weight,
             one_step_weight=agent.one_step_weight,
             weight_decay=agent.weight_decay,

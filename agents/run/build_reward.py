@@ -78,7 +78,7 @@ def _make_adversarial_reward(
     reward = _REWARDS[chosen.reward]
     if chosen.max_reward is not None:
         reward = rewards.clipped(reward, chosen.max_reward)
-    strengths = replace(AugmentationSettings() if chosen.augment else UNCHANGED, mixing=chosen.colour_mixing)
+    strengths = replace(AugmentationSettings() if chosen.augment else UNCHANGED, random_colours=chosen.random_colours)
     crops = discriminator_sizes(config, settings)
     return AdversarialReward(
         _make_discriminator(config, settings, critics).to(device),

@@ -16,6 +16,7 @@ from trailkit.discriminators.augmentation import (
     crop_sizes,
     draw_kept,
     gather_pixels,
+    recolour_at_random,
 )
 
 NOTHING = AugmentationSettings(brightness=0, contrast=0, saturation=0, rotation=0, noise=0, camera_drop=0)
@@ -84,15 +85,24 @@ def test_saturation_keeps_brightness() -> None:
     assert not torch.allclose(recoloured, frames / 255, atol=0.05)
 
 
-def test_mixed_colours_are_any_affine_map_of_each_frame_by_themselves_on_average() -> None:
-    frames = images(2000, 6, 6)
-    recoloured = augmented(replace(NOTHING, mixing=1.5), frames, (6, 6))
-    inputs = torch.cat([frames.flatten(1, 2) / 255 - 0.5, torch.ones(2000, 36, 1)], 2)
-    maps = torch.linalg.lstsq(inputs, recoloured.flatten(1, 2) - 0.5).solution
-    torch.testing.assert_close(inputs @ maps, recoloured.flatten(1, 2) - 0.5, atol=1e-4, rtol=0)
-    torch.testing.assert_close(maps.mean(0), torch.eye(4, 3), atol=0.1, rtol=0)
-    torch.testing.assert_close(maps[:, :3].std(0), torch.full((3, 3), 1.5 / 3**0.5), atol=0.05, rtol=0)
-    torch.testing.assert_close(maps[:, 3].std(0), torch.full((3,), 1.5 * 0.2), atol=0.02, rtol=0)
+def test_random_colours_are_a_function_of_each_frame_s_own() -> None:
+    frames = images(64, 6, 6)
+    frames[:, 0] = frames[:, 1]
+    frames[32:] = frames[:32]
+    recoloured = augmented(replace(NOTHING, random_colours=True), frames, (6, 6))
+    assert recoloured.min() >= 0 and recoloured.max() <= 1
+    torch.testing.assert_close(recoloured[:, 0], recoloured[:, 1])
+    assert ((recoloured[:32] - recoloured[32:]).abs().flatten(1).mean(1) > 0.05).all()
+
+
+def test_after_random_colours_a_dark_thing_is_as_bright_as_a_light_one() -> None:
+    colours = torch.tensor([[0.05, 0.05, 0.05], [1.0, 0.5, 0.0], [0.8, 0.7, 0.6]])  # black, orange, a table
+    scenes = colours.repeat(4000, 1, 1)[:, None]
+    mapped = recolour_at_random(scenes, torch.Generator().manual_seed(0))[:, 0]
+    torch.testing.assert_close(mapped.mean(0), torch.full((3, 3), 0.5), atol=0.03, rtol=0)
+    brightness = mapped @ torch.tensor(LUMA)
+    below = [(brightness[:, arm] < brightness[:, 2]).float().mean().item() for arm in (0, 1)]
+    assert below == pytest.approx([0.5, 0.5], abs=0.03)
 
 
 def test_noise_has_its_deviation_and_differs_between_calls() -> None:

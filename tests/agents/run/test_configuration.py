@@ -169,7 +169,6 @@ def test_a_run_s_folder_is_named_after_what_it_does() -> None:
         ("env.early_steps=0", "env.early_steps=0: it must be at least 1"),
         ("keep_checkpoints=0", "keep_checkpoints=0: it must be at least 1"),
         ("env.cameras=front", r"^env.cameras is a list: give env.cameras=\[…\]$"),
-        ("agent.colour_mixing=-1", "agent.colour_mixing=-1.0: it must be at least 0"),
         ("encoder.embedding=0", "encoder.embedding=0: it must be at least 1"),
         ("env.trial_steps=-5", "env.trial_steps=-5: it must be at least 0"),
         ("actor.min_steps=-5", "actor.min_steps=-5: it must be at least 0"),
