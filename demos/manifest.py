@@ -150,7 +150,7 @@ class Manifest:
             raise UserError(f"makes no sense ({error}): {_REMEDY}") from error
 
     def save(self, folder: Path) -> None:
-        """Replaces the manifest in a folder by this one; after a power cut the old or the new one is there, complete."""
+        """Replaces the manifest in a folder by this one; after a power cut, one of the two is there and complete."""
         values = {"format": _FORMAT, **vars(self), "settings": self.settings.to_dict()}
         rows = ",\n  ".join(json.dumps(vars(row)) for row in values.pop("episodes"))  # one line each
         text = f'{json.dumps(values, indent=1)[:-2]},\n "episodes": [\n  {rows}\n ]\n}}'
