@@ -19,7 +19,7 @@ class Layout(NamedTuple):
     """Where things are in M states."""
 
     hand: Floats  # [M, 4], in m: the tool, and how far the fingertips are closed
-    objects: dict[str, Floats]  # [M, 5], in m: the position, and the x axis seen from above, scaled to the thing's size
+    objects: dict[str, Floats]  # [M, 5], in m: the position, and 5 cm of the x axis, seen from above
 
 
 class Trainer:

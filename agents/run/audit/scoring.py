@@ -78,7 +78,7 @@ def held_out(fit: Fit, expert: Samples, agent: Samples, seed: int) -> Accuracy:
 
 
 def chance_alike(expert: Floats, agent: Floats, tolerance: float, seed: int) -> float:
-    """How often two equally distributed sides differ as much as these: a permutation test of the energy distance.
+    """How often two identically distributed sides differ this much: a permutation test of the energy distance.
 
     It detects a difference with far fewer episodes than a classifier's accuracy, but says nothing about its size.
     See "Energy statistics", Székely and Rizzo 2013 (https://doi.org/10.1016/j.jspi.2013.03.018), sec. 6.
