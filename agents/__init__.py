@@ -1,1 +1,1 @@
-"""Agents: networks, losses, learners, policies and stop rules; `run` makes programs of them."""
+"""Agents: networks, losses, learners, policies and stop rules; `run` builds programs from them."""

@@ -1,4 +1,4 @@
-"""Policies: with exploration noise, without, and at random."""
+"""Policies: with exploration noise, without noise, and random."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from trailkit.replay.transition import Observation
 
 
 class GreedyPolicy:
-    """Does what the network says: for evaluation."""
+    """Acts as the network says, without noise: for evaluation."""
 
     def __init__(self, network: PolicyNetwork) -> None:
         """Copies the network."""
@@ -25,48 +25,47 @@ class GreedyPolicy:
         self._history = FrameHistory(self.frame_stack)
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts an episode."""
         self._history.reset()
 
     def act(self, observation: Observation) -> Action:
-        """Returns the network's action, which may be for what was seen before too."""
+        """The action for this observation, stacked with the frames before it if `frame_stack` > 1; float32 [A]."""
         batch = {name: np.asarray(value)[None] for name, value in self._history(observation).items()}
         with torch.inference_mode():
             action: Action = self._network(as_tensors(batch))[0].numpy()
         return action
 
     def load(self, parameters: Parameters) -> None:
-        """Takes over the weights of the policy."""
+        """Loads the weights of the policy."""
         self._network.load_state_dict(parameters["policy"])
 
 
 class _Noisy:
-    """A policy that draws, whose generator is all that there is to keep of it in a checkpoint."""
+    """A policy that draws random numbers; its generator is its only state in a checkpoint."""
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng(seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the noise, so that a resumed actor goes on with the same."""
+        """The state of the noise, so that a resumed actor continues with the same noise."""
         return {"generator": self._generator.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any], episodes_since: int = 0) -> None:
-        """Takes over what `state_dict` returned.
+        """Restores what `state_dict` returned.
 
         Args:
-            state: Of the noise.
-            episodes_since: How many episodes were played since. If there are any, the noise is not to come again that
-                they were played with: other is drawn then.
+            state: The state of the noise.
+            episodes_since: If above 0, the generator jumps ahead, so that those episodes' noise is not repeated.
         """
         self._generator.bit_generator.state = state["generator"]
         self._generator = np.random.Generator(self._generator.bit_generator.jumped(episodes_since))  # type: ignore[attr-defined]
 
 
 class ExplorationPolicy(_Noisy):
-    """Adds Gaussian noise, of a deviation drawn for each episode, to what the network says.
+    """Adds Gaussian noise, with a standard deviation drawn for each episode, to the network's actions.
 
-    The noise of a step goes on into the next ones (a first-order autoregressive process, whose deviation stays what
-    was drawn): noise that is new at every step of 50 ms cancels out before it has moved the arm.
+    The noise is correlated over time (a first-order autoregressive process with the drawn standard deviation): noise
+    drawn independently at every step of 50 ms would cancel out before it moves the arm.
     """
 
     def __init__(
@@ -79,10 +78,10 @@ class ExplorationPolicy(_Noisy):
         """Copies the network.
 
         Args:
-            network: encoder and head.
-            deviations: what each episode's standard deviation is drawn from; the paper gives none, acme has 0.3.
-            correlation: of the noise between one step and the next, in [0, 1).
-            seed: of the noise.
+            network: The encoder and the policy's head.
+            deviations: The standard deviations to draw from for each episode; the paper gives none, acme uses 0.3.
+            correlation: The correlation of the noise between consecutive steps, in [0, 1).
+            seed: Seeds the noise.
         """
         super().__init__(seed)
         self._greedy = GreedyPolicy(network)
@@ -91,7 +90,7 @@ class ExplorationPolicy(_Noisy):
         self.reset()
 
     def reset(self) -> None:
-        """Draws the episode's deviation, and forgets the noise of the one before."""
+        """Draws the episode's standard deviation, and discards the previous episode's noise."""
         self._greedy.reset()
         self._deviation = float(self._generator.choice(self._deviations))
         self._noise: NDArray[np.float64] | None = None
@@ -109,19 +108,19 @@ class ExplorationPolicy(_Noisy):
         return self._correlation * self._noise + math.sqrt(1 - self._correlation**2) * fresh
 
     def load(self, parameters: Parameters) -> None:
-        """Takes over the weights of the policy."""
+        """Loads the weights of the policy."""
         self._greedy.load(parameters)
 
 
 class RandomPolicy(_Noisy):
-    """Draws each action uniformly, whatever it sees: to fill a replay, and for constraining sets."""
+    """Draws each action uniformly, whatever the observation: for filling a replay, and for constraining sets."""
 
     def __init__(self, action_size: int, seed: int = 0) -> None:
         super().__init__(seed)
         self._action_size = action_size
 
     def reset(self) -> None:
-        """Begins an episode: nothing to do."""
+        """Starts an episode: nothing to do."""
 
     def act(self, observation: Observation) -> Action:
         """Returns an action in [-1, 1]."""

@@ -1,4 +1,4 @@
-"""Imitation by a reward of choice: GAIL, DAC, TRAIL and their controls, by what is put in."""
+"""Adversarial imitation with an exchangeable reward: GAIL, DAC, TRAIL and their controls, depending on its parts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -21,16 +21,16 @@ class ReinforcementLearner(Protocol):
         """Makes one update; the last `expert_rows` rows of the batch are the expert's."""
 
     def follow(self) -> None:
-        """Does what is to be done after an update, and not after each alike."""
+        """Moves the target networks. Kept out of `update`, because a CUDA graph repeats exactly the same operations."""
 
     def parameters(self) -> Parameters:
         """The weights that actors need."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a checkpoint needs to go on exactly."""
+        """Everything that a checkpoint needs to continue exactly."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
 
 
 class Adversarial:
@@ -44,18 +44,18 @@ class Adversarial:
         after_end: float = 0.0,
         wrap: Callable[[Update], Update] = lambda update: update,
     ) -> None:
-        """Joins the two.
+        """Combines the two.
 
         Args:
-            reward_model: gives the rewards.
-            rl: learns from them.
-            demos_in_replay: whether the expert's transitions are learned from too, beside the agent's, as in the
-                paper (TRAIL, Alg. 2). Without them no action of the expert is used.
-            after_end: how many more times an episode's last reward is paid if the environment ended it (discount 0).
-                With gamma / (1 - gamma) an end is worth what staying in its state for ever is. Without that, a reward
-                that is never below 0 has the agent hover about a goal that ends the episode: the bias that absorbing
-                states are against in "Discriminator-Actor-Critic", Kostrikov et al. 2019.
-            wrap: makes something faster of the update, e.g. `Graphed`.
+            reward_model: Computes the rewards.
+            rl: Learns from the rewarded transitions.
+            demos_in_replay: Whether to also learn from the expert's transitions, in addition to the agent's, as in the
+                paper (TRAIL, Alg. 2). Otherwise the expert's actions are never used.
+            after_end: How many additional times an episode's last reward is paid if the environment terminated it
+                (discount 0). With gamma / (1 - gamma), terminating is worth as much as staying in that state forever.
+                With 0, a reward that is never negative makes the agent hover near a goal that terminates the episode:
+                the bias that absorbing states remove in "Discriminator-Actor-Critic", Kostrikov et al. 2019.
+            wrap: Speeds up the update, e.g. `Graphed`.
         """
         self._reward_model = reward_model
         self._rl = rl
@@ -71,19 +71,19 @@ class Adversarial:
         return as_floats(metrics)
 
     def parameters(self) -> Parameters:
-        """The policy, and the discriminator by which actors stop early."""
+        """The weights of the policy, and of the discriminator that actors use for early stopping."""
         weights = self._reward_model.weights()
         return {**self._rl.parameters(), **({"discriminator": weights} if weights else {})}
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of both."""
+        """The states of reward model and reinforcement learner."""
         return {"reward_model": self._reward_model.state_dict(), "rl": self._rl.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
         self._reward_model.load_state_dict(state["reward_model"])
         self._rl.load_state_dict(state["rl"])
-        self._update = self._wrap(self._make_update)  # what was made of it before knows the optimisers' old states
+        self._update = self._wrap(self._make_update)  # a wrapped update refers to the optimisers' old states
 
     def _make_update(self, batch: ImitationBatch) -> dict[str, Tensor]:
         metrics = self._reward_model.update(batch)
@@ -103,7 +103,7 @@ class Adversarial:
 
 
 def concatenate(first: Transition, second: Transition) -> Transition:
-    """Returns the rows of the first batch, then those of the second."""
+    """Returns the rows of the first batch followed by those of the second."""
     return Transition(
         observation={
             name: torch.cat([first.observation[name], second.observation[name]]) for name in first.observation

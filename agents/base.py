@@ -1,4 +1,4 @@
-"""The vocabulary of agents: what acts, what learns, and what travels between the two."""
+"""The interfaces of agents: what acts, what learns, and what is exchanged between the two."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
@@ -19,10 +19,10 @@ Tree = TypeVar("Tree")
 
 
 def as_tensors(tree: Tree, device: torch.device | str = "cpu") -> Tree:
-    """Turns the NumPy arrays of nested tuples and mappings into tensors: the one crossing from data to learning.
+    """Converts the NumPy arrays in nested tuples and mappings to tensors: the only conversion from data to learning.
 
-    On the CPU a writeable array is not copied: the tensor shares its memory. Named tuples keep their types, and
-    `None` and numbers stay what they are.
+    On the CPU a writeable array is not copied: the tensor shares its memory. Named tuples keep their types; `None` and
+    numbers are unchanged.
     """
     return cast(Tree, _as_tensors(tree, torch.device(device)))
 
@@ -41,7 +41,7 @@ def _as_tensors(node: Any, device: torch.device) -> Any:
 
 
 def as_floats(metrics: Mapping[str, torch.Tensor]) -> dict[str, float]:
-    """Reads scalars from the device where they are, all at once: each reading waits for all that is under way there."""
+    """Reads all scalars from their device at once, since each read waits for all pending work on it."""
     return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
 
 
@@ -50,27 +50,27 @@ class Policy(Protocol):
     """Chooses actions for one environment."""
 
     def reset(self) -> None:
-        """Begins an episode (exploration noise may be drawn once for each)."""
+        """Starts an episode (exploration noise may be drawn once per episode)."""
 
     def act(self, observation: Observation) -> Action:
         """Returns an action, float32 [A] in [-1, 1], for an unbatched observation."""
 
     def load(self, parameters: Parameters) -> None:
-        """Takes over the weights that a learner published."""
+        """Loads the weights that a learner published."""
 
 
 @runtime_checkable
 class StopRule(Protocol):
-    """Decides when an actor gives up an episode before its time limit."""
+    """Decides when an actor ends an episode before its time limit."""
 
     def load(self, parameters: Parameters) -> None:
-        """Takes over the weights that a learner published."""
+        """Loads the weights that a learner published."""
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts an episode."""
 
     def __call__(self, observation: Observation, reward: float) -> bool:
-        """Says whether the episode ends with this observation, which came with this reward of the environment's."""
+        """Whether the episode ends with this observation, which came with this environment reward."""
 
 
 @runtime_checkable
@@ -78,34 +78,34 @@ class Learner(Protocol[Batch_contra]):
     """Learns from batches of tensors: `Transition` for BC, `ImitationBatch` and `PrioritizedBatch` for the others."""
 
     def step(self, batch: Batch_contra) -> Metrics:
-        """Makes one update and returns what happened in it."""
+        """Makes one update and returns its metrics."""
 
     def parameters(self) -> Parameters:
         """The weights that actors need."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a checkpoint needs to go on exactly: networks, optimisers, counters."""
+        """Everything that a checkpoint needs to continue exactly: networks, optimisers, counters."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
 
 
 class Snapshot(NamedTuple):
-    """Published weights and their version (the learner step that made them)."""
+    """Published weights and their version (the learner step that produced them)."""
 
     version: int
     parameters: Parameters
 
 
 class ParameterSource(Protocol):
-    """Where actors get weights from."""
+    """Provides weights to actors."""
 
     def latest(self) -> Snapshot:
         """Returns the newest weights."""
 
 
 class ParameterSink(Protocol):
-    """Where learners publish weights to."""
+    """Receives the weights that learners publish."""
 
     def publish(self, snapshot: Snapshot) -> None:
         """Makes these weights the newest."""

@@ -1,4 +1,4 @@
-"""Behaviour cloning on the networks that D4PG uses."""
+"""Behaviour cloning with the networks of D4PG."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from trailkit.replay.transition import Observation, Transition
 class BCSettings:
     """Hyperparameters."""
 
-    learning_rate: float = 3e-4  # Adam's
-    average_tau: float = 0.01  # how fast the averaged policy follows
+    learning_rate: float = 3e-4  # of Adam
+    average_tau: float = 0.01  # of the Polyak averaging
     max_grad_norm: float = 40.0
     random_shift: int = 3  # pixels, at most
     random_colours: bool = False  # of the images
@@ -33,17 +33,17 @@ class BCSettings:
 class BC:
     """Regresses the expert's actions from its observations.
 
-    Differences from the paper: TRAIL compares with BC without a recipe, so all is chosen here: the mean squared error,
-    D4PG's encoder and policy head, random shifts, and an averaged policy that acts.
+    Differences from the paper: TRAIL compares with BC but gives no recipe, so everything is our choice: the mean
+    squared error, D4PG's encoder and policy head, random shifts, and acting with a Polyak-averaged policy.
     """
 
     def __init__(self, policy: PolicyNetwork, settings: BCSettings | None = None, seed: int = 0) -> None:
-        """Takes over the network, on the device where it is.
+        """Takes ownership of the network, on its current device.
 
         Args:
-            policy: encoder and head.
-            settings: the hyperparameters.
-            seed: of the random shifts.
+            policy: The encoder and the policy's head.
+            settings: The hyperparameters.
+            seed: Seeds the random shifts and colours.
         """
         self.settings = settings or BCSettings()
         self._policy = policy
@@ -70,7 +70,7 @@ class BC:
 
     @torch.no_grad()
     def loss(self, observation: Observation, action: Float[Tensor, "batch action"]) -> float:
-        """The loss of the averaged policy, which acts, where the expert did the actions."""
+        """The loss of the averaged policy, which acts, on the expert's actions."""
         return losses.behaviour_cloning(self._average(observation), action).mean().item()
 
     def parameters(self) -> Parameters:
@@ -78,7 +78,7 @@ class BC:
         return {"policy": {name: weight.clone() for name, weight in self._average.state_dict().items()}}
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, optimiser and generator."""
+        """The states of networks, optimiser and generator."""
         return {
             "policy": self._policy.state_dict(),
             "average": self._average.state_dict(),
@@ -87,7 +87,7 @@ class BC:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
         self._policy.load_state_dict(state["policy"])
         self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])

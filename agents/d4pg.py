@@ -1,4 +1,4 @@
-"""D4PG on pixels: a categorical critic and a deterministic policy on one encoder."""
+"""D4PG on pixels: a categorical critic and a deterministic policy with a shared encoder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from trailkit.replay.transition import Observation, Transition
 
 @dataclass(frozen=True)
 class D4PGSettings:
-    """Hyperparameters; the paper's values stand behind where they differ (TRAIL, Table 3)."""
+    """Hyperparameters; comments give the paper's values where they differ (TRAIL, Table 3)."""
 
-    gamma: float = 0.99  # discount a step
+    gamma: float = 0.99  # discount per step
     v_min: float = -50.0  # first atom of the critic's support
     v_max: float = 150.0  # last atom
     learning_rate_policy: float = 3e-4  # Adam; paper 1e-4
@@ -41,34 +41,34 @@ class D4PGSettings:
 
 
 class D4PG:
-    """Learns from n-step transitions: one update of critic, encoder and policy for each batch.
+    """Learns from n-step transitions: each batch gives one update of critic, encoder and policy.
 
     Differences from the paper (TRAIL, app. H; D4PG, Barth-Maron et al. 2018):
 
     1. The support is linspace(smallest, largest, atoms) and the bootstrapped atoms are scaled by gamma^n: the
-       formulas as printed omit both, which acme and rlax do not.
-    2. Target networks follow by Polyak averaging instead of a copy every 100 updates, and an averaged policy acts and
-       is evaluated: less of the swing between good and bad policies.
-    3. Adam's learning rates are 3e-4 instead of 1e-4: budgets here are minutes.
-    4. The images of the RL batch are shifted at random, as in DrQ-v2; the paper augments the discriminator's only.
-    5. dQ/da is clipped to norm 1 and gradients to norm 40, as in acme, on which the authors built.
-    6. The loss of the critic alone trains the encoder (acme's choice; the paper does not say).
-    7. The action takes a tanh, which Fig. 19 does not draw. `bc_weight`, `one_step_weight` and `weight_decay` add terms
-       that the paper has not.
-    8. preset=cpu has returns of three steps, gamma 0.98, a support from -75 to 75 and batches of 32 + 32, for the
-       reasons in docs/recipe.md; the paper's are one step, 0.99, -50 to 150 and 256 + 256 (preset=paper).
+       formulas as printed omit both; acme and rlax do not.
+    2. Target networks follow by Polyak averaging instead of a copy every 100 updates, and a Polyak-averaged policy acts
+       and is evaluated: this reduces the swings between good and bad policies.
+    3. Adam's learning rates are 3e-4 instead of 1e-4: training budgets here are minutes.
+    4. The images of the RL batch are shifted randomly, as in DrQ-v2; the paper augments only the discriminator's.
+    5. dQ/da is clipped to norm 1 and gradients to norm 40, as in acme, which the authors used.
+    6. Only the critic's loss trains the encoder (acme's choice; the paper does not say).
+    7. The action passes through a tanh, which Fig. 19 does not show. `bc_weight`, `one_step_weight` and `weight_decay`
+       add terms that the paper does not have.
+    8. preset=cpu uses 3-step returns, gamma 0.98, a support from -75 to 75 and batches of 32 + 32, for the reasons in
+       docs/recipe.md; the paper uses one step, 0.99, -50 to 150 and 256 + 256 (preset=paper).
     """
 
     def __init__(
         self, policy: PolicyNetwork, critic: CriticHead, settings: D4PGSettings | None = None, seed: int = 0
     ) -> None:
-        """Takes over the networks, on the device where they are.
+        """Takes ownership of the networks, on their current device.
 
         Args:
-            policy: the encoder, shared with the critic, and the policy's head.
-            critic: the critic's head; its number of outputs is that of the atoms.
-            settings: the hyperparameters.
-            seed: of the random shifts.
+            policy: The encoder, shared with the critic, and the policy's head.
+            critic: The critic's head; it has one output per atom.
+            settings: The hyperparameters.
+            seed: Seeds the random shifts and colours.
         """
         self.settings = settings or D4PGSettings()
         self._policy, self._critic = policy, critic
@@ -90,12 +90,12 @@ class D4PG:
         self.generator = make_generator(self._atoms.device, seed)
         self._steps = 0
         self.surprise: Float[Tensor, " batch"] = torch.empty(0)
-        """Of each row of the last batch, if they had weights: the squared one-step error of the value and |dQ/da|^2."""
+        """The last batch's squared one-step error of the value plus |dQ/da|^2, per row, if the rows had weights."""
 
     def step(
         self, batch: Transition, expert_rows: int = 0, importance: Float[Tensor, " batch"] | None = None
     ) -> dict[str, float]:
-        """Makes one update, after which the followers follow; see `update`."""
+        """Makes one update, then moves the target networks and the averaged policy; see `update`."""
         metrics = self.update(batch, expert_rows, importance)
         self.follow()
         return as_floats(metrics)
@@ -103,15 +103,15 @@ class D4PG:
     def update(
         self, batch: Transition, expert_rows: int = 0, importance: Float[Tensor, " batch"] | None = None
     ) -> dict[str, Tensor]:
-        """Updates critic, encoder and policy; without `importance` by the same operations each time, as `Graphed` asks.
+        """Updates critic, encoder and policy; without `importance` always by the same operations, as `Graphed` needs.
 
         Args:
-            batch: transitions, as tensors.
-            expert_rows: how many rows at the end of the batch are the expert's.
-            importance: weights of the rows' losses, where they were sampled by priority.
+            batch: The transitions, as tensors.
+            expert_rows: How many rows at the end of the batch are the expert's.
+            importance: The rows' loss weights, if they were sampled by priority.
 
         Returns:
-            Losses, values, rewards, gradient norms, and how the policy's actions spread: scalars, where it learns.
+            Losses, values, rewards, gradient norms and the spread of the policy's actions: scalars on its device.
         """
         observation = self._augment(batch.observation)
         features = self._policy.encoder(observation)
@@ -128,7 +128,7 @@ class D4PG:
             dqda = self._dqda(features.detach(), proprio, batch.action)
             self.surprise = (near @ self._atoms - value).square() + dqda.square().sum(-1)
         critic_loss = (importance * row_losses).mean()
-        # The features are detached: the policy's loss must not move the encoder, which the critic's alone trains.
+        # The features are detached: the policy loss must not change the encoder, which only the critic loss trains.
         action = self._policy.head(features.detach(), proprio)
         policy_loss = self._policy_loss(features.detach(), proprio, action, batch.action, expert_rows, importance)
 
@@ -146,7 +146,7 @@ class D4PG:
         }
 
     def follow(self) -> None:
-        """Moves the averaged policy, and, when their time has come, the target networks."""
+        """Moves the averaged policy and, every `target_period` updates, the target networks."""
         self._steps += 1
         follow(self._average, self._policy, self.settings.average_tau)
         if self._steps % self.settings.target_period == 0:
@@ -155,14 +155,14 @@ class D4PG:
 
     @property
     def atoms(self) -> Float[Tensor, " atoms"]:
-        """The returns that the critic's distributions are over."""
+        """The returns on which the critic's distributions are defined."""
         return self._atoms
 
     @torch.no_grad()
     def distribution(
         self, observation: Observation, action: Float[Tensor, "batch action"]
     ) -> Float[Tensor, "batch atoms"]:
-        """The critic's probabilities of returns, from the observations on, after the actions."""
+        """The critic's return distribution for the observations and actions."""
         features = self._policy.encoder(observation)
         probabilities: Tensor = self._critic(features, proprioception(observation, features), action).softmax(-1)
         return probabilities
@@ -172,12 +172,12 @@ class D4PG:
         return {"policy": {name: weight.clone() for name, weight in self._average.state_dict().items()}}
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, optimisers, generator and counter."""
+        """The states of networks, optimisers, generator and counter."""
         stateful = {name: part.state_dict() for name, part in self._parts().items()}
         return stateful | {"generator": self.generator.get_state(), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         restore(self.generator, state["generator"])
@@ -200,7 +200,7 @@ class D4PG:
 
     @torch.no_grad()
     def _target(self, batch: Transition) -> Float[Tensor, "batch atoms"]:
-        """Returns the distribution of the n-step return, bootstrapped where the window ends."""
+        """Returns the distribution of the n-step return, bootstrapped at the end of the window."""
         observation_t = self._augment(_last_observation(batch))
         features_t = self._target_policy.encoder(observation_t)
         proprio_t = proprioception(observation_t, features_t)
@@ -247,15 +247,15 @@ class D4PG:
 
 
 def _last_observation(batch: Transition) -> Observation:
-    """Returns the observation where each row's window ends."""
+    """Returns the observation at the end of each row's window."""
     n = batch.reward.shape[1]
     last = torch.arange(len(batch.steps), device=batch.steps.device) * n + batch.steps - 1
-    # One index of whole frames: indexing by row and step copies each byte by itself.
+    # A single index into whole frames: indexing by row and step would copy byte by byte.
     return {name: values.flatten(0, 1).index_select(0, last) for name, values in batch.next_observation.items()}
 
 
 def _first_steps(batch: Transition) -> Transition:
-    """Returns windows of one step, the first of each."""
+    """Returns the first step of each window, as a window of one step."""
     return batch._replace(
         reward=batch.reward[:, :1],
         discount=batch.discount[:, :1],
@@ -265,7 +265,7 @@ def _first_steps(batch: Transition) -> Transition:
 
 
 def _reward_means(batch: Transition, expert_rows: int) -> dict[str, Tensor]:
-    """Returns the mean reward of a real step, by source."""
+    """Returns the mean reward per real step, by source."""
     split = len(batch.steps) - expert_rows
     reward, steps = batch.reward.sum(1), batch.steps
     means = {}

@@ -1,4 +1,4 @@
-"""What tells whether a policy still chooses: how its actions spread, and how many are at their limits."""
+"""Diagnostics of a policy's actions: how much they vary, and how many are saturated."""
 
 import math
 
@@ -7,15 +7,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-BINS = 15  # of an action's range, over which its entropy is taken; odd, so that about 0 is one bin
-LIMIT = 0.97  # of an action's size, beyond which the tanh before it has hardly a gradient (less than 0.06)
+BINS = 15  # of an action's range, for its entropy; odd, so that values near 0 share one bin
+LIMIT = 0.97  # of an action's magnitude, above which the preceding tanh has almost no gradient (less than 0.06)
 
 
 def spread(action: Float[Tensor, "batch action"]) -> dict[str, Tensor]:
-    """Returns scalars of a batch of actions in [-1, 1].
+    """Returns scalar metrics of a batch of actions in [-1, 1].
 
-    `action_entropy` is that of each entry's histogram over the batch, averaged over the entries: 0 if the policy does
-    the same in all observations, 1 if all values are as frequent. `action_saturation` is the share at the limits.
+    `action_entropy` is the entropy of each entry's histogram over the batch, averaged over the entries: 0 if the policy
+    acts the same for all observations, 1 if all values are equally frequent. `action_saturation` is the share of
+    entries at the limits.
     """
     action = action.detach()
     bins = ((action + 1) * (BINS / 2)).long().clamp(0, BINS - 1)

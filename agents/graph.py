@@ -1,4 +1,4 @@
-"""An update as one CUDA graph."""
+"""An update captured as one CUDA graph."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 Batch = TypeVar("Batch")
-_EAGER = 3  # updates made as they are written: they make the optimisers' states, and let cuDNN choose its algorithms
+_EAGER = 3  # updates before the capture: they create the optimisers' states, and let cuDNN choose its algorithms
 
 
 class Graphed(Generic[Batch]):
-    """Launches the kernels of an update together, as they were recorded: one by one that takes longer than they run.
+    """Launches all kernels of an update at once from a recording: launched singly, they take longer than they run.
 
-    The update must do the same with every batch: no number of it may be looked at on the CPU, and all batches have the
+    The update must do the same for every batch: it must not read values on the CPU, and all batches must have the
     same shapes. See "Accelerating PyTorch with CUDA Graphs"
     (https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs).
     """
@@ -21,11 +21,11 @@ class Graphed(Generic[Batch]):
     def __init__(
         self, update: Callable[[Batch], Mapping[str, Tensor]], generators: Sequence[torch.Generator] = ()
     ) -> None:
-        """Records nothing yet.
+        """Does not capture anything yet.
 
         Args:
-            update: learns from a batch of tensors on a GPU, and returns scalars there.
-            generators: all of the GPU's that it draws from.
+            update: Learns from a batch of tensors on a GPU, and returns scalars there.
+            generators: All GPU generators that it draws from.
         """
         self._update = update
         self._generators = generators
@@ -35,7 +35,7 @@ class Graphed(Generic[Batch]):
         self._metrics: Mapping[str, Tensor]
 
     def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Makes an update; what it returns is overwritten by the next."""
+        """Makes an update; the next one overwrites the returned metrics."""
         self._calls += 1
         if self._calls <= _EAGER:
             return self._make_aside(batch)
@@ -48,7 +48,7 @@ class Graphed(Generic[Batch]):
         return self._metrics
 
     def _make_aside(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Makes an update as it is written, on a stream of its own, as those have to be that go before a recording."""
+        """Runs the update eagerly on a side stream: CUDA requires such a warm-up before capture."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -57,18 +57,18 @@ class Graphed(Generic[Batch]):
         return metrics
 
     def _record(self, batch: Batch) -> None:
-        """Records an update on the memory of this batch, into which those to come are copied; makes none."""
+        """Captures an update in the memory of this batch, into which later ones are copied; does not run it."""
         graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             graph.register_generator_state(generator)
-        # Other threads go on copying batches to the GPU meanwhile.
+        # Meanwhile other threads continue to copy batches to the GPU.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._metrics = self._update(batch)
         self._batch, self._graph = batch, graph
 
 
 def copy_into(kept: Any, new: Any) -> None:
-    """Copies the tensors of nested tuples and mappings into those of others like them."""
+    """Copies the tensors in nested tuples and mappings into those of another structure of the same form."""
     match kept:
         case Tensor():
             if kept.shape != new.shape or kept.dtype != new.dtype:

@@ -1,4 +1,4 @@
-"""Losses of the learners, as pure functions on batches; `_tm1` is before the action, `_t` after it."""
+"""Losses of the learners, as pure functions on batches; `_tm1` means before the action, `_t` after it."""
 
 import torch
 import torch.nn.functional as F
@@ -9,14 +9,14 @@ from torch import Tensor
 def categorical_l2_project(
     atoms_p: Float[Tensor, "batch atoms_p"], probs: Float[Tensor, "batch atoms_p"], atoms_q: Float[Tensor, " atoms_q"]
 ) -> Float[Tensor, "batch atoms_q"]:
-    """Projects a categorical distribution on `atoms_p` onto the support `atoms_q`, ascending.
+    """Projects a categorical distribution on `atoms_p` onto the ascending support `atoms_q`.
 
-    Each atom's mass goes to its two neighbours in the support, in proportion to nearness; mass beyond an end goes
-    to that end. Mass is conserved, and so is the mean as long as nothing lies beyond the ends. See "A Distributional
+    Each atom's mass is split between its two neighbours in the support, in proportion to proximity; mass beyond an end
+    goes to that end. Mass is conserved, and so is the mean unless mass lies beyond the ends. See "A Distributional
     Perspective on Reinforcement Learning", Bellemare et al. 2017, eq. 7 (https://arxiv.org/abs/1707.06887).
     """
     gap = atoms_q.diff()
-    above = torch.cat([gap, gap[-1:]])[:, None]  # to the next atom; the end's own value is never used
+    above = torch.cat([gap, gap[-1:]])[:, None]  # to the next atom; the value at the end is never used
     below = torch.cat([gap[:1], gap])[:, None]
     clipped = atoms_p.minimum(atoms_q[-1]).maximum(atoms_q[0])
     offset = clipped[:, None, :] - atoms_q[None, :, None]
@@ -60,13 +60,13 @@ def categorical_td(
 def n_step_return(
     reward: Float[Tensor, "batch n"], discount: Float[Tensor, "batch n"], steps: Int[Tensor, " batch"], gamma: float
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """Sums the rewards of n-step windows, and says how much what follows each window counts.
+    """Sums the rewards of n-step windows, and computes the discount of the value after each window.
 
     Args:
-        reward: the rewards of the steps t+1 .. t+n.
-        discount: the environment's discounts of the same steps.
-        steps: how many of the n steps are real; the rest is padding, whatever it holds.
-        gamma: the discount factor.
+        reward: The rewards of the steps t+1 .. t+n.
+        discount: The environment's discounts of the same steps.
+        steps: How many of the n steps are real; the rest is padding and ignored.
+        gamma: The discount factor.
 
     Returns:
         The discounted sums of the rewards, and the discounts of the value after the last real step.
@@ -84,11 +84,11 @@ def dpg(
     """Returns the deterministic policy gradient loss of each action entry: its gradient is `-dqda`.
 
     Args:
-        action: the policy's actions, through which the gradient flows.
-        dqda: the gradient of the value with respect to the actions; none flows through it.
-        max_norm: longer rows of `dqda` are shortened to this length.
+        action: The policy's actions, through which the gradient flows.
+        dqda: The gradient of the value with respect to the actions, treated as a constant.
+        max_norm: Longer rows of `dqda` are scaled to this norm.
 
-    See "Deterministic Policy Gradient Algorithms", Silver et al. 2014; the clipping is rlax's and acme's.
+    See "Deterministic Policy Gradient Algorithms", Silver et al. 2014; the clipping is as in rlax and acme.
     """
     dqda = dqda.detach()
     if max_norm is not None:

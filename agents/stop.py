@@ -1,6 +1,6 @@
-"""When an actor gives up an episode: never, after some steps, or when it goes well by some score (TRAIL, sec. 5, AES).
+"""When an actor ends an episode: never, after a fixed time, or when some score is high (TRAIL, sec. 5, AES).
 
-The loop must end such an episode as a truncation: its discount stays 1, or the good states would be punished.
+The loop must end such an episode as a truncation: its discount stays 1, otherwise good states would be penalised.
 """
 
 import bisect
@@ -13,7 +13,7 @@ from trailkit.agents.base import Parameters, as_tensors
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.replay.transition import Observation
 
-_MARGIN = 1e-4  # of a logit: of one frame it differs in its last bits by what the frame is batched with
+_MARGIN = 1e-4  # of a logit: the last bits of a frame's logit depend on which frames it is batched with
 
 
 class Never:
@@ -23,10 +23,10 @@ class Never:
         """Needs no weights."""
 
     def reset(self) -> None:
-        """Begins an episode: nothing to do."""
+        """Starts an episode: nothing to do."""
 
     def __call__(self, observation: Observation, reward: float) -> bool:
-        """Goes on."""
+        """Never stops."""
         return False
 
 
@@ -41,7 +41,7 @@ class AfterSteps:
         """Needs no weights."""
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts an episode."""
         self._taken = 0
 
     def __call__(self, observation: Observation, reward: float) -> bool:
@@ -51,10 +51,10 @@ class AfterSteps:
 
 
 class AboveMedian:
-    """Says when scores have exceeded their own median for some time.
+    """Detects when scores have exceeded their own median for some time.
 
-    The median is that of all scores so far, the latest included; what equals it, or lies within `margin` of it, does
-    not exceed it.
+    The median is over all scores so far, including the latest; a score that is equal to it, or exceeds it by at most
+    `margin`, does not count.
     """
 
     def __init__(self, patience: int, min_steps: int, margin: float = 0.0) -> None:
@@ -65,7 +65,7 @@ class AboveMedian:
         self._consecutive = 0
 
     def __call__(self, score: float) -> bool:
-        """Takes the next score."""
+        """Adds the next score."""
         bisect.insort(self._scores, score)
         count = len(self._scores)
         median = (self._scores[(count - 1) // 2] + self._scores[count // 2]) / 2
@@ -74,19 +74,19 @@ class AboveMedian:
 
 
 class ByDiscriminator:
-    """Stops when the discriminator's score exceeds the episode's median for `patience` steps on end: adaptive AES.
+    """Stops when the discriminator's score exceeds the episode's median for `patience` steps in a row: adaptive AES.
 
-    Successful frames then stay rare among the agent's, so that success remains a mark of the expert (TRAIL, sec. 5).
+    Successful frames then stay rare among the agent's, so that success remains a feature of the expert (TRAIL, sec. 5).
     """
 
     def __init__(self, discriminator: Discriminator, patience: int = 10, min_steps: int = 0) -> None:
-        """Copies the discriminator, onto the CPU.
+        """Copies the discriminator to the CPU.
 
         Args:
-            discriminator: scores the frames.
-            patience: consecutive steps above the median; the paper's is 10.
-            min_steps: no episode stops before so many steps. The paper has none, but scores that change slowly
-                stop most episodes long before a success.
+            discriminator: Scores the frames.
+            patience: Consecutive steps above the median; the paper's is 10.
+            min_steps: No episode stops before this many steps. The paper has no minimum, but slowly changing scores
+                would stop most episodes long before a success.
         """
         self._discriminator = copy.deepcopy(discriminator).cpu().requires_grad_(False).eval()
         self._patience = patience
@@ -94,21 +94,21 @@ class ByDiscriminator:
         self.reset()
 
     def load(self, parameters: Parameters) -> None:
-        """Takes over the weights of the discriminator."""
+        """Loads the weights of the discriminator."""
         self._discriminator.load_state_dict(parameters["discriminator"])
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts an episode."""
         self._exceeded = AboveMedian(self._patience, self._min_steps, _MARGIN)
         self._unscored: list[Observation] = []
         self._taken = 0
 
     def __call__(self, observation: Observation, reward: float) -> bool:
-        """Takes one frame, unbatched, and says whether to stop.
+        """Adds one frame, unbatched, and decides whether to stop.
 
-        Before `min_steps` nothing depends on scores, so these frames are scored together, which takes less time.
+        Before `min_steps` the scores are not needed, so these frames are scored later in one batch, which is faster.
         """
-        # Copies, because environments may draw each picture into the same buffer.
+        # Copies, because an environment may render every image into the same buffer.
         self._unscored.append({camera: np.array(observation[camera]) for camera in self._discriminator.cameras})
         self._taken += 1
         if self._taken < self._min_steps:
@@ -121,9 +121,9 @@ class ByDiscriminator:
 
 
 class ByReward:
-    """Stops by the same rule on the environment's own reward: the paper's upper bound for AES (TRAIL, Fig. 9).
+    """Stops by the same rule, applied to the environment's own reward: the paper's upper bound for AES (TRAIL, Fig. 9).
 
-    It waits for no number of steps: a reward that is 0 before the task is solved stops nothing too early.
+    There is no minimum number of steps: a reward that is 0 until the task is solved never stops an episode too early.
     """
 
     def __init__(self, patience: int = 10) -> None:
@@ -134,9 +134,9 @@ class ByReward:
         """Needs no weights."""
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts an episode."""
         self._exceeded = AboveMedian(self._patience, min_steps=0)
 
     def __call__(self, observation: Observation, reward: float) -> bool:
-        """Takes a reward for the score, and says whether to stop."""
+        """Takes the reward as the score, and decides whether to stop."""
         return self._exceeded(reward)

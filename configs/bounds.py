@@ -1,13 +1,13 @@
-"""Bounds of numbers in settings."""
+"""Checks of numeric bounds in settings."""
 
 from trailkit.envs.errors import UserError
 
 
 def at_least(minimum: float, **values: float | None) -> None:
-    """Refuses values below a minimum; two underscores stand for a dot of a key.
+    """Rejects values below a minimum; two underscores stand for a dot in a key.
 
     Raises:
-        UserError: Naming the key.
+        UserError: Names the key.
     """
     for name, value in values.items():
         if value is not None and not value >= minimum:
@@ -15,7 +15,7 @@ def at_least(minimum: float, **values: float | None) -> None:
 
 
 def above(bound: float, **values: float | None) -> None:
-    """Refuses values that do not exceed a bound, as `at_least` does."""
+    """Rejects values that do not exceed a bound, like `at_least`."""
     for name, value in values.items():
         if value is not None and not value > bound:
             raise UserError(f"{name.replace('__', '.')}={value}: it must be more than {bound:g}")

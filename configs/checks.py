@@ -1,4 +1,4 @@
-"""What a training's settings must be, each and together."""
+"""Checks of a training's settings, individually and in combination."""
 
 import math
 import re
@@ -16,7 +16,7 @@ _WITHOUT_DISCRIMINATOR = LearnerKind.d4pg, LearnerKind.oracle, LearnerKind.ddpgf
 
 
 def check_numbers(config: "TrainConfig") -> None:
-    """Refuses settings of a training that are out of range.
+    """Rejects settings of a training that are out of range.
 
     Raises:
         UserError: In one line, with the key.
@@ -38,9 +38,9 @@ def check_numbers(config: "TrainConfig") -> None:
 
 
 def check_together(config: "TrainConfig") -> None:
-    """Refuses settings of a training that contradict each other, or by which it would not be what they say.
+    """Rejects settings of a training that contradict each other, or that would have no effect.
 
-    Of one that was begun they are taken as they are: an earlier version may have let them pass.
+    A resumed run is only checked if launch, replay or device change: an earlier version may have accepted its settings.
 
     Raises:
         UserError: In one line, with the keys.
@@ -55,7 +55,7 @@ def check_together(config: "TrainConfig") -> None:
 
 
 def check_own_task(env: "EnvConfig") -> None:
-    """Makes sure that one of trailkit's own tasks has no settings that only environments of elsewhere have.
+    """Checks that one of trailkit's own tasks has no settings that only apply to external environments.
 
     Raises:
         UserError: If it has, with the key.

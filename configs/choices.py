@@ -1,4 +1,4 @@
-"""What settings choose among, by the names that are given to them on the command line."""
+"""The choices of settings, by their names on the command line."""
 
 from enum import Enum
 
@@ -11,7 +11,7 @@ class ActionSpaceName(Enum):
 
 
 class EnvKind(Enum):
-    """Whose environment it is; see `trailkit.envs.settings.Origin`."""
+    """The origin of the environment; see `trailkit.envs.settings.Origin`."""
 
     trailkit = "trailkit"
     gymnasium = "gymnasium"
@@ -21,7 +21,7 @@ class EnvKind(Enum):
 
 
 class EncoderKind(Enum):
-    """Which convolutions see the pixels."""
+    """The convolutions that process the pixels."""
 
     compact = "compact"
     nature = "nature"
@@ -29,12 +29,12 @@ class EncoderKind(Enum):
 
 
 class LearnerKind(Enum):
-    """Who learns, and from which batches."""
+    """The learner and the batches from which it learns."""
 
     adversarial = "adversarial"  # a discriminator's reward, on agent and expert transitions
     d4pg = "d4pg"  # the environment's reward, on agent and expert transitions
     oracle = "oracle"  # 1 on the expert's transitions, 0 on the agent's
-    ddpgfd = "ddpgfd"  # the environment's reward, on transitions of both that are sampled by priority
+    ddpgfd = "ddpgfd"  # the environment's reward, on transitions of both, sampled by priority
     bc = "bc"  # the expert's actions
 
 
@@ -47,34 +47,34 @@ class Constraint(Enum):
 
 
 class Features(Enum):
-    """What the discriminator's head judges."""
+    """The features that the discriminator's head judges."""
 
-    own = "own"  # an encoder's output that is trained with it
-    random = "random"  # that of an encoder as it was initialised
-    critic = "critic"  # that of the encoder that the agent's critic trains
+    own = "own"  # the output of an encoder that is trained with it
+    random = "random"  # the output of an encoder with its initial weights
+    critic = "critic"  # the output of the encoder that the agent's critic trains
 
 
 class EarlyStop(Enum):
-    """By what an actor gives an episode up."""
+    """The rule by which an actor ends an episode early."""
 
     never = "never"
-    adaptive = "adaptive"  # the discriminator's score is above the episode's median
-    fixed = "fixed"  # its number of steps
-    ground_truth = "ground_truth"  # the environment's reward is above the episode's median
+    adaptive = "adaptive"  # the discriminator's score has been above the episode's median for some time
+    fixed = "fixed"  # after a fixed number of steps
+    ground_truth = "ground_truth"  # the environment's reward has been above the episode's median for some time
 
 
 class RewardForm(Enum):
-    """The reward as a function of the discriminator D."""
+    """The reward as a function of the discriminator's output D."""
 
-    gail = "gail"  # -log(1 - D), the paper's
+    gail = "gail"  # -log(1 - D), as in the paper
     airl = "airl"  # log D - log(1 - D)
     log = "log"  # log D
 
 
 class ReplayBackend(Enum):
-    """Where the agent's experience is kept."""
+    """Where the agent's experience is stored."""
 
-    auto = "auto"  # Reverb where it is installed, else memory
+    auto = "auto"  # Reverb if it is installed, otherwise memory
     reverb = "reverb"
     memory = "memory"
 
@@ -82,28 +82,28 @@ class ReplayBackend(Enum):
 class LaunchKind(Enum):
     """How a training is run."""
 
-    inline = "inline"  # actor and learner take turns in one process
-    ray = "ray"  # processes, on this machine or on many
+    inline = "inline"  # actor and learner alternate in one process
+    ray = "ray"  # several processes, on this machine or many
 
 
 class Suite(Enum):
-    """Which environments a policy is tried in."""
+    """The environments in which a policy is tested."""
 
-    shifts = "shifts"  # the run's own, and others that look otherwise or have distractors
+    shifts = "shifts"  # the run's own, and others that look different or have distractors
 
 
 class RenderQuality(Enum):
-    """How pictures are drawn."""
+    """How images are rendered."""
 
     full = "full"  # shadows, reflections and smooth edges, for people
-    fast = "fast"  # as an agent sees
+    fast = "fast"  # as the agent sees them
 
 
 class Device(Enum):
-    """Who commands the robot while demonstrations are recorded, and with what."""
+    """Who commands the robot while demonstrations are recorded, and with which device."""
 
-    browser = "browser"  # a person, through a page that this command serves
-    keyboard = "keyboard"  # a person, through a window
+    browser = "browser"  # a person, on a page that this command serves
+    keyboard = "keyboard"  # a person, in a window
     gamepad = "gamepad"
     spacemouse = "spacemouse"
     scripted = "scripted"

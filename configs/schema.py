@@ -1,6 +1,6 @@
-"""The shape of every configuration: one dataclass a component, checked when a command starts.
+"""The schema of every configuration: one dataclass per component, validated when a command starts.
 
-The YAML groups beside this file give the values; a key that no dataclass has is refused.
+The YAML groups beside this file contain the values; keys that are in no dataclass are rejected.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from trailkit.configs.choices import (
 )
 from trailkit.envs.errors import UserError
 
-AMPLE = 70  # steps for one try at a task, where nobody says how many
+AMPLE = 70  # default steps for one attempt at a task
 
 
 @dataclass
@@ -60,7 +60,7 @@ class EnvConfig:
 
 @dataclass
 class EncoderConfig:
-    """The convolutions that agent and discriminator each have a copy of."""
+    """The convolutions, of which agent and discriminator each have a copy."""
 
     kind: EncoderKind = EncoderKind.compact  # compact suits a CPU, residual is the paper's
     embedding: int = 64  # width of the embedding of a picture
@@ -70,7 +70,7 @@ class EncoderConfig:
 
 @dataclass
 class AgentConfig:
-    """D4PG, and of it what BC uses too."""
+    """Settings of D4PG, some of which BC also uses."""
 
     learning_rate: float = 1e-4  # Adam's, of critic and policy
     batch_size: int = 32  # agent transitions in a batch; as many of the expert's are added
@@ -94,7 +94,7 @@ class AgentConfig:
 
 @dataclass
 class DiscriminatorConfig:
-    """The discriminator and the reward that it gives."""
+    """The discriminator and its reward."""
 
     learning_rate: float = 1e-4  # Adam's
     crop: float = 0.75  # part of each side of a picture that it sees: 0.75 is 48 of 64 pixels
@@ -116,7 +116,7 @@ class DiscriminatorConfig:
 
 @dataclass
 class ActorConfig:
-    """How the agent explores, and when it gives an episode up."""
+    """How the agent explores, and when it ends an episode early."""
 
     exploration: list[float] = field(default_factory=lambda: [0.15, 0.3])  # noise deviations; an episode has one
     noise_correlation: float = 0.0  # of the exploration noise from step to step, below 1
@@ -129,7 +129,7 @@ class ActorConfig:
 
 @dataclass
 class ReplayConfig:
-    """The agent's experience."""
+    """The storage of the agent's experience."""
 
     backend: ReplayBackend = ReplayBackend.auto  # auto is Reverb where it is installed, else this process's memory
     capacity: int = 1_000_000  # transitions
@@ -150,7 +150,7 @@ class EvaluationConfig:
 
 @dataclass
 class LaunchConfig:
-    """Where a training's processes run: all in one, or as actors of Ray."""
+    """Where a training's processes run: all in one process, or as Ray actors."""
 
     kind: LaunchKind = LaunchKind.inline  # everything in one process, or actors as processes of Ray
     address: str | None = None  # of a Ray cluster, "auto" for this machine's; by default Ray is started
@@ -318,7 +318,7 @@ class AuditConfig:
     """`trailkit demos audit`; the environment is the trainer's, by default that of the demonstrations."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
-    out: str | None = None  # a folder; by default that of the demonstrations with _audit added
+    out: str | None = None  # a folder; by default that of the demonstrations with _audit appended
     seed: int = 0
     threads: int = 2
 
@@ -328,7 +328,7 @@ class AuditConfig:
 
 
 def store_schemas() -> None:
-    """Registers the dataclasses under the names that the YAML files' defaults lists use."""
+    """Registers the dataclasses under the names used in the YAML files' defaults lists."""
     store = ConfigStore.instance()
     for name, schema in (
         ("train_schema", TrainConfig),

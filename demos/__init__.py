@@ -1,1 +1,1 @@
-"""Demonstrations: the episode store, the recorder and the devices it records from."""
+"""Demonstrations: the episode store, the recorder, and the devices to record with."""

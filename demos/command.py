@@ -1,4 +1,4 @@
-"""What a person commands: a velocity of the hand, the gripper, and buttons that say what becomes of an episode."""
+"""What a person commands: a hand velocity, the gripper, and buttons that decide about an episode."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 class Button(StrEnum):
     """What a person can decide about the episode that is being recorded."""
 
-    KEEP = "keep"  # it ends here, and is stored
-    DISCARD = "discard"  # it is forgotten; the next begins elsewhere
-    RERECORD = "rerecord"  # it is forgotten; the next begins in the same place
-    STOP = "stop"  # the recording ends
+    KEEP = "keep"  # end the episode and store it
+    DISCARD = "discard"  # discard it; the next one starts elsewhere
+    RERECORD = "rerecord"  # discard it; the next one starts in the same place
+    STOP = "stop"  # end the recording
 
 
 class Command(NamedTuple):
-    """What a device says at one moment."""
+    """A device's state at one moment."""
 
     axes: NDArray[np.float32]  # [3] in [-1, 1]: right, away from the front camera, up
     grip: float = 0.0  # in [-1, 1]: 1 closes the fingers at full speed, -1 opens them
     button: Button | None = None
-    connected: bool = True  # False while nobody is there: the arm must hold still
+    connected: bool = True  # False while nobody is present: the arm must hold still
 
 
 STILL = Command(np.zeros(3, np.float32))

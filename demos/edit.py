@@ -1,4 +1,4 @@
-"""Making folders of demonstrations from others: joined together, or parted into two. The others stay as they are."""
+"""Makes new folders of demonstrations by merging or splitting existing ones, which stay unchanged."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ from trailkit.replay.atomic import folder_aside
 def merge(folders: Sequence[str | Path], out: str | Path, track: Track = untracked) -> DemoStore:
     """Copies the demonstrations of several folders into a new one, one folder after another.
 
-    Each episode keeps its provenance: its file is copied as it is, under another name.
+    Each episode keeps its provenance: its file is copied unchanged, under another name.
 
     Args:
-        folders: Of the same environment, each named once.
-        out: The new folder; it is there whole, or not at all.
-        track: Shows how far it is.
+        folders: Folders of the same environment, each named once.
+        out: The new folder; it exists afterwards completely or not at all.
+        track: Shows the progress.
 
     Raises:
-        UserError: If the environments differ (says in what), an episode is damaged, or the folder exists or cannot be
-            written.
+        UserError: If the environments differ (lists the differences), an episode is damaged, or the folder exists or
+            cannot be written.
     """
     if len({Path(folder).resolve() for folder in folders}) != len(folders):
         raise UserError("merge names a folder twice: its demonstrations would count double; name each once")
@@ -51,21 +51,21 @@ def merge(folders: Sequence[str | Path], out: str | Path, track: Track = untrack
 def split(
     folder: str | Path, out: str, holdout: int, seed: int = 0, track: Track = untracked
 ) -> tuple[DemoStore, DemoStore]:
-    """Copies demonstrations into two new folders: some to learn from, others, drawn at random, to be held out.
+    """Copies demonstrations into two new folders: some for training, and a random choice to hold out.
 
     Args:
         folder: The demonstrations.
-        out: What the new folders' names begin with: NAME gives NAME_train and NAME_holdout.
+        out: The prefix of the new folders' names: NAME gives NAME_train and NAME_holdout.
         holdout: How many episodes to hold out.
-        seed: Of the draw.
-        track: Shows how far it is.
+        seed: Seeds the choice.
+        track: Shows the progress.
 
     Returns:
-        The demonstrations to learn from, and those held out; in either, the episodes keep their order.
+        The demonstrations for training and those held out; both keep the order of the episodes.
 
     Raises:
-        UserError: If nothing would be left to hold out or to learn from, an episode is damaged, or one of the folders
-            exists or cannot be written; then there is neither.
+        UserError: If none would be left to hold out or to train on, an episode is damaged, or one of the folders
+            exists or cannot be written; then neither is created.
     """
     store = DemoStore.open(folder)
     if not 1 <= holdout < len(store):
@@ -81,13 +81,13 @@ def split(
             with new_folder(held) as held_aside:
                 _copy([(store, index) for index in left], store.manifest, train_aside, track)
                 _copy([(store, index) for index in sorted(drawn)], store.manifest, held_aside, track)
-            undo.callback(shutil.rmtree, held, ignore_errors=True)  # it is in place now, and the other one may yet fail
+            undo.callback(shutil.rmtree, held, ignore_errors=True)  # it is in place now, but the other may still fail
         undo.pop_all()
     return DemoStore.open(train), DemoStore.open(held)
 
 
 def new_folder(out: Path) -> AbstractContextManager[Path]:
-    """Gives a folder to fill, which becomes `out` if all went well, and is gone if not.
+    """Gives a folder to fill, which becomes `out` if no error occurs, and is removed otherwise.
 
     Raises:
         UserError: If `out` exists, or cannot be written.
@@ -97,17 +97,17 @@ def new_folder(out: Path) -> AbstractContextManager[Path]:
 
 
 def check_free(out: Path) -> None:
-    """Makes sure that a file or folder to be made is not there yet, not even as an empty folder.
+    """Checks that a file or folder to be created does not exist yet, not even as an empty folder.
 
     Raises:
-        UserError: If it is.
+        UserError: If it exists.
     """
     if out.exists():
         raise UserError(f"{out} exists: choose another name, nothing is overwritten")
 
 
 def _copy(chosen: Sequence[tuple[DemoStore, int]], manifest: Manifest, folder: Path, track: Track) -> None:
-    """Copies episodes' files, after a look into each, and writes a manifest of them."""
+    """Copies episodes' files after checking each, and writes a manifest of them."""
     rows: list[Row] = []
     for number, (store, index) in enumerate(track(chosen, len(chosen))):
         store.read(index)

@@ -1,4 +1,4 @@
-"""Libraries that only some users want."""
+"""Optional dependencies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ from trailkit.envs.errors import UserError
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Turns the want of an optional library into an error that says how to install it.
+    """Turns the lack of an optional library into an error that says how to install it.
 
     Args:
-        name: Of the extra that brings the library.
+        name: The extra that contains the library.
 
     Raises:
-        UserError: If an import within fails.
+        UserError: If an import inside the block fails.
     """
     try:
         yield

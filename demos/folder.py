@@ -1,4 +1,4 @@
-"""The folder of a store: the names in it, the lock on it, and where files go that it is rid of."""
+"""The folder of a store: its file names, its lock, and where discarded files go."""
 
 import fcntl
 import itertools
@@ -19,14 +19,14 @@ def episode_name(number: int) -> str:
 
 
 def set_aside(path: Path, folder: str) -> Path:
-    """Moves a file into a folder beside it, under a name that is free there, and returns its new path."""
+    """Moves a file into a folder beside it, under an unused name, and returns its new path."""
     new = place_aside(path, folder)
     path.rename(new)
     return new
 
 
 def place_aside(path: Path, folder: str) -> Path:
-    """A path that is free, for a file, in a folder beside it, which is made."""
+    """An unused path for a file in a folder beside it, which is created."""
     aside = path.parent / folder
     aside.mkdir(exist_ok=True)
     numbered = (f"{path.stem}.{number}{path.suffix}" for number in itertools.count(1))
@@ -36,7 +36,7 @@ def place_aside(path: Path, folder: str) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other recorders waiting; the system frees the lock when the process ends, however it ends."""
+    """Blocks other recorders; the operating system releases the lock when the process ends, however it ends."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -47,7 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def recording_into(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write into an error that says so."""
+    """Turns an `OSError` while writing into a `UserError` that says so."""
     try:
         yield
     except OSError as error:

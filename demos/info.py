@@ -1,4 +1,4 @@
-"""What a folder of demonstrations holds, as numbers and as a table."""
+"""Summarises a folder of demonstrations, as numbers and as a table."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,27 +25,27 @@ _ACTION_NAMES = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What the demonstrations in a folder have in common."""
+    """A summary of the demonstrations in a folder."""
 
     path: Path
     manifest: Manifest
     lengths: NDArray[np.int64]  # [N], steps
     successes: NDArray[np.bool_]  # [N], whether the task was ever solved
     returns: NDArray[np.float64]  # [N]
-    first_success: NDArray[np.int64]  # of each solved episode, the number of steps it took
-    actions: NDArray[np.int64]  # [A, 20], how often each action was in each twentieth of [-1, 1]
-    states: int  # how many episodes have the simulator's, from which they can be drawn anew
-    provenance: dict[str, int]  # in words, what made episodes and with which versions; and how many of them
-    size: int  # bytes on the disk
+    first_success: NDArray[np.int64]  # for each solved episode, the number of steps it took
+    actions: NDArray[np.int64]  # [A, 20], how often each entry of the actions was in each twentieth of [-1, 1]
+    states: int  # how many episodes have the simulator's states, from which they can be rendered again
+    provenance: dict[str, int]  # in words, what recorded the episodes with which versions; and the number of episodes
+    size: int  # bytes on disk
 
     @property
     def episodes(self) -> int:
-        """How many there are."""
+        """The number of episodes."""
         return len(self.lengths)
 
     @property
     def steps(self) -> int:
-        """How many there are in all episodes."""
+        """The number of steps of all episodes."""
         return int(self.lengths.sum())
 
     def __rich__(self) -> Table:
@@ -54,7 +54,7 @@ class Summary:
 
 
 def summary(store: DemoStore) -> Summary:
-    """Reads every episode of a store and sums them up.
+    """Reads every episode of a store and summarises them.
 
     Raises:
         UserError: If a file is damaged; names it.
@@ -115,7 +115,7 @@ def _action_names(settings: EnvSettings, size: int) -> Sequence[str]:
 
 
 def _provenance(metadata: Mapping[str, Any], manifest: Manifest) -> str:
-    """What made an episode, with which versions, in words; where it does not tell, what the manifest says."""
+    """In words, what recorded an episode and with which versions; if it does not tell, what the manifest says."""
     source, versions = source_of(metadata) or manifest.source, metadata.get(VERSIONS, manifest.versions)
     return f"{_pairs(source)}; {_pairs(versions)}"
 
@@ -126,7 +126,7 @@ def _histogram(episode: Episode) -> NDArray[np.int64]:
 
 
 def _sparkline(counts: NDArray[np.int64]) -> str:
-    """A bar a bin; a bin with anything in it shows a bar."""
+    """One bar per bin; a bin that is not empty always shows one."""
     heights = np.ceil(counts / max(1, counts.max()) * (len(_BARS) - 1)).astype(int)
     return "".join(_BARS[height] for height in heights)
 

@@ -1,4 +1,4 @@
-"""The manifest of a folder of demonstrations: what they were recorded in, with what, and a row for each."""
+"""The manifest of a folder of demonstrations: their environment, how they were recorded, and a row for each."""
 
 import hashlib
 import json
@@ -18,14 +18,14 @@ from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
 
 NAME = "manifest.json"
-VERSIONS = "versions"  # in an episode's metadata, as the next ones
+VERSIONS = "versions"  # in an episode's metadata, like the next ones
 SEED = "recording_seed"
 INDEX = "index"
 CONTROL = "control_timestep"  # seconds
 _FORMAT = "trailkit demonstrations 1"
 _SAID_ONCE = (ENVIRONMENT, CONTROL)
 _HOW_RECORDED = (VERSIONS, SEED, INDEX, "end", "name", *_SAID_ONCE)
-_SEAL = "sha256"  # of all else in the manifest; those of earlier versions have none
+_SEAL = "sha256"  # of everything else in the manifest; those of earlier versions have none
 _SEAL_LINE = f',\n "{_SEAL}": "'
 _REMEDY = "trailkit demos repair writes it anew from the episodes"
 _PACKAGES = ("trailkit", "mujoco", "dm-control", "numpy")
@@ -33,21 +33,21 @@ _PACKAGES = ("trailkit", "mujoco", "dm-control", "numpy")
 
 @dataclass(frozen=True)
 class Row:
-    """What the manifest says of one episode."""
+    """What the manifest stores about one episode."""
 
     file: str
     size: int  # bytes
     length: int  # steps
     success: bool  # whether the task was ever solved
     episode_return: float
-    metadata: dict[str, Any]  # the episode's own, without what the manifest says once of all
+    metadata: dict[str, Any]  # the episode's own, without what the manifest stores once for all
 
     def __post_init__(self) -> None:
         _check_types(self)
 
     @classmethod
     def of(cls, path: Path, episode: Episode) -> Self:
-        """Describes the episode that a file holds."""
+        """Describes the episode in a file."""
         return cls(
             file=path.name,
             size=path.stat().st_size,
@@ -60,12 +60,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that a reader needs to know before it opens an episode."""
+    """Everything that a reader needs to know before it opens an episode."""
 
     settings: EnvSettings
     control_timestep: float  # seconds
     versions: dict[str, str]
-    source: dict[str, Any]  # the device and its settings, of the first recording
+    source: dict[str, Any]  # the device and its settings, in the first recording
     created: str  # ISO 8601, UTC
     episodes: tuple[Row, ...] = ()
 
@@ -76,19 +76,19 @@ class Manifest:
 
     @classmethod
     def new(cls, settings: EnvSettings, source: Mapping[str, Any]) -> Self:
-        """The manifest of a store that is yet to be filled, by this version on this day."""
+        """The manifest of an empty store, with the current versions and time."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(settings, signature(settings).control_timestep, current_versions(), dict(source), created)
 
     @classmethod
     def recovered(cls, settings: EnvSettings, rows: Sequence[Row], metadata: Mapping[str, Any], created: float) -> Self:
-        """The manifest of episodes that have lost theirs.
+        """A new manifest for episodes whose manifest was lost.
 
         Args:
-            settings: Of their environment.
-            rows: Of the episodes.
-            metadata: The first episode's.
-            created: When the first was recorded, in seconds since 1970.
+            settings: The settings of their environment.
+            rows: The rows of the episodes.
+            metadata: The metadata of the first episode.
+            created: When the first episode was recorded, in seconds since 1970.
         """
         versions, control = metadata.get(VERSIONS), metadata.get(CONTROL)
         return cls(
@@ -105,7 +105,7 @@ class Manifest:
         """Reads the manifest in a folder.
 
         Raises:
-            UserError: If the folder or the manifest is missing, or the manifest is damaged or of another format.
+            UserError: If the folder or the manifest is missing, or the manifest is damaged or in another format.
         """
         path = folder / NAME
         if not folder.is_dir():
@@ -150,21 +150,21 @@ class Manifest:
             raise UserError(f"makes no sense ({error}): {_REMEDY}") from error
 
     def save(self, folder: Path) -> None:
-        """Replaces the manifest in a folder by this one; after a power cut one of the two is there, whole."""
+        """Replaces the manifest in a folder by this one; after a power cut, one of the two is there and complete."""
         values = {"format": _FORMAT, **vars(self), "settings": self.settings.to_dict()}
-        rows = ",\n  ".join(json.dumps(vars(row)) for row in values.pop("episodes"))  # a line each
+        rows = ",\n  ".join(json.dumps(vars(row)) for row in values.pop("episodes"))  # one line each
         text = f'{json.dumps(values, indent=1)[:-2]},\n "episodes": [\n  {rows}\n ]\n}}'
         with written_aside(folder / NAME) as aside:
             aside.write_text(_sealed(text), encoding="utf-8")
 
 
 def source_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What an episode's metadata say of what made it."""
+    """The part of an episode's metadata that says what recorded it."""
     return {key: value for key, value in metadata.items() if key not in _HOW_RECORDED}
 
 
 def _sealed(text: str) -> str:
-    """A manifest's text with its own SHA-256 as the last key."""
+    """The text of a manifest with its own SHA-256 as the last key."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f'{text[:-2]}{_SEAL_LINE}{digest}"\n}}'
 
@@ -178,5 +178,5 @@ def _check_types(record: "Row | Manifest") -> None:
 
 
 def current_versions() -> dict[str, str]:
-    """The versions, here and now, of what makes demonstrations what they are."""
+    """The current versions of everything that affects demonstrations."""
     return {**{name: metadata.version(name) for name in _PACKAGES}, "python": platform.python_version()}

@@ -1,4 +1,4 @@
-"""Which environment demonstrations belong to: what an episode tells of it, and where two differ."""
+"""Checks which environment demonstrations belong to: from an episode's metadata, and by comparing settings."""
 
 import json
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ def differences(
     their_timestep: float | None = None,
     our_timestep: float | None = None,
 ) -> str:
-    """How one environment differs from another, in words; empty if it does not.
+    """How one environment differs from another, in words; empty if they are equal.
 
-    Time steps are in seconds, by default those that the environments have.
+    Time steps are in seconds; by default they are those of the environments.
     """
     recorded = _describe(theirs, their_timestep or signature(theirs).control_timestep)
     wanted = _describe(ours, our_timestep or signature(ours).control_timestep)
@@ -30,10 +30,10 @@ def differences(
 
 
 def check_fits(episode: Episode, settings: EnvSettings) -> None:
-    """Checks that an episode is of an environment: the settings that it tells, if any, and all shapes.
+    """Checks that an episode belongs to an environment: the settings in its metadata, if any, and all shapes.
 
     Raises:
-        UserError: If it is not; says in what they differ.
+        UserError: If it does not; lists the differences.
     """
     told = episode.metadata.get(ENVIRONMENT, settings.to_dict())
     if found := differences(EnvSettings.from_dict(told), settings):
@@ -55,7 +55,7 @@ def check_fits(episode: Episode, settings: EnvSettings) -> None:
 
 
 def _describe(settings: EnvSettings, timestep: float) -> dict[str, str]:
-    """What demonstrations and environment must have in common, each in the words of the configuration."""
+    """What must be equal for demonstrations and environment, in the words of the configuration."""
     observation = settings.observation
     described = {
         "task": settings.task,
@@ -75,7 +75,7 @@ def _describe(settings: EnvSettings, timestep: float) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON says it whoever wrote it: 1.0 is 1, and a tuple a list."""
+    """A value in a canonical JSON form: 1.0 becomes 1, and a tuple a list."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

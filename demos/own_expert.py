@@ -1,4 +1,4 @@
-"""A scripted expert of one's own, for an environment of one's own."""
+"""A user's own scripted expert, for any environment."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,19 +10,19 @@ from trailkit.envs.errors import UserError
 
 Script = Callable[[Environment], Iterator[ArrayLike]]
 
-_NOISE_MEMORY = 0.7  # of the disturbance, from one step to the next, as in trailkit's own experts
+_NOISE_MEMORY = 0.7  # correlation of the disturbance from one step to the next, as in trailkit's own experts
 
 
 class OwnExpert:
-    """Plays one episode after another by a user's script, a `trailkit.demos.record.Device`."""
+    """Plays episodes by a user's script; a `trailkit.demos.record.Device`."""
 
     def __init__(self, env: Environment, script: Script, noise: float = 0.2) -> None:
         """Prepares to play.
 
         Args:
-            env: Which the script reads; `env.told` has the whole observation of one that is not trailkit's own.
-            script: A generator function: begun anew for each episode, it yields an action [A] in [-1, 1] a step.
-            noise: Standard deviation of the disturbance of each number of an action.
+            env: The environment that the script reads; `env.told` is the complete observation of an external one.
+            script: A generator function, called for each episode; it yields an action [A] in [-1, 1] per step.
+            noise: Standard deviation of the disturbance of each entry of an action.
 
         Raises:
             UserError: If the noise is negative.
@@ -32,7 +32,7 @@ class OwnExpert:
         self._env, self._script, self._noise = env, script, noise
 
     def reset(self) -> None:
-        """Begins an episode; the environment has been reset. The disturbance follows from the environment's seed."""
+        """Starts an episode after the environment was reset. The disturbance is seeded by the environment."""
         self._random = np.random.default_rng(self._env.random_state.randint(2**31))
         self._actions = self._script(self._env)
         self._disturbance = np.zeros(self._env.action_spec().shape)
@@ -43,9 +43,9 @@ class OwnExpert:
         """The script's next action, disturbed and clipped, float32 [A].
 
         Raises:
-            UserError: If the script has ended before the episode, or gives an action of another shape.
+            UserError: If the script ends before the episode, or yields an action of another shape.
         """
-        action = np.asarray(next(self._actions, None), np.float64)  # NaN where there is no more
+        action = np.asarray(next(self._actions, None), np.float64)  # NaN if the script has ended
         shape = self._disturbance.shape
         if action.shape != shape:
             said = "ended before the episode did" if np.isnan(action).all() else f"gave an action {list(action.shape)}"

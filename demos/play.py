@@ -1,4 +1,4 @@
-"""Playing demonstrations back: a film of what the cameras saw."""
+"""Plays demonstrations back as a video of what the cameras saw."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ from trailkit.replay.atomic import written_aside
 from trailkit.replay.episode import Episode
 
 _MIN_HEIGHT = 256  # pixels
-_MOMENTS = 8  # of each episode, on a contact sheet
+_MOMENTS = 8  # of each episode on a contact sheet
 
 
 def play(store: DemoStore, out: str | Path, episodes: Sequence[int] | None = None) -> Path:
-    """Films episodes one after another, at the speed they were recorded at, as H.264 in yuv420p.
+    """Writes a video of episodes one after another, at recording speed, as H.264 in yuv420p.
 
-    A name that ends in .png gives a contact sheet instead: a row for each episode, eight moments from its first
-    to its last. A name without a suffix, or one that ends in a slash, is a folder, and gets a video of each episode.
+    A name that ends in .png gives a contact sheet instead: a row for each episode, with eight moments from its first to
+    its last. A name without a suffix, or one that ends in a slash, is a folder, which gets a video of each episode.
 
     Args:
         store: The demonstrations.
         out: The path of the video, the sheet or the folder.
-        episodes: Which, by number; all by default.
+        episodes: The numbers of the episodes; all by default.
 
     Returns:
         That path.
@@ -52,7 +52,7 @@ def play(store: DemoStore, out: str | Path, episodes: Sequence[int] | None = Non
 
 
 def _frames(episodes: Iterable[Episode], cameras: Sequence[str]) -> Iterator[Frame]:
-    """Yields the pictures of episodes one after another, uint8 [H, W, 3], the cameras side by side."""
+    """Yields the images of episodes one after another, uint8 [H, W, 3], with the cameras side by side."""
     for episode in episodes:
         for step in range(episode.length + 1):
             yield _enlarge(_tile(episode, step, cameras))
@@ -83,6 +83,6 @@ def _tile(episode: Episode, step: int, cameras: Sequence[str]) -> Frame:
 
 
 def _enlarge(frame: Frame) -> Frame:
-    """Repeats pixels until there are 256 rows of them."""
+    """Repeats pixels until the frame has at least 256 rows."""
     factor = -(-_MIN_HEIGHT // frame.shape[0])
     return frame.repeat(factor, axis=0).repeat(factor, axis=1)

@@ -1,4 +1,4 @@
-"""Recording: a device commands the robot, and each episode is stored the moment it ends."""
+"""Recording: a device commands the robot, and each episode is stored as soon as it ends."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -14,17 +14,17 @@ from trailkit.envs.environment import Environment
 from trailkit.envs.errors import UserError
 from trailkit.replay.episode import Episode, EpisodeBuilder
 
-_MAX_FAILURES = 50  # in a row: a device that fails so often will go on failing
+_MAX_FAILURES = 50  # in a row: a device that fails this often will keep failing
 
 
 class Device(Protocol):
-    """What commands the robot as fast as it can be simulated: a script or chance. A person is a `Teleoperator`."""
+    """Commands the robot as fast as it can be simulated: a script or random actions. A person uses a `Teleoperator`."""
 
     def reset(self) -> None:
-        """Begins an episode; the environment has been reset.
+        """Starts an episode after the environment was reset.
 
-        A device that draws at random does so from a generator that it seeds here from the environment's
-        `random_state`, so that an episode follows from its seed alone.
+        A device that uses random numbers seeds its generator here from the environment's `random_state`, so that an
+        episode depends only on its seed.
         """
 
     def act(self) -> NDArray[np.float32]:
@@ -32,7 +32,7 @@ class Device(Protocol):
 
 
 class Attempt(NamedTuple):
-    """An episode that ended, kept or not."""
+    """A finished episode, kept or not."""
 
     kept: bool
     length: int
@@ -43,21 +43,21 @@ class Attempt(NamedTuple):
 def record(
     env: Environment, device: Device, store: DemoStore, episodes: int, seed: int, keep_failures: bool = False
 ) -> Iterator[Attempt]:
-    """Adds episodes to a store, and yields what came of each attempt.
+    """Adds episodes to a store, and yields the outcome of each attempt.
 
-    Attempt `index` begins from `SeedSequence([seed, index])`. Indices go on where the store's episodes of the
-    same seed end, so that an interrupted recording, gone on with, is the recording that was not interrupted.
+    Attempt `index` starts from `SeedSequence([seed, index])`. Indices continue after the store's episodes of the same
+    seed, so that resuming an interrupted recording gives the same result as an uninterrupted one.
 
     Args:
-        env: Whose episodes are recorded.
-        device: What commands the robot.
-        store: Where the episodes go; each is on the disk when its attempt is yielded.
+        env: The environment to record.
+        device: Commands the robot.
+        store: Where the episodes go; each is on disk when its attempt is yielded.
         episodes: How many to add.
-        seed: Of the episodes.
-        keep_failures: Whether to store episodes in which the task was never solved, too.
+        seed: Seeds the episodes.
+        keep_failures: Whether to also store episodes in which the task was never solved.
 
     Raises:
-        UserError: If the store is of another environment or cannot be written, or if the device keeps failing.
+        UserError: If the store belongs to another environment or cannot be written, or if the device keeps failing.
     """
     store.check(env.settings)
     failures = 0
@@ -81,18 +81,18 @@ def record(
 
 
 def next_index(store: DemoStore, seed: int) -> int:
-    """The first index, of those that a seed gives, beyond the store's episodes."""
+    """The first index of a seed after the store's episodes of that seed."""
     found = (row.metadata for row in store.manifest.episodes)
     return 1 + max((each[INDEX] for each in found if each.get(SEED) == seed), default=-1)
 
 
 def start_seed(seed: int, index: int) -> int:
-    """The seed that settles how attempt `index` of a recording begins."""
+    """The seed that determines how attempt `index` of a recording starts."""
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
 def provenance(store: DemoStore, seed: int, index: int) -> dict[str, Any]:
-    """The metadata of an episode: by what it was made, with which versions, in which environment, and how it began."""
+    """The metadata of an episode: what recorded it, with which versions, in which environment, and how it started."""
     return {
         **store.source,
         VERSIONS: current_versions(),

@@ -1,4 +1,4 @@
-"""Repairing a folder of demonstrations: what is damaged is moved aside, and the manifest written anew."""
+"""Repairs a folder of demonstrations: moves damaged files aside and rewrites the manifest."""
 
 import os
 from pathlib import Path
@@ -10,21 +10,21 @@ from trailkit.demos.verify import Fault, Snapshot, inspect
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import sync, writing, written_aside
 
-_ASIDE = "damaged"  # the folder, within that of the demonstrations, that takes what is damaged
+_ASIDE = "damaged"  # the subfolder for damaged files
 
 
 def repair(folder: str | Path, track: Track = untracked) -> tuple[Fault, ...]:
-    """Moves what `verify` names into the folder's `damaged/`, and writes the manifest anew; deletes nothing.
+    """Moves the files that `verify` reports into the subfolder `damaged/`, and rewrites the manifest; deletes nothing.
 
-    A manifest that has to change is kept there, too. Recorders wait meanwhile. What was interrupted can be repeated.
-    `track` shows how far it is, as for `verify`.
+    A copy of a manifest that must change is kept there, too. Recorders wait meanwhile. An interrupted repair can be
+    repeated. `track` shows the progress, as for `verify`.
 
     Returns:
-        What was wrong; afterwards `verify` finds nothing.
+        What was wrong; afterwards `verify` reports nothing.
 
     Raises:
-        UserError: If there is no such folder, if it cannot be written, or if neither the manifest nor an episode
-            tells in which environment the episodes were recorded; nothing was moved then.
+        UserError: If there is no such folder, if it cannot be written, or if neither the manifest nor an episode tells
+            in which environment the episodes were recorded; in that case nothing was moved.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -48,7 +48,7 @@ def repair(folder: str | Path, track: Track = untracked) -> tuple[Fault, ...]:
 
 
 def _keep(path: Path) -> None:
-    """Keeps a manifest that is about to be replaced; a copy, so that there is one at every moment."""
+    """Keeps a manifest before it is replaced; by a copy, so that there is one at every moment."""
     if path.is_file():
         with written_aside(place_aside(path, _ASIDE)) as copy:
             copy.write_bytes(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Drawing demonstrations anew, from the simulator's states, for other cameras or at another size."""
+"""Renders demonstrations again from the simulator's states, for other cameras or at another size."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -28,21 +28,21 @@ def rerender(
     width: int | None = None,
     appearance: Sequence[str] | None = None,
 ) -> Iterator[int]:
-    """Copies demonstrations into a new folder with other pictures; yields how many are done after each.
+    """Copies demonstrations into a new folder with other images; yields the number of finished episodes after each.
 
-    All else of an episode stays as it is, to the last bit, but for what its metadata say of the environment.
+    Everything else in an episode is kept exactly, except for the environment in its metadata.
 
     Args:
         store: The demonstrations.
-        out: The new folder; it is there, whole, once all are done.
-        cameras: Which to draw; the same, by default.
-        height: Of a picture, in pixels; the same, by default.
-        width: As the height.
-        appearance: What is to look otherwise than usual (`trailkit.envs.settings.Appearance`); the same, by default.
+        out: The new folder; it exists, complete, once all are done.
+        cameras: The cameras to render; by default the same.
+        height: The height of an image, in pixels; by default the same.
+        width: The width, likewise.
+        appearance: Fixed changes of the look (`trailkit.envs.settings.Appearance`); by default the same.
 
     Raises:
-        UserError: If an episode has no states, is damaged, or has those of another model; if there is no such camera
-            appearance or size, or nothing can be drawn here; if the folder exists or cannot be written.
+        UserError: If an episode has no states, is damaged, or has states of another model; if there is no such camera,
+            appearance or size, or nothing can be rendered here; if the folder exists or cannot be written.
     """
     before = store.settings.observation
     observation = replace(
@@ -60,13 +60,13 @@ def rerender(
             ",".join(store.settings.distract),
         )
     settings = replace(store.settings, observation=observation, appearance=appearance, distract=())
-    store.check(store.settings)  # another version of the simulator may draw otherwise: a warning
+    store.check(store.settings)  # logs a warning if another simulator version may render differently
     return _draw(store, Path(out), settings)
 
 
 def _draw(store: DemoStore, out: Path, settings: EnvSettings) -> Iterator[int]:
     with new_folder(out) as aside, make_environment(settings) as env:
-        manifest = replace(store.manifest, settings=settings, episodes=())  # recorded by the versions of then
+        manifest = replace(store.manifest, settings=settings, episodes=())  # keeps the versions of the recording
         manifest.save(aside)
         drawn = DemoStore(aside, manifest, manifest.source)
         for number, episode in enumerate(store.episodes(), start=1):
@@ -77,7 +77,7 @@ def _draw(store: DemoStore, out: Path, settings: EnvSettings) -> Iterator[int]:
                 )
             try:
                 drawn.append(_redrawn(env, episode, episode.state))
-            except UserError as error:  # which says that what was stored before is safe; here it goes with the folder
+            except UserError as error:  # says that earlier episodes are safe; here they go with the folder
                 raise UserError(f"{out}: {error.__cause__ or error}") from error
             yield number
 

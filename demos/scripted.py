@@ -1,8 +1,8 @@
-"""Scripted experts: they command what a person at a joystick commands, Cartesian velocities and the gripper.
+"""Scripted experts, which command what a person with a joystick commands: Cartesian velocities and the gripper.
 
-They know where things are (a person sees it), move at a bounded speed and stop to grasp. Their commands are
-disturbed by noise, so that no two demonstrations are alike and mistakes are seen being corrected. People differ by more
-than that: each episode has a pace, a steadiness and a bend of its way of its own, and pauses.
+They know where things are (a person sees it), move at a bounded speed and stop to grasp. Noise disturbs their commands,
+so that no two demonstrations are equal and they show corrections of mistakes. People vary in more ways than that:
+each episode has its own speed, steadiness and curvature of the path, and pauses.
 """
 
 import warnings
@@ -22,55 +22,55 @@ from trailkit.envs.settings import CONTROL_TIMESTEP, Origin
 from trailkit.envs.tasks.environment import TaskEnvironment
 
 _CLOSE = 1.0  # full speed
-_OPEN = 0.3  # of the fingers' way: wide enough for a block; fully open, the thumb lands on a block behind it
-_HOVER_HEIGHT = 0.11  # m: the fingers clear a block
+_OPEN = 0.3  # as a fraction of the fingers' range: wide enough for a block; fully open, the thumb hits one behind it
+_HOVER_HEIGHT = 0.11  # m: the fingers do not touch a block
 _GRASP_HEIGHT = 0.022  # m
 _CARRY_HEIGHT = 0.15  # m
-_ALIGNED = 0.008  # m: near enough, in the plane, to go down
-_ARRIVED = 0.006  # m: near enough to grasp
-_CLOSING_STEPS = 20  # control steps that the fingers need for a firm grip
-_LOOKING_STEPS = 10  # control steps until what was put down has settled
-_CLEARANCE = 0.088  # m, of the tool over a thing's centre: the fingers clear the thing
-_LET_GO = -0.4  # of full speed: once the fingers need open no faster, they hold nothing
-_HELD = 0.05  # m, of the tool from the centre of what it holds
-_HIGH = 0.04  # m, below the carrying height: high enough to move aside
-_NEAR = 0.02  # m, in the plane: what is no farther off is not raised all the way again
-_BACK = 0.006  # m: but so much, lest it is stuck
-_APPROACH = 0.6  # share of the remaining way that one step covers, below full speed
-_GRIP_GAIN = 5.0  # of full speed, for each whole way that the fingers are off
-_NOISE_MEMORY = 0.7  # of the disturbance, from one step to the next: a hand trembles slowly
-# How far episodes are apart where variety is 1; in between, in proportion.
+_ALIGNED = 0.008  # m, horizontally: close enough to go down
+_ARRIVED = 0.006  # m: close enough to grasp
+_CLOSING_STEPS = 20  # control steps that a firm grip takes
+_LOOKING_STEPS = 10  # control steps until a released thing has settled
+_CLEARANCE = 0.088  # m, of the tool above a thing's centre: the fingers do not touch the thing
+_LET_GO = -0.4  # of full speed: once the fingers need not open faster, they hold nothing
+_HELD = 0.05  # m, maximum distance of the tool from the centre of what it holds
+_HIGH = 0.04  # m, below the carrying height: high enough to move sideways
+_NEAR = 0.02  # m, horizontally: a thing this close to its goal is not raised to the full height again
+_BACK = 0.006  # m: but this much, so that it does not get stuck
+_APPROACH = 0.6  # fraction of the remaining distance covered by one step, below full speed
+_GRIP_GAIN = 5.0  # of full speed, per full range that the fingers are off
+_NOISE_MEMORY = 0.7  # correlation of the disturbance from one step to the next: a hand trembles slowly
+# The differences between episodes for variety 1; in between, they scale in proportion.
 _SLOWEST = 0.7  # of full speed
 _STEADIEST = 0.4  # of the noise
-_BEND = 0.6  # rad, between the way that a hand takes and the straight one, while it is far off
-_PAUSES = 0.01  # begun for each step
+_BEND = 0.6  # rad, between the hand's direction and the straight one, while it is far away
+_PAUSES = 0.01  # probability of starting one in each step
 _PAUSE_STEPS = 3, 12
 
 Command = NDArray[np.float64]
 
 
 class Manner(NamedTuple):
-    """How a thing is taken and put down."""
+    """How a thing is grasped and released."""
 
-    grasp: float  # m, of the tool over the thing's centre
-    release: float  # m, of the thing over where it belongs
-    aligned: float  # m, in the plane: near enough to be put down
+    grasp: float  # m, of the tool above the thing's centre
+    release: float  # m, of the thing above its goal
+    aligned: float  # m, horizontally: close enough to be put down
 
 
 class ScriptedExpert:
-    """Plays one episode after another of a task."""
+    """Plays episodes of a task."""
 
     def __init__(self, env: Environment, noise: float = 0.2, seed: int = 0, variety: float = 0.0) -> None:
         """Prepares to play.
 
         Args:
-            env: Whose state the expert reads.
+            env: The environment whose state the expert reads.
             noise: Standard deviation of the disturbance of each velocity command, in units of full speed.
-            seed: Of the disturbance and the variety, together with the environment's.
-            variety: In [0, 1]; with 0 all episodes go straight on at full speed, with 1 they differ as people's do.
+            seed: Seeds the disturbance and the variety, together with the environment's seed.
+            variety: In [0, 1]; with 0 all episodes move straight at full speed, with 1 they vary as people's do.
 
         Raises:
-            UserError: If there is no expert for the task, the noise is negative, or the variety out of its range.
+            UserError: If there is no expert for the task, the noise is negative, or the variety is out of range.
         """
         if noise < 0:
             raise UserError(f"noise is {noise}: expected 0 or more, in units of full speed")
@@ -83,7 +83,7 @@ class ScriptedExpert:
         self._seed = seed
 
     def reset(self) -> None:
-        """Begins an episode; the environment has been reset. All chance in it follows from the environment's seed."""
+        """Starts an episode after the environment was reset. All its randomness is seeded by the environment."""
         seed = np.random.SeedSequence([self._seed, self._env.random_state.randint(2**31)])
         self._random, self._chance = np.random.default_rng(seed), np.random.default_rng(seed.spawn(1)[0])
         self._commands: Iterator[Command] = self._script(self._env)
@@ -98,7 +98,7 @@ class ScriptedExpert:
         return self._env.hand_action(self._wait() if self._pauses() else self._go())
 
     def _pauses(self) -> bool:
-        """Whether the hand stands still in this step."""
+        """Whether the hand pauses in this step."""
         if self._pause > 0:
             self._pause -= 1
         elif self._chance.random() < self._variety * _PAUSES:
@@ -106,12 +106,12 @@ class ScriptedExpert:
         return self._pause > 0
 
     def _wait(self) -> Command:
-        """No movement; a grip is held on to."""
-        holds = self._grip == _CLOSE or self._env.settings.external is not None  # whose grippers are told a force
+        """No movement; a grip is maintained."""
+        holds = self._grip == _CLOSE or self._env.settings.external is not None  # their grippers are commanded by force
         return np.array([0.0, 0.0, 0.0, self._grip if holds else 0.0])
 
     def _go(self) -> Command:
-        """The script's next command, disturbed, at the episode's pace, on a bent way that straightens near its end."""
+        """The script's next command, disturbed, at the episode's speed, on a curved path that ends straight."""
         command = next(self._commands)
         self._grip = command[3]
         angle = self._bend * min(1.0, float(np.linalg.norm(command[:2])))
@@ -137,22 +137,22 @@ def _script_of(env: Environment) -> Callable[[Any], Iterator[Command]]:
 
 
 def _metaworld(policy: Any, env: ExternalEnvironment) -> Iterator[Command]:
-    """Does what Meta-World's own policy of the task says."""
+    """Follows Meta-World's own policy for the task."""
     while True:
-        with warnings.catch_warnings():  # left before the yield, or it would silence whoever asks for commands
-            warnings.simplefilter("ignore")  # it warns wherever it commands more than full speed
+        with warnings.catch_warnings():  # left before the yield, which would otherwise silence the caller's warnings
+            warnings.simplefilter("ignore")  # the policy warns whenever it commands more than full speed
             action = policy.get_action(env.told["observation"])
         yield np.clip(action, -1.0, 1.0).astype(np.float64)
 
 
 def _reach(env: TaskEnvironment) -> Iterator[Command]:
-    """Goes to the ball and stays."""
+    """Moves to the ball and stays there."""
     while True:
         yield _towards(env, env.task.target(env.physics), grip=0.0)
 
 
 def _lift(env: TaskEnvironment) -> Iterator[Command]:
-    """Grasps the block and holds it up; begins again when it has missed."""
+    """Grasps the block and holds it up; starts over after a miss."""
     while True:
         grasp = yield from _grasp(env, _GRASP_HEIGHT, _HOVER_HEIGHT)
         while grasp is not None and _holds(env):
@@ -161,7 +161,7 @@ def _lift(env: TaskEnvironment) -> Iterator[Command]:
 
 
 def _place(env: TaskEnvironment, manner: Manner) -> Iterator[Command]:
-    """Grasps the thing, carries it to its place, lets go and looks; begins again when it does not lie there."""
+    """Grasps the thing, carries it to its place, lets go and checks; starts over if the task is not solved."""
     while True:
         height = _target(env)[2]
         grasp = yield from _grasp(env, height + manner.grasp, height + _CLEARANCE)
@@ -178,7 +178,7 @@ def _place(env: TaskEnvironment, manner: Manner) -> Iterator[Command]:
 
 
 def _grasp(env: TaskEnvironment, height: float, hover: float) -> Generator[Command, None, Command | None]:
-    """Goes above the thing, down, and closes the fingers; where it did, or None if it pushed the thing aside."""
+    """Moves above the thing, down, and closes the fingers; returns where, or None if it pushed the thing aside."""
     while np.linalg.norm((_target(env) - _tool(env))[:2]) > _ALIGNED:
         yield _towards(env, _above(_target(env), hover), _opening(env))
     while np.linalg.norm(offset := _above(_target(env), height) - _tool(env)) > _ARRIVED:
@@ -192,15 +192,15 @@ def _grasp(env: TaskEnvironment, height: float, hover: float) -> Generator[Comma
 
 
 def _carry(env: TaskEnvironment, manner: Manner) -> Generator[Command, None, bool]:
-    """Raises what is held, brings it above its place and down; True once it is there, False if it was lost."""
+    """Raises what is held and moves it above its place and down; True once it is there, False if it was lost."""
     while _holds(env):
         way = env.task.goal(env.physics) - _target(env)
         way[2] += manner.release
         rise = _CARRY_HEIGHT - _tool(env)[2]
         off = np.linalg.norm(way[:2])
-        if off > _NEAR:  # up, then across
+        if off > _NEAR:  # first up, then across
             way = np.array([*(way[:2] if rise < _HIGH else (0.0, 0.0)), rise])
-        elif off > manner.aligned:  # a little up, and aside
+        elif off > manner.aligned:  # slightly up, and sideways
             way[2] = min(rise, _BACK)
         elif way[2] > -_ARRIVED:
             return True
@@ -209,7 +209,7 @@ def _carry(env: TaskEnvironment, manner: Manner) -> Generator[Command, None, boo
 
 
 def _retreat(env: TaskEnvironment, height: float) -> Iterator[Command]:
-    """Lets go, and goes up and away."""
+    """Opens the fingers and moves up."""
     for _ in range(8):
         yield _towards(env, _above(_tool(env), height), _opening(env))
 
@@ -232,7 +232,7 @@ def _above(position: NDArray[np.float64], height: float) -> NDArray[np.float64]:
 
 
 def _opening(env: TaskEnvironment) -> float:
-    """The gripper's velocity that brings the fingers to `_OPEN`, as one would by eye."""
+    """The gripper velocity that brings the fingers to `_OPEN`."""
     robot = env.task.robot
     low, high = robot.finger_range.T
     closed = np.mean((robot.data.qpos[robot.finger_qpos] - low) / (high - low))
@@ -240,7 +240,7 @@ def _opening(env: TaskEnvironment) -> float:
 
 
 def _towards(env: TaskEnvironment, goal: NDArray[np.float64], grip: float) -> Command:
-    """The command that closes in on a goal, [x, y, z, grip]."""
+    """The command that approaches a goal, [x, y, z, grip]."""
     velocity = _APPROACH * (goal - _tool(env)) / CONTROL_TIMESTEP / MAX_TOOL_SPEED
     return np.append(np.clip(velocity, -1.0, 1.0), grip)
 

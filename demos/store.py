@@ -1,7 +1,7 @@
-"""The store of demonstrations: a folder with one HDF5 file an episode, and a manifest.
+"""The store of demonstrations: a folder with one HDF5 file per episode, and a manifest.
 
-An episode is on the disk, whole, when `append` returns. The manifest follows the files: whatever it missed,
-because the process was killed between the two, is read from the files when the store is next opened.
+When `append` returns, the episode is completely on disk. The manifest is written after the file: anything it
+misses, because the process was killed in between, is read from the files when the store is opened next.
 """
 
 import logging
@@ -24,26 +24,26 @@ _log = logging.getLogger(__name__)
 
 
 class DemoStore:
-    """Demonstrations of one environment. Several processes, each with a seed of its own, may append to one folder."""
+    """Demonstrations of one environment. Several processes, each with its own seed, may append to one folder."""
 
     def __init__(self, path: Path, manifest: Manifest, source: Mapping[str, Any]) -> None:
         """Use `create` or `open`."""
         self.path = path
         self.manifest = manifest
-        self.source = dict(source)  # of what is recorded now; the manifest names that of the first recording
+        self.source = dict(source)  # of the current recording; the manifest has that of the first one
         self._made = False  # whether the folder was made by this store
 
     @classmethod
     def create(cls, path: str | Path, settings: EnvSettings, source: Mapping[str, Any]) -> Self:
-        """Makes a store to record into, or goes on with one of the same settings.
+        """Makes a store to record into, or continues one with the same settings.
 
         Args:
-            path: The folder, which is made if it does not exist.
-            settings: Of the environment.
-            source: What makes the demonstrations, as JSON values: {"device": "scripted", …}.
+            path: The folder, which is created if it does not exist.
+            settings: The settings of the environment.
+            source: What records the demonstrations, as JSON values: {"device": "scripted", …}.
 
         Raises:
-            UserError: If the folder holds anything else, or cannot be made.
+            UserError: If the folder holds anything else, or cannot be created.
         """
         path = Path(path)
         with recording_into(path):
@@ -65,10 +65,10 @@ class DemoStore:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Opens a store to read; nothing is written.
+        """Opens a store for reading; nothing is written.
 
         Raises:
-            UserError: If there is none, if it is empty, or if a file that the manifest does not know is damaged.
+            UserError: If there is none, if it is empty, or if a file that is missing in the manifest is damaged.
         """
         path = Path(path)
         manifest = _load(path)
@@ -78,7 +78,7 @@ class DemoStore:
 
     @property
     def settings(self) -> EnvSettings:
-        """The environment's."""
+        """The settings of the environment."""
         return self.manifest.settings
 
     def __len__(self) -> int:
@@ -89,20 +89,20 @@ class DemoStore:
         """Reads one episode.
 
         Raises:
-            UserError: If its file is damaged, or of another environment; names the file.
+            UserError: If its file is damaged, or belongs to another environment; names the file.
         """
         return _read(self.path / self.manifest.episodes[index].file, self.settings)
 
     def episodes(self, start: int = 0, stop: int | None = None) -> Iterator[Episode]:
-        """Reads episodes one by one, all or those of a range; see `read`."""
+        """Reads episodes one by one, all or a range; see `read`."""
         for index in range(len(self))[start:stop]:
             yield self.read(index)
 
     def append(self, episode: Episode) -> Path:
-        """Adds an episode, which is on the disk when this returns.
+        """Adds an episode, which is on disk when this returns.
 
         Raises:
-            UserError: If it is of another environment, or cannot be written, for instance because the disk is
+            UserError: If it belongs to another environment, or cannot be written, for instance because the disk is
                 full; earlier episodes are intact.
         """
         check_fits(episode, self.settings)
@@ -116,24 +116,24 @@ class DemoStore:
             self.manifest = replace(self.manifest, episodes=(*self.manifest.episodes, Row.of(path, episode)))
             try:
                 self.manifest.save(self.path)
-            except UserError as error:  # whoever appends the episode again, as if it were not there, has it twice
+            except UserError as error:  # appending the episode again after an error would store it twice
                 _log.warning("%s; %s is safe, and the next one will bring the manifest up to date", error, path.name)
         return path
 
     def count(self) -> int:
-        """How many episodes there are now, whoever appended or removed some.
+        """The current number of episodes, including those that others appended or removed.
 
         Raises:
-            UserError: If the folder is gone, or a file that the manifest does not know is damaged.
+            UserError: If the folder is gone, or a file that is missing in the manifest is damaged.
         """
         with recording_into(self.path), locked(self.path):
             self.manifest = _load(self.path)
         return len(self)
 
     def abandon(self) -> None:
-        """Takes back the folder that `create` has made for a recording that came to nothing.
+        """Removes the folder that `create` made for a recording without any episodes.
 
-        One that was there before, or in which there is anything by now, stays.
+        A folder that existed before, or that contains anything by now, is kept.
         """
         if not self._made or not self.path.is_dir():
             return
@@ -143,13 +143,13 @@ class DemoStore:
                 self.path.rmdir()
 
     def remove(self, name: str) -> Path:
-        """Takes an episode out of the demonstrations; its file stays, in the folder's `removed/`.
+        """Removes an episode from the demonstrations; its file is moved to the subfolder `removed/`.
 
         Args:
-            name: Of the file.
+            name: The name of the file.
 
         Returns:
-            Where the file is now.
+            The new path of the file.
 
         Raises:
             UserError: If there is no such episode.
@@ -165,13 +165,13 @@ class DemoStore:
         return aside
 
     def check(self, settings: EnvSettings) -> None:
-        """Makes sure that demonstrations can be learned from in an environment.
+        """Checks that demonstrations can be learned from in an environment.
 
-        They may look otherwise: learning from such demonstrations is what TRAIL is for. Another version of the
-        simulator is a warning in the log.
+        Their look may differ: learning from such demonstrations is the purpose of TRAIL. Another version of the
+        simulator only causes a warning in the log.
 
         Raises:
-            UserError: If they are of another environment; says in what they differ and what to do.
+            UserError: If they belong to another environment; lists the differences and says what to do.
         """
         if found := self._differences(settings.looking_as(self.settings)):
             raise UserError(
@@ -187,7 +187,7 @@ class DemoStore:
                 )
 
     def _differences(self, settings: EnvSettings) -> str:
-        """How the demonstrations' environment differs from another, in words; empty if it does not."""
+        """How the demonstrations' environment differs from another, in words; empty if they are equal."""
         return differences(self.settings, settings, self.manifest.control_timestep)
 
     def _next_number(self) -> int:
@@ -196,7 +196,7 @@ class DemoStore:
 
 
 def _load(folder: Path) -> Manifest:
-    """Reads a folder's manifest and brings it up to date with the files."""
+    """Reads a folder's manifest and updates it from the files."""
     manifest = Manifest.load(folder)
     known = {row.file: row for row in manifest.episodes}
     rows = []
@@ -204,7 +204,7 @@ def _load(folder: Path) -> Manifest:
         row = known.pop(path.name, None)
         try:
             size = path.stat().st_size
-        except FileNotFoundError:  # a person has just removed it
+        except FileNotFoundError:  # someone has just removed it
             continue
         if row is None or row.size != size:
             row = Row.of(path, _read(path, manifest.settings))
@@ -215,10 +215,10 @@ def _load(folder: Path) -> Manifest:
 
 
 def read_file(path: Path, settings: EnvSettings | None) -> Episode:
-    """Reads an episode's file, of any environment if no settings are given.
+    """Reads an episode's file; it may be of any environment if no settings are given.
 
     Raises:
-        UserError: If it is damaged, or of another environment; says so in words that follow the file's name.
+        UserError: If it is damaged, or belongs to another environment; the message continues the file's name.
     """
     try:
         episode = decode_episode(path.read_bytes())
@@ -233,7 +233,7 @@ def read_file(path: Path, settings: EnvSettings | None) -> Episode:
 
 
 def _read(path: Path, settings: EnvSettings) -> Episode:
-    signature(settings)  # an environment that cannot be made is no fault of the episode's
+    signature(settings)  # an environment that cannot be made is not the episode's fault
     try:
         return read_file(path, settings)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Demonstrations as replay, so that what samples the agent's experience samples the expert's."""
+"""Demonstrations as replay, so that the expert's transitions are sampled just like the agent's."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,16 @@ def load_replay(
 
     Args:
         store: The demonstrations.
-        n_step: Of the transitions; see `MemoryReplay`.
-        early_steps: As there.
-        seed: Of the sampling.
-        holdout: How many episodes, the last ones, to keep back.
-        limit: How many episodes, the first ones, to learn from; by default all but those kept back.
-        priority_exponent: Of a prioritised replay; by default it is uniform.
-        frame_stack: How many frames on end make a sampled picture.
+        n_step: The window length of the transitions; see `MemoryReplay`.
+        early_steps: The size of the early table; see `MemoryReplay`.
+        seed: Seeds the sampling.
+        holdout: How many episodes, the last ones, to hold out.
+        limit: How many episodes, the first ones, to learn from; by default all except those held out.
+        priority_exponent: The exponent of a prioritised replay; by default the replay is uniform.
+        frame_stack: How many consecutive frames make a sampled image.
 
     Returns:
-        The replay, and the episodes that were kept back.
+        The replay, and the held-out episodes.
 
     Raises:
         UserError: If there are too few demonstrations, or one is damaged.
@@ -70,10 +70,10 @@ def count_learned_from(store: DemoStore, holdout: int = 0, limit: int | None = N
 
 
 def first_states(store: DemoStore, episodes: int) -> list[NDArray[np.float64]]:
-    """The simulator's states, [S] each, in which the first demonstrations began.
+    """The simulator's states, [S] each, in which the first demonstrations started.
 
     Raises:
-        UserError: If one of them is damaged, or holds no states.
+        UserError: If one of them is damaged, or has no states.
     """
     states = []
     for row, episode in zip(store.manifest.episodes, store.episodes(0, episodes), strict=False):

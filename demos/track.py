@@ -1,4 +1,4 @@
-"""How those that go through many demonstrations let others see how far they are."""
+"""How to show progress through many demonstrations."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -7,10 +7,10 @@ Item = TypeVar("Item")
 
 
 class Track(Protocol):
-    """Passes items on, and shows how many there were."""
+    """Passes items on, and shows how many there were so far."""
 
     def __call__(self, items: Iterable[Item], total: int | None) -> Iterable[Item]:
-        """Yields the items; `total` is how many there are to be, if that is known."""
+        """Yields the items; `total` is their expected number, if known."""
 
 
 def untracked(items: Iterable[Item], total: int | None) -> Iterable[Item]:

@@ -1,4 +1,4 @@
-"""Trying out files that have no seal: HDF5 can hang or crash on damage, so it first opens them in another process."""
+"""Tests files without a seal: HDF5 can hang or crash on damage, so another process opens them first."""
 
 import signal
 import subprocess
@@ -10,15 +10,15 @@ from pathlib import Path
 from trailkit.envs.errors import UserError
 from trailkit.replay.episode_file import read_episode
 
-_PATIENCE = 10  # seconds for a file
+_PATIENCE = 10  # seconds per file
 
 
 def deadly(paths: Sequence[Path], patience: int = _PATIENCE) -> set[Path]:
-    """Which episodes' files make HDF5 hang or crash; those must not be opened here.
+    """Which episodes' files make HDF5 hang or crash; those must not be opened in this process.
 
     Args:
-        paths: Of the files.
-        patience: Seconds that reading one may take.
+        paths: The paths of the files.
+        patience: How many seconds reading one may take.
     """
     found, rest = set(), list(paths)
     while rest:
@@ -33,10 +33,10 @@ def deadly(paths: Sequence[Path], patience: int = _PATIENCE) -> set[Path]:
 
 
 def main(words: Sequence[str]) -> None:
-    """Reads one file after another, and prints a dot after each; a file that takes too long ends the process."""
+    """Reads one file after another and prints a dot after each; a file that takes too long ends the process."""
     patience, *paths = words
     for path in paths:
-        signal.alarm(int(patience))  # its signal ends the process even while HDF5 is in a loop
+        signal.alarm(int(patience))  # its signal ends the process even if HDF5 is in an endless loop
         with suppress(UserError):
             read_episode(Path(path))
         print(".", end="", flush=True)

@@ -1,4 +1,4 @@
-"""Verifying a folder of demonstrations: what in it is not as it was written, and why."""
+"""Verifies a folder of demonstrations: which files differ from what was written, and why."""
 
 import json
 from collections import Counter
@@ -22,16 +22,16 @@ class Fault(NamedTuple):
     """A file that is damaged, foreign, or gone."""
 
     file: str  # its name
-    reason: str  # in words that follow the name
+    reason: str  # worded to follow the name
 
 
 class Snapshot(NamedTuple):
-    """What is in a folder at a moment at which no recorder writes to it."""
+    """The contents of a folder at a moment when no recorder writes to it."""
 
     folder: Path
     paths: tuple[Path, ...]
     manifest: Manifest | None
-    complaint: str | None  # what is wrong with the manifest, if it is None
+    complaint: str | None  # what is wrong with the manifest, if it could not be read
 
     @classmethod
     def take(cls, folder: Path) -> "Snapshot":
@@ -45,18 +45,18 @@ class Snapshot(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What became of looking at every file."""
+    """The result of checking every file."""
 
-    faults: tuple[Fault, ...]  # in the order of their names
-    manifest: Manifest | None  # as it ought to be; None if nothing tells the environment
+    faults: tuple[Fault, ...]  # sorted by file name
+    manifest: Manifest | None  # as it should be; None if nothing tells the environment
 
 
 def verify(folder: str | Path, track: Track = untracked) -> tuple[Fault, ...]:
-    """Names each file in a folder of demonstrations that is damaged or foreign, and each that is gone.
+    """Lists the files in a folder of demonstrations that are damaged, foreign or missing.
 
-    Nothing is written; recorders wait meanwhile. Episodes are checked against the seal that they were written under
-    before HDF5 opens them; those of earlier versions, which have no seal, are checked so far as HDF5 notices damage,
-    in another process first. `track` shows how far it is, twice: a first look finds the environment.
+    Nothing is written; recorders wait meanwhile. Episodes are checked against their seal before HDF5 opens them;
+    those of earlier versions, which have no seal, are checked as far as HDF5 notices damage, in another process first.
+    `track` shows the progress, twice: a first pass finds the environment.
 
     Raises:
         UserError: If there is no such folder, or it cannot be read.
@@ -72,7 +72,7 @@ def verify(folder: str | Path, track: Track = untracked) -> tuple[Fault, ...]:
 
 
 def inspect(snapshot: Snapshot, track: Track = untracked) -> Findings:
-    """Looks at every file of a snapshot, and works out what the manifest ought to say."""
+    """Checks every file of a snapshot, and derives what the manifest should contain."""
     episodes = [path for path in snapshot.paths if _is_episode(path)]
     shunned = deadly([path for path in episodes if _is_unsealed(path)])
     told = dict(_metadata(path) for path in track(episodes, len(episodes)) if path not in shunned)
@@ -103,12 +103,12 @@ def _is_episode(path: Path) -> bool:
 def _is_unsealed(path: Path) -> bool:
     try:
         return is_unsealed(path)
-    except OSError:  # such a file is named when it is read
+    except OSError:  # such a file is reported when it is read
         return False
 
 
 def _metadata(path: Path) -> tuple[str, dict[str, Any]]:
-    """A file's name, and what it tells of itself: nothing, if it is damaged."""
+    """A file's name and its metadata, empty if the file is damaged."""
     try:
         return path.name, decode_metadata(path.read_bytes())
     except (UserError, OSError):
@@ -116,29 +116,29 @@ def _metadata(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _settings(manifest: Manifest | None, told: dict[str, dict[str, Any]]) -> EnvSettings | None:
-    """The environment of a folder: the manifest's, unless that is not one of those that its episodes tell of."""
+    """The environment of a folder: the manifest's, unless it is none of those in its episodes' metadata."""
     votes: Counter[str] = Counter()
     for metadata in told.values():
         if ENVIRONMENT in metadata:
             try:
                 votes[_key(EnvSettings.from_dict(metadata[ENVIRONMENT]))] += 1
             except UserError:
-                continue  # such a file is named when it is read
+                continue  # such a file is reported when it is read
     if manifest is not None and (not votes or _key(manifest.settings) in votes):
         return manifest.settings
     return EnvSettings.from_dict(json.loads(votes.most_common(1)[0][0])) if votes else None
 
 
 def _key(settings: EnvSettings) -> str:
-    """What stands for settings where they are counted: those of others' environments hold dicts, which have no hash."""
+    """A key that represents settings when counting them: external settings contain dicts, which are not hashable."""
     return json.dumps(settings.to_dict(), sort_keys=True)
 
 
 def _rows(path: Path, settings: EnvSettings | None) -> list[Row]:
-    """The row of an episode's file; none for what is of no concern.
+    """The row of an episode's file; none for files that do not matter.
 
     Raises:
-        UserError: If the file is damaged or foreign; says why in words that follow its name.
+        UserError: If the file is damaged or foreign; the message continues its name.
     """
     if path.name.startswith(".") and path.suffix == ".partial":
         raise UserError("was left by a recorder that was killed")
@@ -154,7 +154,7 @@ def _rows(path: Path, settings: EnvSettings | None) -> list[Row]:
 def _up_to_date(
     snapshot: Snapshot, settings: EnvSettings | None, rows: list[Row], told: dict[str, dict[str, Any]]
 ) -> Manifest | None:
-    """The manifest that the files of a folder ought to have."""
+    """The manifest that matches the files of a folder."""
     manifest = snapshot.manifest
     if manifest is not None and manifest.settings == settings:
         return replace(manifest, episodes=tuple(rows))
@@ -165,7 +165,7 @@ def _up_to_date(
 
 
 def _staleness(manifest: Manifest | None, fresh: Manifest | None) -> str | None:
-    """What a manifest says that is no longer so, in words; None if all that it says of the files is true."""
+    """What in a manifest is out of date, in words; None if it matches the files."""
     if manifest is None or fresh is None:
         return None
     if found := differences(manifest.settings, fresh.settings):

@@ -1,4 +1,4 @@
-"""Writing videos: H.264, whole or not at all."""
+"""Writes videos in H.264, completely or not at all."""
 
 import shutil
 import subprocess
@@ -18,13 +18,13 @@ Frame = NDArray[np.uint8]
 
 
 def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
-    """Writes frames, uint8 [H, W, 3] each, as H.264 in yuv420p, which every player shows.
+    """Writes frames, uint8 [H, W, 3] each, as H.264 in yuv420p, which every player supports.
 
-    Odd sizes grow by a pixel, since that format halves the resolution of colour.
+    Odd sizes grow by a pixel, since that format halves the colour resolution.
 
     Raises:
         UserError: If the video cannot be written, or there is no ffmpeg that encodes H.264.
-        ValueError: If there is no frame, or one of another size or kind.
+        ValueError: If there is no frame, or one has another size or dtype.
     """
     frames = iter(frames)
     first = next(frames, None)
@@ -33,7 +33,7 @@ def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
     encoder_path = _encoder()
     with written_aside(path) as aside:
         command = [encoder_path, *_options(_even(first), fps), str(aside)]
-        # A session of its own: an interrupt from the keyboard is this process's to handle.
+        # In its own session, so that a keyboard interrupt reaches only this process.
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         ) as encoder:
@@ -43,11 +43,11 @@ def write_video(path: Path, frames: Iterable[Frame], fps: float = 20) -> None:
                         raise ValueError(f"a frame is {frame.dtype} {frame.shape}: expected uint8 {first.shape}")
                     encoder.stdin.write(_even(frame).tobytes())  # type: ignore[union-attr]
             except BrokenPipeError:
-                pass  # the encoder gave up and says below why
+                pass  # the encoder failed; its message below says why
             except BaseException:
                 encoder.kill()
                 with suppress(BrokenPipeError):
-                    encoder.stdin.close()  # type: ignore[union-attr]  # what is buffered has no reader any more
+                    encoder.stdin.close()  # type: ignore[union-attr]  # buffered data has no reader any more
                 raise
             _, complaint = encoder.communicate()
         if encoder.returncode != 0:
@@ -66,7 +66,7 @@ def _encoder() -> str:
 
 
 def _options(frame: Frame, fps: float) -> list[str]:
-    """The encoder's options. It takes one thread: encoding must not slow down what it films."""
+    """The encoder's options. It uses one thread: encoding must not slow down what it records."""
     height, width = frame.shape[:2]
     source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps:g} -i -"
     target = "-an -c:v libx264 -preset fast -crf 20 -threads 1 -pix_fmt yuv420p -movflags +faststart -f mp4"

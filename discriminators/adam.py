@@ -1,4 +1,4 @@
-"""The optimiser of all that learns."""
+"""The optimiser of everything that is trained."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from torch import nn
 
 
 class Adam(torch.optim.Adam):
-    """Adam in one kernel, which a CUDA graph may hold where the weights are on a GPU."""
+    """Fused Adam, which can be captured in a CUDA graph if the weights are on a GPU."""
 
     def __init__(self, weights: Iterable[nn.Parameter], learning_rate: float, weight_decay: float = 0.0) -> None:
         weights = list(weights)
@@ -17,7 +17,7 @@ class Adam(torch.optim.Adam):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over a state, which may have been saved on another kind of device."""
+        """Restores a state, which may have been saved on another kind of device."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             group["capturable"] = group["params"][0].is_cuda

@@ -1,4 +1,4 @@
-"""The reward that is learned against the agent: GAIL's and TRAIL's."""
+"""The adversarially learned reward of GAIL and TRAIL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from trailkit.replay.transition import ImitationBatch, Observation, Transition
 class AdversarialRewardSettings:
     """How the discriminator is trained."""
 
-    learning_rate: float = 1e-4  # Adam's
+    learning_rate: float = 1e-4  # of Adam
 
 
 class AdversarialReward:
-    """Trains a discriminator, and pays the agent for frames that it takes for the expert's.
+    """Trains a discriminator, and rewards the agent for frames that the discriminator takes for the expert's.
 
     Differences from the paper (TRAIL, sec. 3-4, app. B and H): means instead of sums over the batch, so that the
-    batch size does not change the learning rate; rewards are computed anew at each sampling, which the paper leaves
+    batch size does not change the learning rate; rewards are recomputed at each sampling, which the paper leaves
     open. preset=cpu also limits rewards to 1.5 and the constraint's cross entropy to 32 nats, for the reasons in
     docs/recipe.md (preset=paper does not).
     """
@@ -43,15 +43,15 @@ class AdversarialReward:
         settings: AdversarialRewardSettings | None = None,
         seed: int = 0,
     ) -> None:
-        """Takes over the discriminator.
+        """Takes ownership of the discriminator.
 
         Args:
-            discriminator: what is trained.
-            augmentation: of the training frames; rewards come from centre crops without it.
-            loss: what is minimised, e.g. `with_accuracy_constraint(binary_cross_entropy)`.
-            reward: the reward as a function of the logit.
-            settings: of the optimiser.
-            seed: of all that is drawn.
+            discriminator: The discriminator to train.
+            augmentation: Augments the training frames; rewards are computed from plain centre crops.
+            loss: The loss to minimise, e.g. `with_accuracy_constraint(binary_cross_entropy)`.
+            reward: The reward as a function of the logit.
+            settings: The settings of the optimiser.
+            seed: Seeds all random draws.
         """
         self.discriminator = discriminator.eval()
         self._augmentation = augmentation
@@ -62,12 +62,12 @@ class AdversarialReward:
         self._optimizer = Adam(discriminator.trained.parameters(), learning_rate)
 
     def update(self, batch: ImitationBatch) -> dict[str, Tensor]:
-        """Makes one update, all four sources in one forward pass.
+        """Makes one update, with the frames of all four sources in one forward pass.
 
-        It learns from the frames that it will be asked to reward, those that a step arrives at: the last of an episode
-        is one, which is paid many times over if it is an end. Constraining frames are those that a step leaves.
+        It trains on the frames that it will reward, those after a step. They include an episode's last frame, which is
+        rewarded many times over if the episode terminated. Constraining frames are those before a step.
         """
-        self.discriminator.train()  # in which spectral norms are followed, if there are any
+        self.discriminator.train()  # power iteration for spectral normalisation, if used, runs only in training mode
         judgement = self._judge(batch)
         loss = self._loss(judgement)
         self.discriminator.eval()
@@ -79,7 +79,7 @@ class AdversarialReward:
 
     @torch.no_grad()
     def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
-        """Judges all next observations with the weights of now."""
+        """Judges all next observations with the current weights."""
         cameras = self.discriminator.cameras
         shape = transition.next_observation[cameras[0]].shape[:2]
         frames = {camera: transition.next_observation[camera].flatten(0, 1) for camera in cameras}
@@ -87,7 +87,7 @@ class AdversarialReward:
 
     @torch.no_grad()
     def rewards(self, frames: Observation) -> Float[Tensor, " batch"]:
-        """What it pays for frames, uint8 [B, H, W, 3] a camera."""
+        """The rewards for frames, uint8 [B, H, W, 3] a camera."""
         return self._reward(self.discriminator(frames))
 
     def weights(self) -> dict[str, Tensor]:
@@ -95,7 +95,7 @@ class AdversarialReward:
         return {name: weight.detach().clone() for name, weight in self.discriminator.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Discriminator, optimiser and generator."""
+        """The states of discriminator, optimiser and generator."""
         return {
             "discriminator": self.discriminator.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -103,7 +103,7 @@ class AdversarialReward:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
         self.discriminator.load_state_dict(state["discriminator"])
         self._optimizer.load_state_dict(state["optimizer"])
         restore(self.generator, state["generator"])

@@ -1,10 +1,10 @@
-"""Which parts of a picture a number depends on, such as the discriminator's logit or the critic's value.
+"""Which parts of an image a number depends on, such as the discriminator's logit or the critic's value.
 
-Each cell of a grid over the pictures gets its Shapley value in the game of changing a reference picture into the one
-that is asked about: how much revealing it changes the number, on average over the orders in which cells are revealed,
+Each cell of a grid over the images gets its Shapley value in the game of turning a reference image into the image in
+question: how much revealing the cell changes the number, averaged over the orders in which cells are revealed and
 estimated from random orders (Castro et al. 2009, "Polynomial calculation of the Shapley value based on sampling"). The
-values of all cells sum up to the difference that the whole picture makes. References are pictures of what one compares
-with, such as the expert's beside the agent's: what both have in common counts for nothing.
+values of all cells sum to the difference between the two images' numbers. References are images to compare with, such
+as the expert's for an agent's image: what both have in common gets no value.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,15 +25,15 @@ def attribute(
     orders: int = 4,
     seed: int = 0,
 ) -> dict[str, Float[Tensor, "batch cells cells"]]:
-    """Finds what each cell adds to a function of the pictures.
+    """Estimates how much each cell contributes to a function of the images.
 
     Args:
-        function: Of the cameras' pictures, a number for each of the batch.
-        frames: The pictures that are asked about, [B, H, W, 3] a camera.
-        references: Those to compare with, [R, H, W, 3] a camera; each order takes one of them for each frame.
-        cells: On each side of a picture.
-        orders: Of revealing the cells; half of them are the other half backwards, which cancels much of the noise.
-        seed: Of the orders and the references.
+        function: Maps the cameras' images to one number for each element of the batch.
+        frames: The images in question, [B, H, W, 3] a camera.
+        references: The images to compare with, [R, H, W, 3] a camera; each order draws one of them for each frame.
+        cells: Cells along each side of an image.
+        orders: In how many orders cells are revealed; every second one reverses the one before, which reduces noise.
+        seed: Seeds the orders and the choice of references.
 
     Returns:
         For each camera, the values of its cells.
@@ -65,10 +65,10 @@ def _orders(total: int, orders: int, generator: torch.Generator) -> Iterator[Int
 
 
 def _place(images: Tensor, place: int, cells: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Height and row, width and column of a cell."""
+    """The height and row, and the width and column, of a cell."""
     return (images.shape[1], place // cells), (images.shape[2], place % cells)
 
 
 def _edges(cells: int, side: int, index: int) -> slice:
-    """The pixels of the cells of an index along a side; those of sides that cells do not divide differ by one."""
+    """The pixels of cell `index` along a side; if `cells` does not divide it, cell sizes differ by one pixel."""
     return slice(side * index // cells, side * (index + 1) // cells)

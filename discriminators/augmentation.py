@@ -1,8 +1,8 @@
-"""Augmentation of the discriminator's training frames, made to cost less than the discriminator (TRAIL, app. B).
+"""Augmentation of the discriminator's training frames, cheaper than the discriminator itself (TRAIL, app. B).
 
-Crop and rotation are one gather of pixels through precomputed index maps, all that is done to colours is one batched
-matrix product, and the noise comes from a bank drawn once: a tenth of the time of the same operations one
-by one.
+Crop and rotation are one gather of pixels through precomputed index maps, all colour changes are one batched matrix
+product, and the noise comes from a bank drawn once: together this takes a tenth of the time of the same operations
+one by one.
 """
 
 import math
@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from trailkit.discriminators.base import ImageSizes
 from trailkit.replay.transition import Observation
 
-LUMA = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness (ITU-R BT.601)
-TRANSFORMS = 512  # random crops with rotations in a bank
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in brightness (ITU-R BT.601)
+TRANSFORMS = 512  # random crops with rotations in each camera's bank
 NOISE = 1 << 22  # numbers in the noise bank, 16 MiB
-BLOCK = 4  # pixels that one row of the colour product takes at a time: 3 columns alone leave the CPU idle
+BLOCK = 4  # pixels that one row of the colour product holds: with only 3 columns the CPU would idle
 
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """Strengths; the paper gives none. Zero switches one off."""
+    """Strengths of the augmentations; the paper gives none. 0 switches one off."""
 
-    brightness: float = 0.15  # largest shift, as a part of the full range
-    contrast: float = 0.3  # largest relative change, about mid grey
+    brightness: float = 0.15  # largest shift, as a fraction of the full range
+    contrast: float = 0.3  # largest relative change, around mid grey
     saturation: float = 0.3  # largest relative change of the distance from grey
     rotation: float = 5.0  # largest angle, degrees
     noise: float = 0.03  # standard deviation, as a part of the full range
@@ -41,7 +41,7 @@ WAVE = math.pi / math.sqrt(3)  # about half a period from black to white, by all
 
 
 def crop_sizes(image_sizes: ImageSizes, fraction: float = 0.75) -> dict[str, tuple[int, int]]:
-    """Returns what the discriminator sees of each camera: of 64 pixels 48, as in TRAIL, Table 3."""
+    """Returns the size of what the discriminator sees of each camera: 48 of 64 pixels, as in TRAIL, Table 3."""
     return {
         camera: (max(1, round(h * fraction)), max(1, round(w * fraction))) for camera, (h, w) in image_sizes.items()
     }
@@ -61,14 +61,14 @@ def crop_maps(
     left: Float[Tensor, " maps"],
     angle: Float[Tensor, " maps"],
 ) -> Int[Tensor, "maps pixels"]:
-    """Returns where each pixel of a crop comes from: indices into the flattened image, by the nearest neighbour.
+    """Returns the source of each pixel of a crop: indices into the flattened image, by nearest neighbour.
 
     Args:
-        size: height and width of the images.
-        crop: height and width of the crops.
-        top: the crops' first rows; pixels beyond the image are its nearest ones.
-        left: the crops' first columns.
-        angle: the crops' rotations about their centres, radians.
+        size: Height and width of the images.
+        crop: Height and width of the crops.
+        top: The crops' first rows; pixels beyond the image repeat the nearest ones in it.
+        left: The crops' first columns.
+        angle: The crops' rotations about their centres, radians.
     """
     (height, width), (rows, columns) = size, crop
     y = (torch.arange(rows) - (rows - 1) / 2)[None, :, None]
@@ -86,7 +86,7 @@ def gather_pixels(
     choice: Int[Tensor, " batch"],
     size: tuple[int, int],
 ) -> Shaped[Tensor, "batch h w 3"]:
-    """Makes each image anew from its own pixels: pixel p of image i is the old one's pixel maps[choice[i], p]."""
+    """Builds each image from its own pixels: pixel p of image i is pixel maps[choice[i], p] of the original."""
     count, height, width, _ = images.shape
     first = torch.arange(count, dtype=torch.int32, device=images.device)[:, None] * (height * width)
     pixels = maps.index_select(0, choice).add_(first).view(-1)
@@ -94,9 +94,9 @@ def gather_pixels(
 
 
 class Augmentation(nn.Module):
-    """Turns training frames, uint8 [B, H, W, 3] each camera, into augmented crops, float32 [B, h, w, 3] around [0, 1].
+    """Turns training frames, uint8 [B, H, W, 3] a camera, into augmented crops, float32 [B, h, w, 3] around [0, 1].
 
-    Holds banks and no weights. What is drawn for a frame comes from the generator that each call is given.
+    Holds banks but no weights. All draws for a frame come from the generator passed to each call.
     """
 
     def __init__(
@@ -105,10 +105,10 @@ class Augmentation(nn.Module):
         """Draws the banks.
 
         Args:
-            image_sizes: height and width of the cameras' images.
-            crops: height and width of the random crops.
-            settings: the strengths.
-            seed: of the banks.
+            image_sizes: Height and width of the cameras' images.
+            crops: Height and width of the random crops.
+            settings: The strengths.
+            seed: Seeds the banks.
         """
         super().__init__()
         self.settings = settings or AugmentationSettings()
@@ -127,12 +127,12 @@ class Augmentation(nn.Module):
         self.register_buffer("luma", torch.tensor(LUMA), persistent=False)
 
     def _places(self, room: int, generator: torch.Generator) -> Float[Tensor, " maps"]:
-        """Draws where crops begin that have so many pixels of room."""
+        """Draws the offsets of crops along an axis with `room` spare pixels."""
         drawn, centre = torch.randint(room + 1, (TRANSFORMS,), generator=generator), room // 2
         return (centre + self.settings.shift * (drawn - centre).float()).round()
 
     def forward(self, frames: Observation, generator: torch.Generator) -> dict[str, Tensor]:
-        """Augments each camera by draws of its own."""
+        """Augments each camera with its own random draws."""
         augmented = {camera: self._augment(camera, frames[camera], generator) for camera in self.crops}
         if len(augmented) == 1:
             return augmented
@@ -155,7 +155,7 @@ class Augmentation(nn.Module):
         return recolour_at_random(augmented, generator) if self.settings.random_colours else augmented
 
     def _draw_noise(self, count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
-        """Takes runs of the bank, from random places, none longer than half of it; a GPU draws as fast as it reads."""
+        """Takes slices from random places of the bank, each at most half its size; on a GPU drawing is just as fast."""
         if generator.device.type != "cpu":
             return torch.randn(count, generator=generator, device=generator.device)
         bank = self.get_buffer("noise")
@@ -168,7 +168,7 @@ class Augmentation(nn.Module):
     def _draw_colours(
         self, count: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 1 3"]]:
-        """Draws the linear maps of colours: out = in @ matrix + offset, for brightness in [0, 1]."""
+        """Draws linear colour maps: out = in @ matrix + offset, for colours in [0, 1]."""
         uniform = 2 * torch.rand(3, count, 1, 1, generator=generator, device=generator.device) - 1
         brightness = self.settings.brightness * uniform[0]
         contrast = 1 + self.settings.contrast * uniform[1]
@@ -181,7 +181,7 @@ class Augmentation(nn.Module):
 
 
 def _bank(camera: str) -> str:
-    """What the crops of a camera are called; torch lets no name have a dot."""
+    """The buffer's name for a camera's crops; torch allows no dots in names."""
     return f"maps_{camera.replace('.', '_')}"
 
 
@@ -211,7 +211,7 @@ def _recolour(
     noise: Float[Tensor, "batch pixels 3"],
     deviation: float,
 ) -> Float[Tensor, "batch pixels 3"]:
-    """Applies each image's map of colours in [0, 1], and adds noise, in one product."""
+    """Applies each image's colour map, for colours in [0, 1], and adds noise, in one matrix product."""
     count, number, _ = pixels.shape
     block = math.gcd(number, BLOCK)
     blocks = torch.zeros(count, block, 3, block, 3, device=pixels.device)

@@ -1,4 +1,4 @@
-"""What tells why an adversarial run fails: accuracies, mean D and logits by source, and D on frames held out."""
+"""Diagnostics of adversarial training: accuracies, mean D and logits by source, and D on held-out frames."""
 
 import torch
 from jaxtyping import Float
@@ -9,16 +9,16 @@ from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.losses import balanced_accuracy
 from trailkit.replay.transition import Observation
 
-LOGIT_LIMIT = 4  # the histograms' ends, where D is 1/56 and 55/56
+LOGIT_LIMIT = 4  # the ends of the histograms, where D is 1/56 and 55/56
 LOGIT_BINS = 16
 
 
 def diagnose(train: Logits, constraint: Logits | None) -> dict[str, Tensor]:
-    """Returns scalars: accuracies, whether the constraint fired, mean D and the histogram of logits by source.
+    """Returns scalars: accuracies, whether the constraint fired, and mean D and logit histograms by source.
 
-    `disc_acc` and `disc_acc_expert` are those of the `imitation` library, whose `disc_acc_gen` is `disc_acc_agent`
-    here, as the agent is called elsewhere. A frame counts as the expert's from D = 1/2.
-    `disc_logits_expert[-4]` and so on are the shares of frames whose logits lie in the bins from -4, -3.5, … 3.5 on.
+    `disc_acc` and `disc_acc_expert` are as in the `imitation` library, whose `disc_acc_gen` is called `disc_acc_agent`
+    here, since the generator is called agent everywhere else. A frame counts as the expert's if D >= 1/2.
+    `disc_logits_expert[-4]` etc. are the shares of frames whose logits fall in the bins that start at -4, -3.5, … 3.5.
     """
     metrics = {
         "disc_acc": balanced_accuracy(*train),
@@ -44,12 +44,12 @@ def diagnose(train: Logits, constraint: Logits | None) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def mean_score(discriminator: Discriminator, frames: Observation, chunk: int = 256) -> float:
-    """Returns the mean D on frames, e.g. of demonstrations held out (TRAIL, Fig. 10).
+    """Returns the mean D on frames, e.g. of held-out demonstrations (TRAIL, Fig. 10).
 
     Args:
-        discriminator: scores the centre of each frame.
-        frames: tensors, uint8 [N, H, W, 3] a camera.
-        chunk: frames scored at a time.
+        discriminator: Scores the centre of each frame.
+        frames: Tensors, uint8 [N, H, W, 3] a camera.
+        chunk: Frames scored at a time.
     """
     count = len(frames[discriminator.cameras[0]])
     logits = [
@@ -60,7 +60,7 @@ def mean_score(discriminator: Discriminator, frames: Observation, chunk: int = 2
 
 
 def _histogram(name: str, logits: Float[Tensor, " batch"]) -> dict[str, Tensor]:
-    """The share of each bin; the first and the last have what lies beyond, too."""
+    """The share of frames in each bin; the first and last bin also count what lies beyond them."""
     inside = logits.float().clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
     shares = torch.histc(inside, LOGIT_BINS, -LOGIT_LIMIT, LOGIT_LIMIT) / len(logits)
     width = 2 * LOGIT_LIMIT / LOGIT_BINS

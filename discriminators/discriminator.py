@@ -1,4 +1,4 @@
-"""The discriminator: an encoder and a small head that tell the expert's frames from the agent's."""
+"""The discriminator: an encoder and a small head that distinguish the expert's frames from the agent's."""
 
 from itertools import pairwise
 
@@ -15,17 +15,17 @@ from trailkit.replay.transition import Observation
 class Discriminator(nn.Module):
     """Maps single frames of all cameras, without proprioception or action, to logits: high = expert.
 
-    The encoder is given, so that this package knows none; its `image_sizes` say how much of the centre of an image it
-    sees. The head is an MLP with ReLU (TRAIL, app. H).
+    The encoder is passed in, so that this package does not depend on any; its `image_sizes` determine how much of an
+    image's centre it sees. The head is an MLP with ReLU (TRAIL, app. H).
     """
 
     def __init__(self, encoder: FrameEncoder, hidden: tuple[int, ...] = (32, 32), dropout: float = 0.0) -> None:
         """Puts a new head on the encoder.
 
         Args:
-            encoder: with which frames are embedded; a `FrozenEncoder` is not trained.
-            hidden: the widths of the head's layers.
-            dropout: the probability with which each entry of an embedding is left out while the discriminator trains.
+            encoder: Embeds the frames; a `FrozenEncoder` is not trained.
+            hidden: The widths of the head's layers.
+            dropout: The probability with which each entry of an embedding is dropped while the discriminator trains.
         """
         super().__init__()
         self.encoder = encoder
@@ -37,20 +37,20 @@ class Discriminator(nn.Module):
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """The cameras that it looks at."""
+        """The cameras that it uses."""
         return tuple(self.encoder.image_sizes)
 
     @property
     def trained(self) -> nn.Module:
-        """What its own loss trains."""
+        """The module that its own loss trains."""
         return self.head if isinstance(self.encoder, FrozenEncoder) else self
 
     def forward(self, observation: Observation, training: torch.Generator | None = None) -> Float[Tensor, " batch"]:
-        """Judges the centres of the images; those that are cropped already are their own centres.
+        """Judges the centre crops of the images; already cropped images are used as they are.
 
         Args:
-            observation: [B, H, W, 3] a camera; of stacked frames the newest is looked at.
-            training: draws what is dropped, in training.
+            observation: [B, H, W, 3] a camera; of stacked frames only the newest is used.
+            training: Draws the dropout, during training.
         """
         sizes = self.encoder.image_sizes
         crops = {camera: centre_crop(newest_frame(observation[camera]), size) for camera, size in sizes.items()}
@@ -62,14 +62,14 @@ class Discriminator(nn.Module):
 
 
 def newest_frame(images: Shaped[Tensor, "... H W channels"]) -> Shaped[Tensor, "... H W 3"]:
-    """The last of the frames that an agent's pictures may be stacked of, as a view."""
+    """The last of an agent's possibly stacked frames, as a view."""
     return images[..., -3:]
 
 
 def drop(
     features: Float[Tensor, "batch width"], rate: float, generator: torch.Generator
 ) -> Float[Tensor, "batch width"]:
-    """Sets entries to 0 with probability `rate` and divides the others by 1 - rate, so that their mean is the same.
+    """Sets entries to 0 with probability `rate` and divides the others by 1 - rate, which keeps their mean.
 
     See "Dropout", Srivastava et al. 2014, and for discriminators Orsini et al. 2021 (https://arxiv.org/abs/2106.00672).
     """

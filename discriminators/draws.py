@@ -1,4 +1,4 @@
-"""Random numbers that are drawn where they are used, so that an update on a GPU neither waits nor copies for them."""
+"""Random numbers drawn on the device that uses them, so that an update on a GPU needs no copy or synchronisation."""
 
 import hashlib
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def make_generator(device: torch.device | str, seed: int) -> torch.Generator:
-    """A seeded generator of numbers on a device."""
+    """A seeded random number generator on a device."""
     return torch.Generator(device).manual_seed(seed)
 
 
 def restore(generator: torch.Generator, state: Tensor) -> None:
-    """Goes on from a state that `get_state` returned.
+    """Restores a state that `get_state` returned.
 
-    That of another kind of device, which is of another length, only seeds this one: what is drawn from there on is as
-    random, and not what was drawn before.
+    A state from another kind of device has another length and is only used as a seed: the draws that follow are
+    equally random, but do not continue the saved sequence.
     """
     if state.numel() == generator.get_state().numel():
         generator.set_state(state)

@@ -1,4 +1,4 @@
-"""The environment's own reward, where a learned one is expected."""
+"""The environment's own reward behind the interface of a learned one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from trailkit.replay.transition import ImitationBatch, Transition
 
 
 class EnvironmentReward:
-    """Passes on the rewards as they were stored and learns nothing: D4PG from demonstrations."""
+    """Returns the stored rewards unchanged and learns nothing: D4PG from demonstrations."""
 
     def update(self, batch: ImitationBatch) -> dict[str, Tensor]:
         """Has nothing to update."""

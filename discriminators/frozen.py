@@ -1,4 +1,4 @@
-"""Features that the discriminator takes as they are: of random weights, or of the critic's."""
+"""An encoder that the discriminator uses without training it: with random weights, or the critic's."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,14 +9,14 @@ from trailkit.replay.transition import Observation
 
 
 class FrozenEncoder(nn.Module):
-    """An encoder that somebody else trains, or nobody: gradients reach the frames through it, but not its weights.
+    """An encoder that is trained elsewhere or not at all: gradients flow to the frames, but not to its weights.
 
-    Under a small head it makes a discriminator that has little of its own to overfit with (Reed et al. 2018,
+    With a small head on top it makes a discriminator with few weights to overfit with (Reed et al. 2018,
     "Visual Imitation with a Minimal Adversary"; TRAIL, Fig. 7).
     """
 
     def __init__(self, encoder: FrameEncoder) -> None:
-        """Shares the encoder: whatever its weights are, it embeds with those of now."""
+        """Shares the encoder: frames are always embedded with its current weights."""
         super().__init__()
         assert isinstance(encoder, nn.Module)
         self.encoder: nn.Module = encoder
@@ -24,7 +24,7 @@ class FrozenEncoder(nn.Module):
         self.image_sizes = encoder.image_sizes
 
     def forward(self, observation: Observation) -> Float[Tensor, "batch embedding"]:
-        """Embeds the cameras of a batch, [B, H, W, 3] each."""
+        """Embeds the camera images of a batch, [B, H, W, 3] each."""
         weights = {name: weight.detach() for name, weight in self.encoder.named_parameters()}
         features: Tensor = functional_call(self.encoder, weights, (observation,))
         return features

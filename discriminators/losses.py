@@ -1,6 +1,6 @@
-"""Losses of the discriminator, to be minimised; logits are high for the expert.
+"""Losses of the discriminator, to be minimised; high logits mean expert.
 
-`binary_cross_entropy`, `smoothed_cross_entropy` and `positive_unlabelled` are losses of the training frames; `with_…`
+`binary_cross_entropy`, `smoothed_cross_entropy` and `positive_unlabelled` are losses on the training frames; `with_…`
 functions take a loss and return one, so that methods are compositions: TRAIL is
 `with_accuracy_constraint(binary_cross_entropy)`, DAC `with_gradient_penalty(binary_cross_entropy)`.
 """
@@ -19,11 +19,11 @@ def cross_entropy(expert: Float[Tensor, " expert"], agent: Float[Tensor, " agent
 
 
 def balanced_accuracy(expert: Float[Tensor, " expert"], agent: Float[Tensor, " agent"]) -> Float[Tensor, ""]:
-    """Half the rate of experts with D >= 1/2 and half that of agents with D < 1/2 (TRAIL, eq. 2).
+    """Half the rate of expert frames with D >= 1/2 plus half that of agent frames with D < 1/2 (TRAIL, eq. 2).
 
-    The tie goes to the expert, so that a constant discriminator has an accuracy of exactly 1/2.
+    Ties go to the expert, so that a constant discriminator has an accuracy of exactly 1/2.
     """
-    # Not by `mean`, which on a GPU multiplies by 1/N: that of 47 frames alike would be 0.49999997.
+    # Not `mean`, which on a GPU multiplies by 1/N: the accuracy on 47 equal frames would be 0.49999997.
     return 0.5 * ((expert >= 0).sum() / len(expert) + (agent < 0).sum() / len(agent))
 
 
@@ -33,10 +33,10 @@ def binary_cross_entropy(judgement: Judgement) -> Tensor:
 
 
 def smoothed_cross_entropy(smoothing: float) -> DiscriminatorLoss:
-    """GAIL's loss with the label of the expert's frames at 1 - smoothing; that of the agent's stays 0.
+    """GAIL's loss with the label 1 - smoothing for the expert's frames; the agent's label stays 0.
 
-    -(1 - smoothing) mean log D(expert) - smoothing mean log(1 - D(expert)) - mean log(1 - D(agent)): frames that the
-    expert alone has settle at D = 1 - smoothing instead of 1. See "Improved Techniques for Training GANs", Salimans
+    -(1 - smoothing) mean log D(expert) - smoothing mean log(1 - D(expert)) - mean log(1 - D(agent)): frames that only
+    the expert has converge to D = 1 - smoothing instead of 1. See "Improved Techniques for Training GANs", Salimans
     et al. 2016, sec. 3.4 (https://arxiv.org/abs/1606.03498).
     """
 
@@ -48,14 +48,14 @@ def smoothed_cross_entropy(smoothing: float) -> DiscriminatorLoss:
 
 
 def positive_unlabelled(prior: float) -> DiscriminatorLoss:
-    """Takes the agent's frames for unlabelled, of which a share is as good as the expert's, instead of for bad.
+    """Treats the agent's frames as unlabelled instead of bad: a share of them is as good as the expert's.
 
     -prior mean log D(expert) + max(0, -mean log(1 - D(agent)) + prior mean log(1 - D(expert))). The second term
-    estimates the loss on the agent's bad frames alone, which cannot be negative, but its estimate can. See
+    estimates the loss on the agent's bad frames alone, which cannot be negative, although its estimate can. See
     "Positive-Unlabeled Reward Learning", Xu & Denil 2019 (https://arxiv.org/abs/1911.00459).
 
     Args:
-        prior: The share of the agent's frames that are as good, in (0, 1).
+        prior: The share of the agent's frames that are as good as the expert's, in (0, 1).
     """
 
     def unlabelled(judgement: Judgement) -> Tensor:
@@ -69,17 +69,17 @@ def positive_unlabelled(prior: float) -> DiscriminatorLoss:
 def with_accuracy_constraint(
     loss: DiscriminatorLoss, flip_labels: bool = False, ceiling: float | None = None
 ) -> DiscriminatorLoss:
-    """Adds TRAIL's constraint: no better than chance on frames that say nothing about the task (TRAIL, eq. 3).
+    """Adds TRAIL's constraint: no better than chance on frames that are irrelevant to the task (TRAIL, eq. 3).
 
-    While the accuracy on the constraining batch is at least 1/2, the cross entropy on that batch is *subtracted*: it
-    is maximised. No gradient passes through the condition, and the term has no weight.
+    While the accuracy on the constraining batch is at least 1/2, the cross entropy on that batch is *subtracted*, so
+    it is maximised. The condition passes no gradient, and the term has no weight.
 
     Args:
-        loss: the loss on the training frames.
-        flip_labels: instead of the sign, flips the labels in the constraint's term. Its gradient is largest where
-            the discriminator is confident, the paper's vanishes there.
-        ceiling: the cross entropy on the constraining batch, in nats, beyond which no more is asked for; a constant
-            D = 1/2 has 2 ln 2. By default there is none, as in the paper, and the loss has no lower bound.
+        loss: The loss on the training frames.
+        flip_labels: Flips the labels in the constraint's term instead of its sign. The gradient is then largest where
+            the discriminator is confident, where the paper's vanishes.
+        ceiling: The cross entropy on the constraining batch, in nats, above which it is not increased further; a
+            constant D = 1/2 has 2 ln 2. By default there is none, as in the paper, and the loss has no lower bound.
     """
 
     def constrained(judgement: Judgement) -> Tensor:
@@ -95,7 +95,7 @@ def with_accuracy_constraint(
 
 
 def with_gradient_penalty(loss: DiscriminatorLoss, weight: float = 10.0) -> DiscriminatorLoss:
-    """Adds DAC's penalty on the gradient at frames between expert's and agent's: weight * mean (norm - 1)^2.
+    """Adds DAC's gradient penalty at frames interpolated between expert and agent: weight * mean (norm - 1)^2.
 
     See "Improved Training of Wasserstein GANs", Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028), and
     "Discriminator-Actor-Critic", Kostrikov et al. 2019 (https://arxiv.org/abs/1809.02925).

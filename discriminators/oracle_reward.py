@@ -1,4 +1,4 @@
-"""The reward of a discriminator that is never wrong, where a learned one is expected."""
+"""The reward of a perfect discriminator behind the interface of a learned one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from trailkit.replay.transition import ImitationBatch, Transition
 
 
 class OracleReward:
-    """Pays 1 for each step of the expert's and 0 for the agent's, and learns nothing (TRAIL, Fig. 18).
+    """Pays 1 for each of the expert's steps and 0 for the agent's, and learns nothing (TRAIL, Fig. 18).
 
-    A control: what D4PG makes of demonstrations in its replay without any discriminator. The rewards are those of SQIL
+    A control: what D4PG achieves with demonstrations in replay but no discriminator. The rewards are those of SQIL
     (Reddy et al. 2020, https://arxiv.org/abs/1905.11108).
     """
 
@@ -22,7 +22,7 @@ class OracleReward:
         return {}
 
     def reward(self, transition: Transition, expert_rows: int = 0) -> Float[Tensor, "batch n"]:
-        """Tells the expert's rows by their place."""
+        """Identifies the expert's rows by their position: they come last."""
         reward: Tensor = transition.reward
         agent_rows = len(reward) - expert_rows
         return torch.cat([torch.zeros_like(reward[:agent_rows]), torch.ones_like(reward[agent_rows:])])

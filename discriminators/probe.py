@@ -1,6 +1,6 @@
-"""A probe: a small discriminator trained for a moment, to see whether two sets of frames can be told apart at all.
+"""A probe: a small discriminator trained briefly, to see whether two sets of frames can be told apart at all.
 
-It judges episodes that it was not trained on only, since a discriminator learns its own training frames by heart.
+It only judges episodes that it was not trained on, since a discriminator memorises its training frames.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,34 +16,34 @@ from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.losses import balanced_accuracy, cross_entropy
 from trailkit.replay.transition import Observation
 
-_CHUNK = 512  # frames that are judged at a time
-_SQUARES = 8  # that an occluding square goes into the height of a picture; it moves by half of itself
+_CHUNK = 512  # frames judged at a time
+_SQUARES = 8  # side of an occluding square, as a fraction 1/N of an image's height; squares overlap by half
 
 
 class Labelled(NamedTuple):
-    """Frames of both sides."""
+    """Frames of both sources, with labels."""
 
     frames: Observation  # uint8 [N, H, W, 3] a camera
     expert: Bool[Tensor, " n"]
-    fold: Int[Tensor, " n"]  # frames of one episode are in the same
+    fold: Int[Tensor, " n"]  # frames of one episode share a fold
 
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How a probe is trained: long enough to find what there is to find, too briefly to be of use as a reward."""
+    """How a probe is trained: long enough to find any difference, too briefly to be useful as a reward."""
 
     steps: int = 150
-    batch: int = 32  # frames of each side
+    batch: int = 32  # frames of each source
     learning_rate: float = 1e-3
 
 
 class Fold(NamedTuple):
-    """A probe, and what it made of the frames that were held out from it."""
+    """A probe and its logits for the frames held out from its training."""
 
     discriminator: Discriminator
-    held: Int[Tensor, " h"]  # which frames
+    held: Int[Tensor, " h"]  # the indices of those frames
     logits: Float[Tensor, " h"]
-    train_accuracy: float  # balanced, on the frames that it was trained on
+    train_accuracy: float  # balanced, on its training frames
 
 
 def probe(
@@ -56,11 +56,11 @@ def probe(
     """Trains a probe for each fold, on the frames of the other folds, and yields it.
 
     Args:
-        labelled: The frames.
-        make_discriminator: Makes one, freshly initialised.
-        augmentation: Of the training frames.
-        seed: Of all that is drawn.
-        settings: Of the training.
+        labelled: The labelled frames.
+        make_discriminator: Makes a freshly initialised discriminator.
+        augmentation: Augments the training frames.
+        seed: Seeds all random draws.
+        settings: The training settings.
     """
     settings = settings or ProbeSettings()
     for fold in sorted(set(labelled.fold.tolist())):
@@ -80,20 +80,20 @@ def probe(
 
 @torch.no_grad()
 def judge(discriminator: Discriminator, frames: Observation) -> Float[Tensor, " n"]:
-    """The logits of the centres of frames."""
+    """The logits of the frames' centre crops."""
     count = len(frames[discriminator.cameras[0]])
     chunks = [torch.arange(first, min(first + _CHUNK, count)) for first in range(0, count, _CHUNK)]
     return torch.cat([discriminator(_take(frames, chunk)) for chunk in chunks])
 
 
 def occlusion(discriminator: Discriminator, frames: Observation, fill: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """How far the logit moves when a square of a picture is covered, on the average over frames.
+    """How much the logit changes when a square of the image is covered, averaged over frames.
 
     Args:
         discriminator: Judges the frames.
         frames: uint8 [N, H, W, 3] a camera.
-        fill: What the square shows instead, uint8 [H, W, 3] a camera: the mean picture, so that what all frames
-            have in common counts for nothing.
+        fill: What the square shows instead, uint8 [H, W, 3] a camera: the mean image, so that what all frames have in
+            common has no effect.
 
     Returns:
         A map for each camera, float32 [H, W], in units of the logit.

@@ -1,4 +1,4 @@
-"""The contract of a discriminator's loss as a test: for trailkit's own, and for those that users bring."""
+"""The contract of a discriminator's loss as a test: for trailkit's own losses and for users'."""
 
 import torch
 from torch import Tensor
@@ -8,21 +8,21 @@ from trailkit.replay.transition import Observation
 
 _BATCH = 6
 _SIDE = 8  # pixels
-_SURE = 100.0  # a logit whose sigmoid is 1 in float32, and that of its negative almost 0
+_SURE = 100.0  # a logit whose sigmoid is 1 in float32; the sigmoid of its negative is almost 0
 
 
 def check_loss(loss: DiscriminatorLoss) -> None:
-    """Makes sure of all that trailkit relies on in what `discriminator.loss` names.
+    """Checks everything that trailkit relies on in the loss that `discriminator.loss` names.
 
-    It is a finite scalar whose gradients are finite too, however sure the discriminator is; minimising it parts the
-    logits of the expert's training frames from those of the agent's, the expert's being the higher; and all that it
-    draws comes from the judgement's own generator, so that a run that goes on draws the same.
+    The loss is a finite scalar with finite gradients, however confident the discriminator is; minimising it raises the
+    logits of the expert's training frames above the agent's; and all its random draws come from the judgement's own
+    generator, so that a resumed run draws the same.
 
     Args:
-        loss: From a `Judgement` to a scalar.
+        loss: Maps a `Judgement` to a scalar.
 
     Raises:
-        AssertionError: Names what is broken.
+        AssertionError: Names what is violated.
     """
     with torch.random.fork_rng(devices=[]):
         for scale in (1.0, _SURE, -_SURE):
@@ -43,10 +43,10 @@ def check_loss(loss: DiscriminatorLoss) -> None:
 
 
 def made_up_judgement(scale: float = 1.0) -> Judgement:
-    """A judgement of noise, always the same: logits [6] of about a scale, and frames of 8x8 pixels of one camera.
+    """A judgement of random values, always the same: logits [6] of about `scale`, and 8x8 frames of one camera.
 
     Args:
-        scale: Of the logits; where it is negative, the discriminator takes the expert for the agent.
+        scale: The scale of the logits; if negative, the discriminator takes the expert for the agent.
     """
     generator = torch.Generator().manual_seed(0)
 

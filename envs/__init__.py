@@ -1,6 +1,6 @@
-"""Environments: tasks, cameras and the headless renderer, adapters from and to Gymnasium.
+"""Environments: tasks, cameras, the headless renderer, and adapters to and from Gymnasium.
 
-Importing this package gives Gymnasium the tasks' ids and imports no simulator; `trailkit.envs.simulator` does.
+Importing this package registers the tasks in Gymnasium but imports no simulator; `trailkit.envs.simulator` does.
 """
 
 from trailkit.envs import registration

@@ -1,4 +1,4 @@
-"""Action spaces: how an action in [-1, 1] becomes motor commands."""
+"""Action spaces: how an action in [-1, 1] is turned into motor commands."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from trailkit.envs.settings import CONTROL_TIMESTEP, ActionSpace
 from trailkit.envs.workspace import WORKSPACE
 
 MAX_TOOL_SPEED = 0.25  # m/s along each axis
-_ALIGNMENT_GAIN = 4.0  # 1/s: how fast a tilted hand is turned down again
+_ALIGNMENT_GAIN = 4.0  # 1/s: gain of the rotation that returns a tilted hand to pointing down
 
 
 class Controller(Protocol):
@@ -24,10 +24,10 @@ class Controller(Protocol):
 
 
 class CartesianVelocity:
-    """Moves the tool centre point, with the hand held down and inside the workspace.
+    """Moves the tool centre point while keeping the hand pointing down and inside the workspace.
 
-    The first three numbers are the velocity along x, y and z (1 is `MAX_TOOL_SPEED`), the fourth that of the
-    gripper (1 closes it as fast as it can).
+    The first three entries are the velocity along x, y and z (1 is `MAX_TOOL_SPEED`), the fourth is that of the
+    gripper (1 closes it at full speed).
     """
 
     size = 4
@@ -45,7 +45,7 @@ class CartesianVelocity:
 
 
 class JointVelocity:
-    """Moves each of the nine joints (TRAIL, appendix A); 1 is a joint's greatest velocity."""
+    """Moves each of the nine joints (TRAIL, appendix A); 1 is a joint's maximum velocity."""
 
     size = 9
 

@@ -1,7 +1,7 @@
-"""How a scene can look otherwise, while everything in it moves as before.
+"""Changes to how a scene looks that leave its dynamics unchanged.
 
-The pairs are the perturbations that robustness benchmarks of manipulation agree on (e.g. THE COLOSSEUM, Pumacay et al.
-2024, https://arxiv.org/abs/2402.08191): colours, light and the cameras' poses.
+The choices are the perturbations that robustness benchmarks for manipulation agree on (e.g. THE COLOSSEUM, Pumacay et
+al. 2024, https://arxiv.org/abs/2402.08191): colours, light and the cameras' poses.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,21 +14,21 @@ from trailkit.envs.settings import Appearance, Distraction, EnvSettings
 
 _ARM = {"dark_gray": (0.75, 0.35, 0.05, 1), "light_gray": (0.95, 0.8, 0.45, 1)}  # orange instead of black and grey
 _TABLE = {"table": (0.25, 0.42, 0.36, 1), "floor": (0.5, 0.33, 0.3, 1)}  # green on red-brown instead of beige on grey
-_LIGHT = 0.55  # of the usual brightness
-_LIGHT_POSITION = (-0.6, -0.5, 1.1)  # m: from the left instead of from the right
-_CAMERA_SHIFT = 0.02  # m, to each camera's right: some 3 of 64 pixels
+_LIGHT = 0.55  # as a fraction of the usual brightness
+_LIGHT_POSITION = (-0.6, -0.5, 1.1)  # m: on the left instead of the right
+_CAMERA_SHIFT = 0.02  # m, to each camera's right: about 3 of 64 pixels
 _CAMERA_ROLL = np.deg2rad(4.0)
 
 
 def check_cameras(settings: EnvSettings, stands: Callable[[str], bool]) -> None:
-    """Makes sure that where cameras are to look otherwise, one of those that are observed does.
+    """Checks that at least one observed camera is affected where cameras are to be changed.
 
     Args:
-        settings: The environment's.
-        stands: Whether a camera of that name stands, so that it is turned.
+        settings: The environment's settings.
+        stands: Whether the camera of a given name is fixed in the world, so that it is changed.
 
     Raises:
-        UserError: If none does.
+        UserError: If none is affected.
     """
     said = ["appearance=[camera_pose]"] * (Appearance.CAMERA_POSE in settings.appearance)
     said += ["distract=[camera]"] * (Distraction.CAMERA in settings.distract)
@@ -44,8 +44,8 @@ def change_appearance(model: Any, appearance: Iterable[Appearance]) -> None:
     """Changes a task's MJCF model, before it is compiled.
 
     Args:
-        model: The root of the table, the robot and the cameras.
-        appearance: What is to look otherwise.
+        model: The root model that contains the table, the robot and the cameras.
+        appearance: The changes to make.
     """
     for each in appearance:
         _CHANGES[each](model)
@@ -72,7 +72,7 @@ def _change_light(model: Any) -> None:
 
 
 def _move_cameras(model: Any) -> None:
-    """Moves and rolls the cameras that stand; the wrist's stays where it is screwed on."""
+    """Moves and rolls the cameras fixed in the world; the wrist camera stays where it is mounted."""
     for camera in model.worldbody.camera:
         right, up = np.reshape(camera.xyaxes, (2, 3))
         camera.pos = camera.pos + _CAMERA_SHIFT * right

@@ -1,4 +1,4 @@
-"""Checks of values that people and files give."""
+"""Checks of values that come from users and files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,10 @@ from trailkit.envs.errors import UserError, unknown
 
 
 def check_names(what: str, names: tuple[str, ...], choices: list[Any]) -> None:
-    """Checks that names are among the choices, each once.
+    """Checks that names are among the choices, without duplicates.
 
     Raises:
-        UserError: Naming what is wrong.
+        UserError: Names what is wrong.
     """
     for each in names:
         if each not in choices:
@@ -20,10 +20,10 @@ def check_names(what: str, names: tuple[str, ...], choices: list[Any]) -> None:
 
 
 def check_types(values: object, template: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Checks that values have the keys of a template, and each the type that it has there.
+    """Checks that values have exactly the keys of a template, each with the type that it has there.
 
     Raises:
-        UserError: Naming what is wrong.
+        UserError: Names what is wrong.
     """
     if not isinstance(values, dict):
         raise UserError(f"{what} are {values!r}: expected a mapping of {', '.join(template)}")

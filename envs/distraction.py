@@ -1,8 +1,8 @@
-"""What looks otherwise from episode to episode and has nothing to do with the task.
+"""Visual distractions that change from episode to episode and are irrelevant to the task.
 
-Colours, background and camera are those of "The Distracting Control Suite", Stone et al. 2021
-(https://arxiv.org/abs/2101.02722); objects are TRAIL's distractors (appendix A), for pictures alone: nothing touches
-them, so that every environment with a model of MuJoCo's can have them.
+Colours, background and camera follow "The Distracting Control Suite", Stone et al. 2021
+(https://arxiv.org/abs/2101.02722); objects are TRAIL's distractors (appendix A), but only in the images: nothing can
+touch them, so they work in every environment with a MuJoCo model.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from trailkit.envs.compiled import Turn, colours, recolour, robot_geoms, turn_ca
 from trailkit.envs.settings import Distraction
 from trailkit.envs.simulator import mujoco
 
-_COLOUR = 0.25  # of each channel, at most: between the suite's medium (0.2) and hard (0.3)
-_ANGLE = np.radians(5.0)  # of a camera about each of its axes, at most; the suite's are 4.5 and 9 degrees
+_COLOUR = 0.25  # maximum change of each channel: between the suite's medium (0.2) and hard (0.3)
+_ANGLE = np.radians(5.0)  # maximum rotation of a camera about each of its axes; the suite uses 4.5 and 9 degrees
 _OBJECTS = 4
-_OBJECT_SIZE = 0.08, 0.15  # half of an object's width, as a share of the radius of the room that things take
-_LEAST_ROOM = 0.2  # of the robot's own height or width: the radius of that room where there is one thing
-_WAVES = 4  # of the background's pattern
+_OBJECT_SIZE = 0.08, 0.15  # half of an object's width, as a fraction of the radius of the area of the things
+_LEAST_ROOM = 0.2  # as a fraction of the robot's height or width: the minimum of that radius, e.g. for a single thing
+_WAVES = 4  # in the background's pattern
 _SHAPES = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_ELLIPSOID
 
 
@@ -32,42 +32,42 @@ class _Object(NamedTuple):
 
 
 class _Waves(NamedTuple):
-    """A pattern that moves: each wave has a direction, a phase, a speed and a colour."""
+    """A moving pattern: each wave has a direction, a phase, a speed and a colour."""
 
-    cycles: NDArray[np.float64]  # [W, 2], a picture
+    cycles: NDArray[np.float64]  # [W, 2], per image
     phase: NDArray[np.float64]  # [W], radians
-    speed: NDArray[np.float64]  # [W], radians a second
+    speed: NDArray[np.float64]  # [W], radians per second
     colour: NDArray[np.float64]  # [W, 3]
 
 
 class Distractions:
-    """The distractions of an environment's episodes: `begin` draws those of the next, a `Renderer` shows them."""
+    """The distractions of an environment's episodes: `begin` draws the next episode's, a `Renderer` shows them."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
-        """Makes them of these kinds of `Distraction`; until `begin` everything looks as usual."""
+        """Enables these kinds of `Distraction`; until `begin` everything looks as usual."""
         self._kinds = frozenset(kinds)
         self._random = np.random.RandomState()
         self._model: mujoco.MjModel | None = None
         self._usual: tuple[NDArray[np.float64], NDArray[np.float64]]  # the geoms' colours and the cameras' quaternions
         self._objects: list[_Object] = []
         self._waves: _Waves | None = None
-        self.turn = Turn()  # of this episode's cameras
+        self.turn = Turn()  # of the cameras in this episode
 
     def seed(self, seed: int) -> None:
-        """Makes the distractions from the next `begin` on those of this seed."""
+        """Seeds the distractions from the next `begin` on."""
         self._random.seed(seed)
 
     def forget(self) -> None:
-        """Takes what the model of the next `begin` looks like then for the usual, though it may be met already."""
+        """Makes the next `begin` record the model's look as the baseline again."""
         self._model = None
 
     def begin(self, model: mujoco.MjModel, data: mujoco.MjData, ground: float | None = None) -> None:
-        """Draws an episode's distractions, and changes what the model looks like by them.
+        """Draws an episode's distractions and applies them to the look of the model.
 
         Args:
-            model: The environment's; what it looks like when it is first met is taken for the usual.
-            data: Its state at the episode's begin, with kinematics up to date.
-            ground: The height on which objects stand, m; where it is not known, they are as high as the lowest thing.
+            model: The environment's model; its look when first seen is recorded as the baseline.
+            data: Its state at the start of the episode, with kinematics up to date.
+            ground: The height on which objects stand, in m; if unknown, they are as high as the lowest thing.
         """
         if model is not self._model:
             self._model, self._usual = model, (colours(model), model.cam_quat.copy())
@@ -85,11 +85,11 @@ class Distractions:
 
     @property
     def hides_background(self) -> bool:
-        """Whether `background` is to be seen instead of the sky and of planes without end."""
+        """Whether `background` replaces the sky and infinite planes."""
         return self._waves is not None
 
     def furnish(self, scene: mujoco.MjvScene) -> None:
-        """Adds what only pictures have to a scene that is about to be drawn."""
+        """Adds the objects, which exist only in images, to a scene before it is drawn."""
         for each in self._objects:
             if scene.ngeom < scene.maxgeom:
                 geom = scene.geoms[scene.ngeom]
@@ -97,7 +97,7 @@ class Distractions:
                 scene.ngeom += 1
 
     def background(self, height: int, width: int, time: float) -> NDArray[np.uint8]:
-        """The pattern behind the scene at a time of the simulation, in seconds: uint8 [height, width, 3]."""
+        """The background pattern at a simulation time in seconds: uint8 [height, width, 3]."""
         assert self._waves is not None
         waves = self._waves
         places = np.stack(np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij"), axis=-1)
@@ -118,7 +118,7 @@ def _draw_waves(random: np.random.RandomState) -> _Waves:
 def _draw_objects(
     random: np.random.RandomState, model: mujoco.MjModel, data: mujoco.MjData, ground: float | None
 ) -> list[_Object]:
-    """Things that stand about among those that the episode begins with."""
+    """Objects scattered among the things that are there at the start of the episode."""
     centre, lowest, radius = _room(model, data)
     found = []
     for _ in range(_OBJECTS):
@@ -127,13 +127,13 @@ def _draw_objects(
         beside = centre + distance * np.array([np.cos(angle), np.sin(angle)])
         rgba = np.append(random.uniform(0.0, 1.0, 3), 1.0).astype(np.float32)
         shape = int(random.choice(_SHAPES))
-        tall = size[0 if shape == mujoco.mjtGeom.mjGEOM_SPHERE else 2]  # a sphere has but one size
+        tall = size[0 if shape == mujoco.mjtGeom.mjGEOM_SPHERE else 2]  # a sphere has only one size
         found.append(_Object(shape, size, np.append(beside, lowest if ground is None else ground + tall), rgba))
     return found
 
 
 def _room(model: mujoco.MjModel, data: mujoco.MjData) -> tuple[NDArray[np.float64], float, float]:
-    """Where the things are that can move: the centre [2], how low they lie, and how far they lie apart, all in m."""
+    """The area of the movable things: its centre [2], the height of the lowest thing, and its radius, all in m."""
     moves = model.body_weldid[model.geom_bodyid] != 0
     things = moves & ~robot_geoms(model)
     with_robot = data.geom_xpos[moves if moves.any() else slice(None)]

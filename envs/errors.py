@@ -1,6 +1,6 @@
-"""The one error a person is meant to read.
+"""The one error type that is meant for users.
 
-Raise `UserError` for anything that a user of the command or of the library did wrong or can mend: the
+Raise `UserError` for anything that a user of the command or of the library did wrong or can fix: the
 command prints the message as one line and exits with code 2, without a traceback.
 """
 
@@ -13,8 +13,8 @@ class UserError(ValueError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Builds the error for a name that does not exist, with the nearest names that do."""
-    names = sorted(str(each) for each in known)  # a member of a StrEnum shows as its value
+    """Builds the error for an unknown name, with the closest known names."""
+    names = sorted(str(each) for each in known)  # a member of a StrEnum prints as its value
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose from {', '.join(names)}"
     return UserError(f"unknown {kind} {name!r}: {hint}")

@@ -1,4 +1,4 @@
-"""Chooses how pictures are made without a screen, before anything imports OpenGL.
+"""Chooses how images are rendered without a screen, before anything imports OpenGL.
 
 MuJoCo, dm_control and PyOpenGL each read an environment variable once, when they are first imported.
 `trailkit.envs.simulator` calls `choose` before it imports any of them.
@@ -14,11 +14,11 @@ from trailkit.envs.errors import UserError
 
 MACOS = sys.platform == "darwin"
 BACKENDS = ("cgl",) if MACOS else ("egl", "osmesa")
-# What else MuJoCo takes for a backend, or for none.
+# Other values that MuJoCo accepts: other backends, or none.
 _OF_MUJOCO = "glfw", "glx", "enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0"
 _EGL_EXTENSION_PLATFORM_DEVICE = 0x313F
 PACKAGES = "libegl1 libgl1-mesa-dri libosmesa6"
-# What to do where nothing can be drawn.
+# What to do if nothing can be rendered.
 MEND = (
     "trailkit has not been tried on macOS, whose CGL it draws with: report what you see"
     if MACOS
@@ -27,20 +27,20 @@ MEND = (
 
 
 def choose() -> str:
-    """Settles the backend in `MUJOCO_GL` and `PYOPENGL_PLATFORM`, and returns its name.
+    """Sets the backend in `MUJOCO_GL` and `PYOPENGL_PLATFORM`, and returns its name.
 
-    A backend that the user named in either is kept. Otherwise EGL where a device answers, else OSMesa,
-    else "disabled": environments still run, and asking for a picture raises the error of `require`. On macOS it is
-    CGL, a part of the system, of which dm_control does not know: `MUJOCO_GL` is "disabled" there.
+    A backend that the user named in either is kept. Otherwise it is EGL if a device responds, else OSMesa, else
+    "disabled": environments still run, and asking for an image raises the error of `require`. On macOS it is CGL, a
+    part of the system, which dm_control does not know: `MUJOCO_GL` is "disabled" there.
 
     Raises:
-        UserError: If the backend that the user named cannot be loaded, or there is none of that name.
+        UserError: If the backend that the user named cannot be loaded or does not exist.
     """
-    # Software rasterisers start a thread per core in each process; small pictures gain nothing from them and
-    # several actors on one machine lose. Read when a driver is loaded, which looking for one does.
+    # Software rasterisers start a thread per core in each process: small images gain nothing from them, and several
+    # actors on one machine are slowed down. Read when a driver is loaded, which the search below does.
     os.environ.setdefault("LP_NUM_THREADS", "0")
-    # Mesa's rasterisers and triton, which a CUDA build of torch imports with the first optimiser, each bring an LLVM:
-    # the process dies unless triton's is loaded first.
+    # Mesa's rasterisers and triton, which a CUDA build of torch imports with the first optimiser, each bring their own
+    # LLVM: the process crashes unless triton's is loaded first.
     if importlib.util.find_spec("triton"):
         importlib.import_module("triton")
     backend = os.environ.get("MUJOCO_GL", "").lower()
@@ -61,15 +61,15 @@ def choose() -> str:
         )
     os.environ["MUJOCO_GL"] = backend
     if backend in BACKENDS:
-        os.environ["PYOPENGL_PLATFORM"] = backend  # whatever it was: MuJoCo refuses two that differ
+        os.environ["PYOPENGL_PLATFORM"] = backend  # overwritten in any case: MuJoCo rejects two different values
     return backend
 
 
 def require() -> str:
-    """Returns the backend in force.
+    """Returns the active backend.
 
     Raises:
-        UserError: If no headless OpenGL is to be had; names the packages that give it.
+        UserError: If headless OpenGL is not available; names the packages that provide it.
     """
     backend = os.environ.get("MUJOCO_GL", "").lower()
     if backend in BACKENDS:
@@ -87,7 +87,7 @@ def require() -> str:
 
 
 def _egl_works() -> bool:
-    """Whether some EGL device gives a display (a driver may be absent though the library is there)."""
+    """Whether some EGL device provides a display (the driver may be missing although the library is installed)."""
     try:
         egl = ctypes.CDLL("libEGL.so.1")
         egl.eglGetProcAddress.restype = ctypes.c_void_p
@@ -105,7 +105,7 @@ def _egl_works() -> bool:
         return False
     for device in devices[: count.value]:
         display = get_display(_EGL_EXTENSION_PLATFORM_DEVICE, device, None)
-        # Left initialised: MuJoCo asks for the same display again, and terminates it at exit.
+        # Left initialised: MuJoCo requests the same display again, and terminates it at exit.
         if display and egl.eglInitialize(display, None, None):
             return True
     return False

@@ -1,4 +1,4 @@
-"""Environments as Gymnasium knows them."""
+"""Environments with Gymnasium's interface."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,20 +21,20 @@ _METADATA = {"render_modes": list(_RENDER_MODES)}
 class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
     """An `Environment` with Gymnasium's interface.
 
-    Observations are the environment's: a uint8 picture a camera, and "proprio", float32, whose bounds are those of its
-    type, since joints turn without limit; and on request "state", float32, which tells where the task's things are and
-    how they move (`trailkit.envs.tasks.things`), for who learns without pictures. The time limit truncates; only a
-    discount of 0 terminates, which none gives. `info["success"]`, and "is_success" for the libraries that look for
-    that, tell whether the task is solved.
+    Observations are the environment's: a uint8 image per camera, and "proprio", float32, bounded only by its dtype,
+    since joints rotate without limit; on request also "state", float32, the poses and velocities of the task's things
+    (`trailkit.envs.tasks.things`), for learning without images. The time limit truncates; only a discount of 0
+    terminates, which trailkit's own tasks never give. `info["success"]`, and "is_success" for the libraries that look
+    for that name, tell whether the task is solved.
     """
 
     metadata: dict[str, Any] = _METADATA
 
     def __init__(self, env: Environment, render_mode: str | None = None, state: bool = False) -> None:
-        """Takes over the environment, and closes it in `close`.
+        """Takes ownership of the environment, and closes it in `close`.
 
         Raises:
-            UserError: If there is no such render mode, or the environment has no state of things to tell.
+            UserError: If there is no such render mode, or the environment does not provide the things' state.
         """
         if render_mode is not None and render_mode not in _RENDER_MODES:
             raise unknown("render mode", render_mode, _RENDER_MODES)
@@ -52,7 +52,7 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begins an episode; with a seed, the first one of `Environment.seed`. There are no options."""
+        """Starts an episode; with a seed, `Environment.seed` is called first. There are no options."""
         super().reset(seed=seed)
         if seed is not None:
             self.env.seed(seed)
@@ -60,10 +60,10 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
         return self._observed(self.env.reset()), self._info()
 
     def step(self, action: NDArray[Any]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Takes a control step.
+        """Makes a control step.
 
         Raises:
-            gymnasium.error.ResetNeeded: If no episode is under way.
+            gymnasium.error.ResetNeeded: If no episode is in progress.
         """
         if not self._playing:
             raise gymnasium.error.ResetNeeded("no episode is under way: call reset() before step()")
@@ -74,7 +74,7 @@ class GymnasiumAdapter(gymnasium.Env[dict[str, Any], NDArray[Any]]):
         return self._observed(timestep), float(timestep.reward), terminated, last and not terminated, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
-        """Draws the front camera as people want to see it, uint8 [480, 640, 3]; None without a render mode."""
+        """Renders the front camera for people, uint8 [480, 640, 3]; None without a render mode."""
         return None if self.render_mode is None else self.env.render()
 
     def close(self) -> None:
@@ -107,17 +107,17 @@ def make(
     Args:
         task: The task's name; the registered ids set it.
         action_space: "cartesian" or "joint"; see `ActionSpace`.
-        cameras: Which cameras are observed; see `CameraName`.
-        image_size: Height and width of their pictures, in pixels.
+        cameras: The observed cameras; see `CameraName`.
+        image_size: Height and width of their images, in pixels.
         proprioception: Whether the robot's own state is observed.
         episode_steps: Control steps until the time limit.
-        appearance: What looks otherwise than usual; see `Appearance`.
-        distract: What looks otherwise in each episode; see `Distraction`.
-        state: Whether the things' poses and velocities are observed, as "state": for who learns without pictures.
-        render_mode: "rgb_array", or None if `render` is not going to be called.
+        appearance: Fixed changes of the look; see `Appearance`.
+        distract: Changes of the look in each episode; see `Distraction`.
+        state: Whether the things' poses and velocities are observed, as "state": for learning without images.
+        render_mode: "rgb_array", or None if `render` is never called.
 
     Raises:
-        UserError: If a value makes no sense.
+        UserError: If a value is invalid.
     """
     if action_space not in list(ActionSpace):
         raise unknown("action space", action_space, list(ActionSpace))
@@ -135,7 +135,7 @@ make.metadata = _METADATA  # type: ignore[attr-defined]  # where gymnasium.make 
 
 
 def _space(spec: specs.Array) -> spaces.Box:
-    """The space of a spec, within its bounds or else those of its type (Gymnasium's checker warns of infinite ones)."""
+    """The space of a spec, with its bounds or those of its dtype (Gymnasium's checker warns about infinite bounds)."""
     if isinstance(spec, specs.BoundedArray):
         low, high = spec.minimum, spec.maximum
     else:

@@ -1,4 +1,4 @@
-"""What a setting names by where it can be imported from, MODULE:NAME, so that every process of a run finds it."""
+"""Imports what a setting names as MODULE:NAME, which every process of a run can find."""
 
 import importlib
 from types import ModuleType
@@ -8,14 +8,14 @@ from trailkit.envs.errors import UserError, unknown
 
 
 def imported(key: str, path: str) -> Any:
-    """Imports what a setting names: a class, a function or anything else that can be called.
+    """Imports what a setting names: a class, a function or any other callable.
 
     Args:
-        key: Of the setting, which errors name: "encoder.stack".
-        path: MODULE:NAME. The module must lie on the Python path.
+        key: The name of the setting for error messages: "encoder.stack".
+        path: MODULE:NAME. The module must be on the Python path.
 
     Raises:
-        UserError: If there is no such module, it cannot be imported, has no such name, or that cannot be called.
+        UserError: If there is no such module or name, the module cannot be imported, or the object cannot be called.
     """
     said = f"{key}={path}"
     module, _, name = path.partition(":")
@@ -32,24 +32,24 @@ def imported(key: str, path: str) -> Any:
 
 
 def import_module(said: str, module: str) -> ModuleType:
-    """Imports the module of a setting.
+    """Imports the module that a setting names.
 
     Args:
-        said: The setting as it was given, which errors name.
+        said: The setting as the user gave it, for error messages.
         module: The module's name.
 
     Raises:
         UserError: If there is no such module, or it cannot be imported.
     """
-    importlib.invalidate_caches()  # it may have been written a moment ago
+    importlib.invalidate_caches()  # it may have just been written
     try:
         return importlib.import_module(module)
-    except Exception as error:  # whatever goes wrong in a module that is not trailkit's
+    except Exception as error:  # anything can go wrong in external code
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             raise UserError(f"{said}: {error} on the Python path: add its folder to PYTHONPATH") from error
         raise UserError(f"{said}: {module} cannot be imported: {one_line(error)}") from error
 
 
 def one_line(error: Exception) -> str:
-    """An error of others as a part of a sentence: its type, and what it says."""
+    """A foreign error as part of a sentence: its type and its message."""
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -5,14 +5,14 @@ from numpy.typing import NDArray
 
 from trailkit.envs.simulator import mujoco
 
-_DAMPING = 1e-3  # added to the diagonal of J J^T: keeps joint speeds bounded near singular poses
+_DAMPING = 1e-3  # added to the diagonal of J J^T: keeps joint speeds bounded near singularities
 
 
 class SiteKinematics:
-    """The map from the velocity of a site to the velocities of the joints that move it."""
+    """Maps the velocity of a site to velocities of the joints that move it."""
 
     def __init__(self, model: mujoco.MjModel, site: int, dofs: NDArray[np.intp]) -> None:
-        """Remembers the site's id and the indices, among all degrees of freedom, of the joints that move it."""
+        """Stores the site's id and the indices, among all degrees of freedom, of the joints that move it."""
         self._model, self._site, self._dofs = model, site, dofs
         self._translation = np.zeros((3, model.nv))
         self._rotation = np.zeros((3, model.nv))
@@ -23,11 +23,11 @@ class SiteKinematics:
 
         Args:
             data: The state at which the Jacobian is taken.
-            velocity: Of the site, [6]: linear in m/s, then angular in rad/s, both in the world's frame.
+            velocity: The site's velocity, [6]: linear in m/s, then angular in rad/s, both in the world frame.
         """
         mujoco.mj_jacSite(self._model, data, self._translation, self._rotation, self._site)
         jacobian = np.concatenate([self._translation[:, self._dofs], self._rotation[:, self._dofs]])
-        # MuJoCo's Cholesky, not NumPy's solve: that goes to BLAS, whose threads cost 1 ms here on busy cores.
+        # MuJoCo's Cholesky, not NumPy's solve: that uses BLAS, whose threads cost 1 ms here on busy cores.
         factor = jacobian @ jacobian.T + self._damping
         mujoco.mju_cholFactor(factor, 0.0)
         solution = np.empty(6)
@@ -36,7 +36,7 @@ class SiteKinematics:
         return solved
 
     def orientation_error(self, data: mujoco.MjData, quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The rotation vector, in rad [3] in the world's frame, that takes the site to an orientation (w, x, y, z)."""
+        """The rotation vector, in rad [3] in the world frame, that turns the site to an orientation (w, x, y, z)."""
         current, inverse, difference = np.empty(4), np.empty(4), np.empty(4)
         mujoco.mju_mat2Quat(current, data.site_xmat[self._site])
         mujoco.mju_negQuat(inverse, current)
@@ -52,13 +52,13 @@ class SiteKinematics:
         position: NDArray[np.float64],
         quaternion: NDArray[np.float64],
     ) -> bool:
-        """Changes the joints' positions until the site is at a pose.
+        """Changes the joints' positions until the site reaches a pose.
 
         Args:
-            data: Changed in place; other coordinates than `qpos` stay as they are.
+            data: Changed in place; coordinates other than `qpos` are unchanged.
             qpos: The indices of the joints' coordinates, in the order of `dofs`.
-            position: Of the site, [3] in metres.
-            quaternion: Of the site, (w, x, y, z).
+            position: The site's target position, [3] in metres.
+            quaternion: The site's target orientation, (w, x, y, z).
 
         Returns:
             Whether the site came within 1 mm and 0.02 rad of the pose.

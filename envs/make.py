@@ -1,4 +1,4 @@
-"""From settings to an environment, whoever's it is."""
+"""Makes an environment from settings, trailkit's own or external."""
 
 import functools
 import json
@@ -13,27 +13,27 @@ from trailkit.envs.tasks.environment import TaskEnvironment
 
 
 class Signature(NamedTuple):
-    """What networks and demonstrations must know of an environment beside its settings."""
+    """What networks and demonstrations must know about an environment besides its settings."""
 
     action_size: int
     proprio_size: int  # 0 if the robot's own state is not observed
     control_timestep: float  # seconds between actions
-    low: tuple[float, ...]  # [A], what actions of -1 are in the environment's own units
-    high: tuple[float, ...]  # [A], and of 1
+    low: tuple[float, ...]  # [A], what actions of -1 mean in the environment's own units
+    high: tuple[float, ...]  # [A], the same for 1
 
 
 def make_environment(settings: EnvSettings, seed: int | None = None) -> Environment:
     """Makes an environment.
 
     Raises:
-        UserError: If there is no such task, or its package is not installed; if a camera, a part of the observation
-            or the success that the settings name is not there, or its actions are no vectors of numbers.
+        UserError: If there is no such task, or its package is not installed; if a camera, a part of the observation or
+            the success signal in the settings does not exist, or if its actions are not vectors of numbers.
     """
     return TaskEnvironment(settings, seed) if settings.external is None else ExternalEnvironment(settings, seed)
 
 
 def signature(settings: EnvSettings) -> Signature:
-    """The signature of an environment; one of elsewhere is made for it, once in a process.
+    """The signature of an environment; an external one is made once per process to find out.
 
     Raises:
         UserError: As for `make_environment`.

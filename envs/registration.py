@@ -1,7 +1,7 @@
-"""The tasks' names in Gymnasium's registry.
+"""Registers the tasks' ids with Gymnasium.
 
-`import trailkit.envs` registers them, or `gymnasium.make("trailkit.envs:trailkit/Lift-v0")`, which imports that first:
-since its version 1.0 Gymnasium looks for no plugins of its own accord.
+`import trailkit.envs` registers them; so does `gymnasium.make("trailkit.envs:trailkit/Lift-v0")`, which imports it
+first. Since version 1.0 Gymnasium does not search for plugins by itself.
 """
 
 from gymnasium.envs import registration
@@ -20,7 +20,7 @@ IDS = {
 def register() -> None:
     """Registers every task; a second call does nothing.
 
-    The time limit is the environment's own (`episode_steps`), so that changing it does not leave Gymnasium's in force.
+    The time limit is the environment's own (`episode_steps`), so that Gymnasium's does not override a changed one.
     """
     for task, name in IDS.items():
         if name not in registration.registry:

@@ -1,9 +1,8 @@
-"""The headless renderer: small pictures at the price of small pictures.
+"""The headless renderer, fast for small images.
 
-MuJoCo's defaults draw shadows, reflections, haze and four samples a pixel into a large buffer, which in
-software costs some 60 ms whatever the size of the picture. Without them a 64x64 picture costs less than 2 ms, most of
-it for triangles; so what lies outside the camera's view is not sent to be drawn. A skybox, where a model has one, costs
-nothing that can be measured.
+MuJoCo's defaults render shadows, reflections, haze and four samples per pixel into a large buffer, which in software
+takes about 60 ms whatever the image size. Without them a 64x64 image takes less than 2 ms, most of it for triangles;
+so geoms outside the camera's view are not sent to be drawn. A skybox, if a model has one, has no measurable cost.
 """
 
 import atexit
@@ -20,9 +19,9 @@ from numpy.typing import NDArray
 from trailkit.envs import gl
 from trailkit.envs.simulator import mujoco
 
-_SPARE_GEOMS = 1000  # in a scene: for what is neither a geom nor a site of the model, such as tendons and distractors
-_HIDDEN_GROUP = 5  # of geoms: one that no task uses and that `MjvOption` leaves out
-_MARGIN = 1e-3  # m, by which a geom has to miss the view
+_SPARE_GEOMS = 1000  # in a scene: for anything that is not a geom or site of the model, such as tendons and distractors
+_HIDDEN_GROUP = 5  # of geoms: one that no task uses and that `MjvOption` hides
+_MARGIN = 1e-3  # m, how far a geom must lie outside the view
 _COSTLY_EFFECTS = (
     mujoco.mjtRndFlag.mjRND_SHADOW,
     mujoco.mjtRndFlag.mjRND_REFLECTION,
@@ -32,38 +31,38 @@ _COSTLY_EFFECTS = (
 
 
 class Quality(StrEnum):
-    """How much effort goes into a picture."""
+    """How much effort goes into an image."""
 
     FAST = "fast"  # what policies see
     FULL = "full"  # what people see: shadows, reflections, antialiasing
 
 
 class Scenery(Protocol):
-    """What is in pictures beside the model; `trailkit.envs.distraction.Distractions` is one."""
+    """What images show besides the model; `trailkit.envs.distraction.Distractions` is one."""
 
     @property
     def hides_background(self) -> bool:
-        """Whether `background` is to be seen instead of the sky and of planes without end."""
+        """Whether `background` replaces the sky and infinite planes."""
 
     def furnish(self, scene: mujoco.MjvScene) -> None:
-        """Adds things to a scene that is about to be drawn."""
+        """Adds things to a scene before it is drawn."""
 
     def background(self, height: int, width: int, time: float) -> NDArray[np.uint8]:
-        """What is to be seen behind it at a time of the simulation, in seconds: uint8 [height, width, 3]."""
+        """The background at a simulation time in seconds: uint8 [height, width, 3]."""
 
 
 class Renderer:
-    """Draws a model's cameras at one size, in an OpenGL context of its own.
+    """Renders a model's cameras at one image size, in its own OpenGL context.
 
-    The context lives until `close`, garbage collection or the end of the process, whichever comes first. It
-    belongs to the thread that made it.
+    The context lives until `close`, garbage collection or the end of the process, whichever comes first. It belongs
+    to the thread that created it.
     """
 
     def __init__(self, model: mujoco.MjModel, height: int, width: int, quality: Quality = Quality.FAST) -> None:
         """Makes the context.
 
         Raises:
-            UserError: If no headless OpenGL is to be had.
+            UserError: If headless OpenGL is not available.
         """
         backend = importlib.import_module(f"mujoco.{gl.require()}")
         self._model = model
@@ -74,7 +73,7 @@ class Renderer:
         self._option = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._culls = quality is Quality.FAST  # shadows and reflections show things that are out of view
+        self._culls = quality is Quality.FAST  # shadows and reflections depend on things out of view
         if quality is Quality.FAST:
             for effect in _COSTLY_EFFECTS:
                 self._scene.flags[effect] = False
@@ -89,29 +88,29 @@ class Renderer:
     def render(
         self, data: mujoco.MjData, camera: int | mujoco.MjvCamera, scenery: Scenery | None = None
     ) -> NDArray[np.uint8]:
-        """Draws one camera.
+        """Renders one camera.
 
         Args:
             data: The simulation's state, with kinematics up to date.
-            camera: The camera's id in the model, or one that is not in it.
-            scenery: What is there beside the model, if anything.
+            camera: The camera's id in the model, or a camera that is not part of the model.
+            scenery: What to show besides the model, if anything.
 
         Returns:
-            A new picture, uint8 [height, width, 3], the first row on top.
+            A new image, uint8 [height, width, 3], top row first.
         """
         without_background = scenery is not None and scenery.hides_background
         self._arrange(data, camera, without_background)
         if scenery is not None:
             scenery.furnish(self._scene)
         self.draw(without_background)
-        picture = self._pixels[::-1].copy()  # OpenGL's first row is the lowest
+        picture = self._pixels[::-1].copy()  # OpenGL's first row is at the bottom
         if scenery is not None and without_background:
             empty = self._depth[::-1] == 1.0
             picture[empty] = scenery.background(self._rect.height, self._rect.width, data.time)[empty]
         return picture
 
     def _arrange(self, data: mujoco.MjData, camera: int | mujoco.MjvCamera, without_background: bool) -> None:
-        """Makes the scene that a camera sees."""
+        """Builds the scene that a camera sees."""
         free = not isinstance(camera, int | np.integer)
         if not free:
             self._camera.fixedcamid = camera
@@ -127,26 +126,26 @@ class Renderer:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = not without_background
 
     def draw(self, with_depth: bool = False) -> None:
-        """Draws the scene as it was arranged last, into the renderer's own memory."""
+        """Draws the scene as last arranged, into the renderer's own buffer."""
         self._gl.make_current()
         mujoco.mjr_render(self._rect, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, self._depth if with_depth else None, self._rect, self._context)
 
 
 def _is_pyramid(model: mujoco.MjModel, camera: int) -> bool:
-    """Whether `cam_fovy` is an angle, and with the picture's proportions says all of what a camera sees.
+    """Whether `cam_fovy` is an angle that, with the image's aspect ratio, fully determines what a camera sees.
 
-    That of an orthographic camera is a length, and one with a sensor looks past its middle.
+    For an orthographic camera it is a length, and a camera with a sensor may look off-centre.
     """
     perspective = model.cam_projection[camera] == mujoco.mjtProjection.mjPROJ_PERSPECTIVE
     return bool(perspective and not model.cam_sensorsize[camera].any())
 
 
 def _out_of_view(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> NDArray[np.bool_]:
-    """Which geoms certainly do not show: their bounding spheres lie beyond a side of the view's pyramid, [ngeom]."""
+    """Which geoms are certainly invisible: their bounding spheres lie outside one side of the view pyramid, [ngeom]."""
     height = np.tan(np.radians(model.cam_fovy[camera]) / 2)
     width = height * aspect
-    # The outward normals of the four sides, in the camera's frame, which looks along -z.
+    # The outward normals of the four sides, in the camera frame, which looks along -z.
     sides = np.array([(1, 0, width), (-1, 0, width), (0, 1, height), (0, -1, height)])
     sides /= np.linalg.norm(sides, axis=1, keepdims=True)
     offsets = (data.geom_xpos - data.cam_xpos[camera]) @ data.cam_xmat[camera].reshape(3, 3)
@@ -156,7 +155,7 @@ def _out_of_view(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect
 
 
 def _make_context(model: mujoco.MjModel, height: int, width: int, quality: Quality) -> mujoco.MjrContext:
-    """Makes MuJoCo's rendering context, whose buffers are sized by the model's visual settings when it is made."""
+    """Makes MuJoCo's rendering context, which sizes its buffers by the model's visual settings at creation."""
     size, effort = model.vis.global_, model.vis.quality
     saved = size.offheight, size.offwidth, effort.offsamples, effort.shadowsize
     size.offheight, size.offwidth = height, width
@@ -169,7 +168,7 @@ def _make_context(model: mujoco.MjModel, height: int, width: int, quality: Quali
 
 
 def _free(gl_context: Any, context: mujoco.MjrContext) -> None:
-    with contextlib.suppress(Exception):  # current in another thread, which takes what it holds along when it ends
+    with contextlib.suppress(Exception):  # current in another thread, whose end frees it
         gl_context.make_current()
         context.free()
     gl_context.free()
@@ -177,10 +176,10 @@ def _free(gl_context: Any, context: mujoco.MjrContext) -> None:
 
 @functools.cache
 def _open_renderers() -> weakref.WeakSet[Renderer]:
-    """The renderers to close at exit, before MuJoCo takes down the display, which it does at exit too.
+    """The renderers to close at exit, before MuJoCo closes the display, also at exit.
 
-    Exit handlers run in reverse order, and this one is registered after MuJoCo's, which comes with the first context.
-    Finalizers have one place in that order for the whole process, often an early one.
+    Exit handlers run in reverse order, and this one is registered after MuJoCo's, which is registered with the first
+    context. Finalizers share a single position in that order per process, often an early one.
     """
     renderers: weakref.WeakSet[Renderer] = weakref.WeakSet()
     atexit.register(lambda: [renderer.close() for renderer in list(renderers)])

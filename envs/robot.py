@@ -1,4 +1,4 @@
-"""The Jaco arm and hand: where its joints are in a model, how it is moved and what it feels."""
+"""The Jaco arm and hand: where its joints are in a model, how it moves and what it senses."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ DOWN = np.array([0.0, 0.70710678, 0.70710678, 0.0])  # the orientation (w, x, y,
 class Jaco:
     """A six-joint arm with a three-finger hand, attached to an arena.
 
-    Build it with the arena, then `bind` it to the compiled model; everything below `bind` needs that.
+    Build it with the arena, then `bind` it to the compiled model; everything defined below `bind` requires that.
     """
 
     def __init__(self, arena: composer.Arena) -> None:
@@ -27,7 +27,7 @@ class Jaco:
         arena.attach(self._arm).pos = _BASE_POSITION
         for root in (self._arm.mjcf_model, self._hand.mjcf_model):
             for body in root.find_all("body", exclude_attachments=True):
-                if hasattr(body, "gravcomp"):  # not the frame that the hand is attached to
+                if hasattr(body, "gravcomp"):  # not the frame to which the hand is attached
                     body.gravcomp = 1.0  # the real arm's firmware compensates gravity
 
     @property
@@ -48,27 +48,27 @@ class Jaco:
         self.finger_range = fingers.range.copy()
         arm_motors, finger_motors = physics.bind(self._arm.actuators), physics.bind(self._hand.actuators)
         self.motors = np.concatenate([arm_motors.element_id, finger_motors.element_id])
-        # rad/s that each motor can be asked for: six of the arm, three of the fingers
+        # the maximum rad/s of each motor: six of the arm, three of the fingers
         self.max_velocity = self.model.actuator_ctrlrange[self.motors, 1].copy()
-        self.root = int(self.model.body_rootid[self.model.dof_bodyid[self.arm_dofs[0]]])  # the body that holds it all
+        self.root = int(self.model.body_rootid[self.model.dof_bodyid[self.arm_dofs[0]]])  # the robot's root body
         self._tool = physics.bind(self._hand.tool_center_point).element_id
         self.kinematics = SiteKinematics(self.model, self._tool, self.arm_dofs)
 
     @property
     def tool_position(self) -> NDArray[np.float64]:
-        """The tool centre point, between the finger tips: [3] in metres."""
+        """The tool centre point, between the fingertips: [3] in metres."""
         position: NDArray[np.float64] = self.data.site_xpos[self._tool]
         return position
 
     def place(self, tool_position: NDArray[np.float64], grip: float) -> bool:
-        """Poses the arm, hand down and at rest.
+        """Poses the arm, with the hand pointing down and at rest.
 
         Args:
-            tool_position: Of the tool centre point, [3] in metres.
+            tool_position: The position of the tool centre point, [3] in metres.
             grip: How far the fingers are closed, from 0 to 1.
 
         Returns:
-            Whether the arm reaches that position.
+            Whether the arm can reach that position.
         """
         low, high = self.finger_range.T
         self.data.qpos[self.finger_qpos] = low + grip * (high - low)
@@ -76,10 +76,10 @@ class Jaco:
         return self.kinematics.move_to(self.data, self.arm_qpos, tool_position, DOWN)
 
     def proprioception(self) -> NDArray[np.float32]:
-        """What the robot feels, float32 [21].
+        """The robot's proprioception, float32 [21].
 
-        The tool centre point in units of the workspace ([-1, 1] inside it), joint angles in rad and speeds in
-        rad/s of the six arm joints, then of the three fingers.
+        The tool centre point in units of the workspace ([-1, 1] inside it), then joint angles in rad and speeds in
+        rad/s, first of the six arm joints, then of the three fingers.
         """
         parts: NDArray[np.float64] = np.concatenate(
             [

@@ -1,4 +1,4 @@
-"""What an environment is, as values: they are written beside demonstrations and checked before training."""
+"""The settings that define an environment; they are stored with demonstrations and checked before training."""
 
 import json
 from collections.abc import Mapping
@@ -29,26 +29,26 @@ class CameraName(StrEnum):
 
 
 class Appearance(StrEnum):
-    """What can look otherwise, while everything moves as before; see `trailkit.envs.appearance`."""
+    """What can look different while the dynamics stay the same; see `trailkit.envs.appearance`."""
 
-    ARM_COLOUR = "arm_colour"  # of arm and hand
-    TABLE_COLOUR = "table_colour"  # and the floor's
-    LIGHT = "light"  # dimmer, and from the other side
-    CAMERA_POSE = "camera_pose"  # of the cameras that stand: 2 cm to the right, and rolled by 4 degrees
+    ARM_COLOUR = "arm_colour"  # of the arm and hand
+    TABLE_COLOUR = "table_colour"  # of the table and the floor
+    LIGHT = "light"  # dimmer, and from the opposite side
+    CAMERA_POSE = "camera_pose"  # of the cameras fixed in the world: 2 cm to the right, and rolled by 4 degrees
 
 
 class Distraction(StrEnum):
-    """What can look otherwise from episode to episode; see `trailkit.envs.distraction`."""
+    """What can look different from episode to episode; see `trailkit.envs.distraction`."""
 
-    COLOURS = "colours"  # of everything
-    BACKGROUND = "background"  # a moving pattern, instead of the sky and of floors without end
-    CAMERA = "camera"  # where those that stand look
-    OBJECTS = "objects"  # that stand about, for the eye alone
+    COLOURS = "colours"  # of all geoms
+    BACKGROUND = "background"  # a moving pattern instead of the sky and infinite planes
+    CAMERA = "camera"  # the direction of the cameras fixed in the world
+    OBJECTS = "objects"  # extra objects, visible only
 
 
 @dataclass(frozen=True)
 class ObservationSettings:
-    """What an agent observes: pictures of some cameras, and the robot's own state or not."""
+    """What an agent observes: images of some cameras, with or without the robot's own state."""
 
     cameras: tuple[str, ...] = (CameraName.FRONT.value,)
     height: int = 64  # pixels
@@ -65,7 +65,7 @@ class ObservationSettings:
 
 
 class Origin(StrEnum):
-    """Whose environments those are that are not trailkit's own."""
+    """The origins of external environments."""
 
     GYMNASIUM = "gymnasium"  # any id that Gymnasium knows
     GYMNASIUM_ROBOTICS = "gymnasium_robotics"  # the Fetch arm, the Shadow hand and others
@@ -75,14 +75,14 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class External:
-    """What there is to know of an environment that is not trailkit's own."""
+    """The settings of an external environment."""
 
     origin: Origin
-    kwargs: Mapping[str, Any] = field(default_factory=dict)  # JSON values, for whoever makes it
+    kwargs: Mapping[str, Any] = field(default_factory=dict)  # JSON values, passed to its constructor
     proprio: Mapping[str, str] = field(default_factory=dict)  # parts of its observation; see `external.proprio`
-    success: str = "info"  # where that is to be read; see `external.success`
-    sparse_reward: bool = False  # 1 where the task is solved, else 0, instead of its own
-    action_repeat: int = 1  # of its steps, for each of ours
+    success: str = "info"  # where success is read; see `external.success`
+    sparse_reward: bool = False  # reward 1 if the task is solved, else 0, instead of the environment's own
+    action_repeat: int = 1  # steps of the environment per step of ours
 
     def __post_init__(self) -> None:
         if self.action_repeat < 1:
@@ -95,18 +95,18 @@ class External:
 
 @dataclass(frozen=True)
 class EnvSettings:
-    """All that is needed to make an environment anew."""
+    """Everything needed to make an environment again."""
 
     task: str = "lift"
     action_space: ActionSpace = ActionSpace.CARTESIAN
     observation: ObservationSettings = field(default_factory=ObservationSettings)
     episode_steps: int = 200  # control steps until the time limit
-    appearance: tuple[str, ...] = ()  # what looks otherwise than usual; see `Appearance`
-    external: External | None = None  # of an environment that is not trailkit's own
-    distract: tuple[str, ...] = ()  # what looks otherwise in each episode; see `Distraction`
+    appearance: tuple[str, ...] = ()  # fixed changes of the look; see `Appearance`
+    external: External | None = None  # set for an environment that is not trailkit's own
+    distract: tuple[str, ...] = ()  # changes of the look in each episode; see `Distraction`
 
     def __post_init__(self) -> None:
-        if self.external is None:  # others have cameras of their own
+        if self.external is None:  # external environments have their own cameras
             for camera in self.observation.cameras:
                 if camera not in list(CameraName):
                     raise unknown("camera", camera, list(CameraName))
@@ -116,7 +116,7 @@ class EnvSettings:
             raise UserError(f"episode_steps is {self.episode_steps}: an episode has at least one step")
 
     def looking_as(self, other: "EnvSettings") -> "EnvSettings":
-        """These settings, with all that is for the eye alone as another's."""
+        """These settings with all purely visual ones taken from another's."""
         return replace(self, appearance=other.appearance, distract=other.distract)
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,14 +133,14 @@ class EnvSettings:
 
     @classmethod
     def from_dict(cls, values: object) -> Self:
-        """The settings that `to_dict` gave.
+        """The settings from what `to_dict` returned.
 
         Raises:
-            UserError: If a key is missing or unknown, or a value is not of its type.
+            UserError: If a key is missing or unknown, or a value has the wrong type.
         """
         template = cls().to_dict()
         external = None
-        if isinstance(values, dict):  # those written before there were such have none
+        if isinstance(values, dict):  # older files lack these keys
             values = {"appearance": [], "distract": [], **values}
             external = _external(values.pop("external", None))
         del template["external"]

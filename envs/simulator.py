@@ -1,6 +1,6 @@
-"""MuJoCo and dm_control, which every module here imports from here.
+"""MuJoCo and dm_control, which every module here imports from this one.
 
-The first import of dm_control settles for good how it renders, so `gl.choose` has to come before.
+The first import of dm_control fixes how it renders, so `gl.choose` must run before it.
 """
 
 from trailkit.envs import gl

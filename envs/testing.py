@@ -1,4 +1,4 @@
-"""The contract of an environment as a test: for trailkit's own, and for those that users bring."""
+"""The contract of an environment as a test: for trailkit's own environments and for users'."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from trailkit.envs.environment import Environment
 
 
 def check_environment(env: Environment, steps: int = 10) -> None:
-    """Plays two episodes of the same seed, and makes sure of all that trailkit relies on.
+    """Plays two episodes with the same seed, and checks everything that trailkit relies on.
 
-    Observations and rewards fit their specs, are the caller's own and follow from seed and actions; an episode begins
-    with `reset`, ends within its time limit, and discounts are 1 but for a termination's 0.
+    Observations fit their specs, are copies and depend only on seed and actions, as do rewards; an episode starts with
+    `reset` and ends within its time limit; discounts are 1 except for 0 at a termination.
 
     Args:
-        env: As `trailkit.envs.make.make_environment` gives it.
-        steps: How many to take of each episode, at most.
+        env: An environment as `trailkit.envs.make.make_environment` returns it.
+        steps: The maximum number of steps of each episode.
 
     Raises:
-        AssertionError: Names what is broken.
+        AssertionError: Names what is violated.
     """
     first, again = (_episode(env, steps) for _ in range(2))
     assert len(first) == len(again), "an episode's length does not follow from its seed"

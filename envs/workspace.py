@@ -1,4 +1,4 @@
-"""The box over the table within which the tool moves and things are placed."""
+"""The box above the table within which the tool moves and things are placed."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class Box(NamedTuple):
-    """An axis-aligned box in the world's frame, in metres."""
+    """An axis-aligned box in the world frame, in metres."""
 
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
@@ -22,7 +22,7 @@ class Box(NamedTuple):
         return 2.0 * (position - self.lower) / (self.upper - self.lower) - 1.0
 
 
-TABLE_TOP = 0.0  # m, its height
+TABLE_TOP = 0.0  # m, the height of the table's surface
 # 20 x 20 cm, as in the paper (TRAIL, appendix A).
 WORKSPACE = Box(np.array([-0.10, -0.10, 0.02]), np.array([0.10, 0.10, 0.25]))
 TOOL_START = Box(np.array([-0.10, -0.10, 0.14]), np.array([0.10, 0.10, 0.24]))

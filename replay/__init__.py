@@ -1,1 +1,1 @@
-"""Replay: episodes in, n-step transitions out, on Reverb or in process."""
+"""Replay: episodes in, n-step transitions out, on Reverb or in this process."""

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent: written aside, forced to disk, then renamed into place."""
+"""Files and folders that are either complete or absent: written to a temporary path, synced to disk, then renamed."""
 
 import glob
 import os
@@ -12,9 +12,9 @@ from trailkit.envs.errors import UserError
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to, and moves what was written to `path` if all went well.
+    """Gives a temporary path beside `path` to write to, and moves the result to `path` if no error occurred.
 
-    Whatever `path` held before stays until then. Nothing is left aside after a failure.
+    Until then `path` keeps its old content. After a failure the temporary file is removed.
 
     Raises:
         UserError: If the file cannot be written (a full disk, no permission).
@@ -33,21 +33,21 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def sweep_aside(path: Path) -> None:
-    """Removes what processes that were killed left beside `path`; no process may be writing it."""
+    """Removes temporary files that killed processes left beside `path`; no process may be writing it."""
     for aside in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         aside.unlink()
 
 
 @contextmanager
 def folder_aside(path: Path) -> Iterator[Path]:
-    """Gives a new folder beside `path` to fill, and renames it to `path` if all went well.
+    """Gives a new temporary folder beside `path` to fill, and renames it to `path` if no error occurred.
 
-    Nothing is left aside after a failure.
+    After a failure the temporary folder is removed.
 
     Raises:
-        UserError: If it cannot be written (a full disk, no permission), or `path` is there and not an empty folder.
+        UserError: If it cannot be written (a full disk, no permission), or `path` exists and is not an empty folder.
     """
-    path = path.absolute()  # Minari does not find its own files by a relative path
+    path = path.absolute()  # Minari does not find its own files through a relative path
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with writing(path):
@@ -63,7 +63,7 @@ def folder_aside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write `path` into an error that says so."""
+    """Turns an `OSError` while writing `path` into a `UserError` that says so."""
     try:
         yield
     except OSError as error:
@@ -73,7 +73,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on disk and would outlast a power cut."""
+    """Waits until a file, or the entries of a folder, are on disk and would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

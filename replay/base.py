@@ -20,16 +20,16 @@ class Table(StrEnum):
 
 
 class ReplayTimeout(UserError):
-    """A replay had nothing to give, or did not answer, within its deadline."""
+    """A replay was empty, or did not answer, within its deadline."""
 
 
 class Sampler(Protocol):
-    """Where batches come from."""
+    """A source of batches."""
 
     def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
         """Yields batches without end, as NumPy arrays.
 
-        Raises `ReplayTimeout` when the table stays empty or out of reach past the deadline.
+        Raises `ReplayTimeout` when the table stays empty or unreachable past the deadline.
         """
 
 
@@ -58,10 +58,10 @@ class Replay(Sampler, Protocol):
 
 
 def check_settings(capacity: int, n_step: int, early_steps: int, priority_exponent: float, frame_stack: int) -> None:
-    """Checks what every replay is built from.
+    """Checks the settings that every replay is built from.
 
     Raises:
-      UserError: naming the setting that is out of its range.
+      UserError: Names the setting that is out of its range.
     """
     counts = {"capacity": capacity, "n_step": n_step, "early_steps": early_steps, "frame_stack": frame_stack}
     for name, value in counts.items():
@@ -75,7 +75,7 @@ def check_priorities(prioritized: bool, keys: NDArray[np.int64], priorities: NDA
     """Checks an update of priorities.
 
     Raises:
-      UserError: the replay samples uniformly, the sizes differ or a priority is not positive and finite.
+      UserError: If the replay samples uniformly, the sizes differ or a priority is not positive and finite.
     """
     if not prioritized:
         raise UserError("this replay samples uniformly and has no priorities: make it with prioritized=True")

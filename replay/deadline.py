@@ -1,4 +1,4 @@
-"""Calls that may never return, and how not to wait for them for ever."""
+"""Runs calls that may never return without waiting for them forever."""
 
 import queue
 import threading
@@ -12,9 +12,9 @@ class _Outcome(NamedTuple):
 
 
 class DeadlineRunner:
-    """Runs calls one at a time in a thread of its own, which is left behind when a call does not return.
+    """Runs calls one at a time in its own thread, which is abandoned when a call does not return.
 
-    One thread for all calls, not one each: the allocator keeps memory apart for every thread that asks for some.
+    One thread serves all calls instead of one each, because the allocator keeps a separate memory arena per thread.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -24,14 +24,14 @@ class DeadlineRunner:
         self._outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 
     def __call__(self, call: Callable[[], Any], wait_on: Callable[[], bool] = lambda: False) -> Any:
-        """Runs a call and returns or raises what it does.
+        """Runs a call and returns its result or raises its error.
 
         Args:
           call: What to run.
-          wait_on: Asked whenever the time is over: whether the call gets as much again.
+          wait_on: Asked at each timeout whether to wait for as long again.
 
         Raises:
-          TimeoutError: the call did not return in time. The next one gets a new thread.
+          TimeoutError: If the call did not return in time. The next call gets a new thread.
         """
         if self._calls is None:
             self._calls, self._outcomes = queue.SimpleQueue(), queue.SimpleQueue()
@@ -40,7 +40,7 @@ class DeadlineRunner:
         self._calls.put(call)
         try:
             outcome = self._outcome(wait_on)
-        except BaseException:  # an interrupt, too, leaves a call whose outcome must not meet the next one's
+        except BaseException:  # an interrupt, too, leaves a pending call, whose outcome the next call must not receive
             self.close()
             raise
         if outcome.error is not None:
@@ -56,7 +56,7 @@ class DeadlineRunner:
                     raise TimeoutError(f"no answer within {self._timeout_s:g} s") from None
 
     def close(self) -> None:
-        """Lets the thread end after its present call. A second close does nothing."""
+        """Lets the thread end after its current call. A second close does nothing."""
         if self._calls is not None:
             self._calls.put(None)
             self._calls = None
@@ -69,4 +69,4 @@ def _serve(calls: "queue.SimpleQueue[Callable[[], Any] | None]", outcomes: "queu
         except BaseException as error:
             outcome = _Outcome(None, error)
         outcomes.put(outcome)
-        del call, outcome  # what they hold may be waited for to go
+        del call, outcome  # whatever they reference must be freed now, not at the next call

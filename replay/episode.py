@@ -1,4 +1,4 @@
-"""An episode: what it holds, how it is collected and checked."""
+"""An episode: what it holds, how it is collected and how it is checked."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -23,10 +23,10 @@ class Episode(NamedTuple):
     observation: dict[str, NDArray[Any]]  # T + 1 observations: cameras uint8 [T+1, H, W, 3], proprio f32 [T+1, P]
     action: NDArray[np.float32]  # [T, A]
     reward: NDArray[np.float32]  # [T]
-    discount: NDArray[np.float32]  # [T], the environment's
+    discount: NDArray[np.float32]  # [T], from the environment
     success: NDArray[np.bool_]  # [T], whether the task was solved after each step
-    metadata: dict[str, Any]  # JSON: seed, source, how it ended; never needed to learn
-    state: NDArray[np.float64] | None = None  # [T+1, S], the simulator's, from which demonstrations are drawn anew
+    metadata: dict[str, Any]  # JSON: seed, source, how it ended; not needed for learning
+    state: NDArray[np.float64] | None = None  # [T+1, S], of the simulator; demonstrations are rendered again from it
 
     @property
     def length(self) -> int:
@@ -35,10 +35,10 @@ class Episode(NamedTuple):
 
 
 class EpisodeBuilder:
-    """Collects the time steps of one episode after another, as an actor meets them."""
+    """Collects the time steps of one episode after another while an actor plays."""
 
     def __init__(self, metadata: Mapping[str, Any] | None = None) -> None:
-        """Begins with no episode; `metadata` goes into each one (JSON values)."""
+        """Starts without an episode; `metadata` (JSON values) is copied into each one."""
         self._metadata = dict(metadata or {})
         self._observations: list[Mapping[str, Any]] = []
         self._steps: list[tuple[Any, float, float, bool]] = []
@@ -51,20 +51,20 @@ class EpisodeBuilder:
         success: bool,
         state: NDArray[np.float64] | None = None,
     ) -> Episode | None:
-        """Takes in a time step, with the action that led to it (None at the first).
+        """Adds a time step, with the action that led to it (None for the first).
 
         Args:
           timestep: What the environment returned.
-          action: What it was given, float32 [A].
-          success: Whether the task is solved now.
-          state: The simulator's, float64 [S]; with every step of an episode, or with none.
+          action: The action that the environment was given, float32 [A].
+          success: Whether the task is solved after this step.
+          state: The simulator's state, float64 [S]; given with every step of an episode or with none.
 
         Returns:
           The episode if this was its last step, else None. A last step with discount 1 is a truncation, with
           discount 0 a termination; `metadata["end"]` says which.
 
         Raises:
-          ValueError: the action or the first step of the episode is missing.
+          ValueError: If the action or the first step of the episode is missing.
         """
         if timestep.first() != (action is None):
             raise ValueError("the first time step of an episode comes without an action, every other with one")
@@ -74,7 +74,7 @@ class EpisodeBuilder:
             raise ValueError("the episode's first time step was not added")
         else:
             self._steps.append((action, float(timestep.reward), float(timestep.discount), success))
-        # Copies, because environments may draw each picture into the same buffer.
+        # Copies, because an environment may render every image into the same buffer.
         self._observations.append({name: np.array(value) for name, value in timestep.observation.items()})
         if state is not None:
             self._states.append(state)
@@ -82,14 +82,14 @@ class EpisodeBuilder:
 
     @property
     def length(self) -> int:
-        """How many steps of the current episode were added."""
+        """How many steps of the current episode were added so far."""
         return len(self._steps)
 
     def finish(self) -> Episode:
-        """Ends the episode with the step added last, and forgets it: for one that is given up before its time.
+        """Ends the episode at the step added last, also before the environment ended it, and clears the builder.
 
         Raises:
-          ValueError: no step was added.
+          ValueError: If no step was added.
         """
         if not self._steps:
             raise ValueError("an episode that has no steps cannot be finished")
@@ -117,7 +117,7 @@ def check_episode(episode: Episode) -> None:
     """Checks dtypes, shapes and finiteness.
 
     Raises:
-      UserError: naming the entry that is wrong, what it is and what it should be.
+      UserError: Names the entry that is wrong, what it is and what it should be.
     """
     for name, (dtype, rank) in STEP_FIELDS.items():
         values: NDArray[Any] = getattr(episode, name)

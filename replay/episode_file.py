@@ -1,4 +1,4 @@
-"""The file of an episode: HDF5, whole or absent, under a seal."""
+"""The file of an episode: HDF5, complete or absent, protected by a seal."""
 
 import io
 import json
@@ -18,27 +18,27 @@ from trailkit.replay.seal import SIZE, flaw, seal
 
 _FORMAT = "trailkit episode 1"
 _CHUNK_FRAMES = 16
-_MOST_DEFLATED = 1032  # bytes that one compressed byte can stand for
+_MOST_DEFLATED = 1032  # the most bytes that one compressed byte can expand to
 _REMEDY = "record it again or delete it"
 
 
 def write_episode(path: Path, episode: Episode) -> None:
-    """Writes an episode so that `path` is afterwards whole and on the disk, or as it was before.
+    """Writes an episode; afterwards `path` is complete and on disk, or as it was before.
 
     Raises:
-      UserError: the episode is malformed, or cannot be written (a full disk, no permission).
+      UserError: If the episode is malformed, or cannot be written (a full disk, no permission).
     """
-    # Made in memory: HDF5 cannot close a file whose disk is full, and a plain write says so at once.
+    # Built in memory: HDF5 cannot close a file on a full disk, while a plain write fails immediately.
     content = encode_episode(episode)
     with written_aside(path) as aside:
         aside.write_bytes(content)
 
 
 def encode_episode(episode: Episode) -> memoryview:
-    """The bytes of an episode's file, under a seal that makes every change to them known.
+    """The bytes of an episode's file, under a seal that reveals any change to them.
 
     Raises:
-      UserError: the episode is malformed.
+      UserError: If the episode is malformed.
     """
     check_episode(episode)
     image = io.BytesIO()
@@ -57,9 +57,9 @@ def encode_episode(episode: Episode) -> memoryview:
 
 
 def _store_observation(file: h5py.File, name: str, values: NDArray[Any]) -> None:
-    """Stores pictures lightly compressed, which costs less than the bytes saved.
+    """Stores images with light compression, whose time costs less than the bytes that it saves.
 
-    60 rendered 64x64 pictures: 69 kB instead of 751, for 3 ms more to write and 1 ms more to read.
+    60 rendered 64x64 images: 69 kB instead of 751 kB, for 3 ms more to write and 1 ms more to read.
     """
     chunks = (min(_CHUNK_FRAMES, len(values)), *values.shape[1:])
     light = {"chunks": chunks, "compression": "gzip", "compression_opts": 1}
@@ -70,18 +70,18 @@ def read_episode(path: Path) -> Episode:
     """Reads the episode in a file.
 
     Raises:
-      UserError: the file is missing, empty, cut short, changed since it was written, of another kind, or its contents
-        do not fit together.
+      UserError: If the file is missing, empty, truncated, changed since it was written, of another kind, or
+        inconsistent.
     """
     with _named(path):
         return decode_episode(path.read_bytes())
 
 
 def decode_episode(content: bytes) -> Episode:
-    """Reads the episode in the bytes of a file.
+    """Reads the episode from the bytes of a file.
 
     Raises:
-      UserError: as for `read_episode`; says what is wrong in words that follow the file's name.
+      UserError: As for `read_episode`; the message continues a sentence that begins with the file's name.
     """
     most = _MOST_DEFLATED * len(content)
     with _opened(content) as file:
@@ -96,22 +96,22 @@ def decode_episode(content: bytes) -> Episode:
 
 
 def decode_metadata(content: bytes) -> dict[str, Any]:
-    """Reads only the metadata of the episode in the bytes of a file.
+    """Reads only the metadata of the episode from the bytes of a file.
 
     Raises:
-      UserError: as for `decode_episode`, so far as it shows.
+      UserError: As for `decode_episode`, as far as this can be detected.
     """
     with _opened(content) as file:
         return _metadata(file)
 
 
 def read_summary(path: Path) -> tuple[int, dict[str, Any]]:
-    """Reads only how many steps the episode in a file has, and its metadata.
+    """Reads only the number of steps of the episode in a file, and its metadata.
 
-    Whether the rest is whole stays open only for a file without a seal.
+    Damage to the rest can go unnoticed only in a file without a seal.
 
     Raises:
-      UserError: as for `read_episode`, so far as it shows.
+      UserError: As for `read_episode`, as far as this can be detected.
     """
     with _named(path), _opened(path.read_bytes()) as file:
         return len(file["action"]), _metadata(file)
@@ -119,7 +119,7 @@ def read_summary(path: Path) -> tuple[int, dict[str, Any]]:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Begins what is said of the bytes of a file with its name, and ends it with what to do."""
+    """Puts the file's name before error messages about its bytes, and what to do after them."""
     if not path.is_file():
         raise UserError(f"{path} does not exist: expected an episode's HDF5 file")
     try:
@@ -132,7 +132,7 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(content: bytes) -> Iterator[h5py.File]:
-    """Opens the bytes of a file to read, once its seal is found unbroken: HDF5 never sees bytes that have changed."""
+    """Opens the bytes of a file for reading after checking their seal, so that HDF5 never sees changed bytes."""
     if wrong := flaw(content):
         raise UserError(wrong)
     try:
@@ -141,12 +141,12 @@ def _opened(content: bytes) -> Iterator[h5py.File]:
             yield file
     except UserError as error:
         raise UserError(f"holds no episode of trailkit's: {error}") from error
-    except Exception as error:  # HDF5 raises errors of many kinds where a file makes no sense
+    except Exception as error:  # HDF5 raises many kinds of errors for a malformed file
         raise UserError("is damaged or cut short: some of the episode cannot be read") from error
 
 
 def _observations(group: h5py.Group, before: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
-    """What was observed, by name: one with a slash, such as a camera's arm/eye, lies in a group of HDF5's."""
+    """The observations by name; a name with a slash, such as the camera arm/eye, is stored in an HDF5 group."""
     for name, found in group.items():
         if isinstance(found, h5py.Group):
             yield from _observations(found, f"{before}{name}/")
@@ -167,7 +167,7 @@ def _metadata(file: h5py.File) -> dict[str, Any]:
 
 
 def _values(dataset: h5py.Dataset, most: int) -> NDArray[Any]:
-    """Reads a dataset, unless it claims more bytes than the file can hold: they could be more than the memory."""
+    """Reads a dataset, unless it claims more bytes than the file can expand to: they might not fit in memory."""
     if dataset.nbytes > most:
         raise ValueError(f"{dataset.name} claims {dataset.nbytes} bytes")
     values: NDArray[Any] = dataset[()]

@@ -1,11 +1,11 @@
-"""A queue of integers that NumPy can index: what an in-process replay keeps its books in."""
+"""A queue of integers that NumPy can index, for the bookkeeping of an in-process replay."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class FifoArray:
-    """int64 values in order of arrival; appending and dropping cost O(1) each, over many."""
+    """int64 values in order of arrival; appending and dropping take amortised O(1) each."""
 
     def __init__(self) -> None:
         self._array = np.empty(256, np.int64)
@@ -14,7 +14,7 @@ class FifoArray:
 
     @property
     def values(self) -> NDArray[np.int64]:
-        """The values held, oldest first: a view, good until the next change."""
+        """The values held, oldest first: a view, valid until the next change."""
         return self._array[self._start : self._stop]
 
     def __len__(self) -> int:
@@ -26,7 +26,7 @@ class FifoArray:
         if stop > len(self._array):
             held = self.values
             stop = len(held) + len(values)
-            # At least half of the new array is free, so that the next move is as far off as this one was.
+            # At least half of the new array is free, so that the next reallocation is as far away as this one was.
             array = np.empty(max(len(self._array), 2 * stop), np.int64)
             array[: len(held)] = held
             self._array, self._start, self._stop = array, 0, len(held)

@@ -1,4 +1,4 @@
-"""Frames on end, from which motion is to be seen: each is stored once, and stacked when it is asked for."""
+"""Consecutive frames that show motion: each is stored once, and frames are stacked only when sampled."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +12,14 @@ Array = NDArray[Any]
 
 
 def stack_frames(frames: Array, count: int) -> Array:
-    """Joins each frame with those before it along the channels, the newest last, as DQN does (Mnih et al. 2015).
+    """Stacks each frame with the ones before it along the channels, newest last, as DQN does (Mnih et al. 2015).
 
     Args:
-      frames: Frames on end, the first `count` - 1 for those that follow alone: [..., T + count - 1, H, W, 3].
-      count: How many are joined.
+      frames: Consecutive frames, of which the first `count` - 1 only serve as history: [..., T + count - 1, H, W, 3].
+      count: How many frames make a stack.
 
     Returns:
-      [..., T, H, W, 3 count]; a view of `frames` if they are joined with none.
+      [..., T, H, W, 3 count]; a view of `frames` if `count` is 1.
     """
     if count == 1:
         return frames
@@ -28,7 +28,7 @@ def stack_frames(frames: Array, count: int) -> Array:
 
 
 def stack_episode(observation: Mapping[str, Array], count: int) -> dict[str, Array]:
-    """Stacks the pictures of an episode, [T + 1, H, W, 3] a camera; before its first frame there are copies of it."""
+    """Stacks the images of an episode, [T + 1, H, W, 3] a camera; its first frame is repeated before its start."""
     return {
         name: stack_frames(np.concatenate([values[:1]] * (count - 1) + [values]), count)
         if is_picture(values)
@@ -38,15 +38,15 @@ def stack_episode(observation: Mapping[str, Array], count: int) -> dict[str, Arr
 
 
 def is_picture(values: Array) -> bool:
-    """Whether an entry of an observation is a camera's: the only ones of bytes."""
+    """Whether an entry of an observation is a camera image: only images are uint8."""
     return values.dtype == np.uint8
 
 
 class FrameHistory:
-    """What was seen last in an episode, for who acts step by step."""
+    """The most recent frames of an episode, for stacking while acting step by step."""
 
     def __init__(self, count: int) -> None:
-        """Makes an empty one.
+        """Makes an empty history.
 
         Args:
           count: How many frames are stacked.
@@ -55,11 +55,11 @@ class FrameHistory:
         self.reset()
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts a new episode."""
         self._frames: dict[str, list[Array]] = {}
 
     def __call__(self, observation: Observation) -> Observation:
-        """Takes what is seen now, unbatched, and returns it with its pictures stacked, [H, W, 3 count] each."""
+        """Takes the current observation, unbatched, and returns it with stacked images, [H, W, 3 count] each."""
         if self._count == 1:
             return observation
         return {name: self._stack(name, np.asarray(values)) for name, values in observation.items()}

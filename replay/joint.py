@@ -1,4 +1,4 @@
-"""Two replays sampled as if they were one, by priority: DDPGfD, whose demonstrations are never evicted."""
+"""Two prioritised replays sampled as one, for DDPGfD, whose demonstrations are never evicted."""
 
 from collections.abc import Iterator
 
@@ -9,31 +9,31 @@ from trailkit.replay.base import Replay, Table
 from trailkit.replay.mix import concatenate
 from trailkit.replay.transition import PrioritizedBatch, Transition, select
 
-_CHUNK = 8  # rows sampled at once: those that wait keep the priorities that they were sampled by
+_CHUNK = 8  # rows sampled at a time: buffered rows keep the priorities they were sampled with
 
 
 class JointReplay:
-    """Samples each transition in proportion to its weight, whichever of two prioritised replays holds it."""
+    """Samples each transition in proportion to its weight across two prioritised replays."""
 
     def __init__(self, agent: Replay, expert: Replay, importance_exponent: float, seed: int) -> None:
         """Joins the two.
 
         Args:
-            agent: The agent's transitions.
-            expert: The expert's.
-            importance_exponent: Beta of the importance weights (1 / (N P))^beta; with 1 they make up for all of the
-                sampling (Schaul et al. 2016, sec. 3.4). They are not scaled to at most 1, as they are there.
-            seed: Of how many transitions of a batch each replay gives.
+            agent: Holds the agent's transitions.
+            expert: Holds the expert's transitions.
+            importance_exponent: Beta of the importance weights (1 / (N P))^beta; 1 corrects fully for non-uniform
+                sampling (Schaul et al. 2016, sec. 3.4). Unlike there, they are not scaled to at most 1.
+            seed: Seeds how many transitions of each batch come from each replay.
         """
         self._agent, self._expert = agent, expert
         self._exponent = importance_exponent
         self._generator = np.random.default_rng(seed)
 
     def batches(self, batch_size: int) -> Iterator[PrioritizedBatch]:
-        """Yields batches without end, each with as many of the expert's transitions as their weights bring.
+        """Yields batches without end; the share of the expert's transitions follows from their weights.
 
         Raises:
-            ReplayTimeout: One of the replays is empty.
+            ReplayTimeout: If one of the replays is empty.
         """
         agent, expert = (_Stream(each.batches(Table.MAIN, _CHUNK)) for each in (self._agent, self._expert))
         while True:
@@ -56,19 +56,19 @@ class JointReplay:
 
 
 class _Stream:
-    """The rows of a stream of batches, any number at a time, so that none is sampled in vain."""
+    """The rows of a stream of batches, taken in any number, without discarding any that were sampled."""
 
     def __init__(self, batches: Iterator[Transition]) -> None:
         self._batches = batches
         self._rest: Transition | None = None
 
     def total_weight(self) -> float:
-        """The sum of all weights, as it was when the next row was sampled."""
+        """The sum of all weights at the time the next row was sampled."""
         rest = self._filled()
         return float(rest.weight[0] / rest.probability[0])
 
     def take(self, count: int) -> Transition:
-        """The next rows."""
+        """The next `count` rows."""
         parts = []
         while True:
             rest = self._filled()

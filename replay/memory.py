@@ -1,4 +1,4 @@
-"""Replay in this process: a ring of uint8 frames in NumPy, sampled a batch at a time."""
+"""Replay in this process: a ring buffer of uint8 frames in NumPy, sampled one batch at a time."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,11 +17,11 @@ from trailkit.replay.transition import Transition
 
 
 class MemoryReplay:
-    """Stores whole episodes and samples them with a seeded generator: the same adds give the same batches.
+    """Stores whole episodes and samples them with a seeded generator: the same insertions give the same batches.
 
-    An episode of T steps takes T + 1 rows (see `rows`), each frame once. Memory grows with what is stored, by an
-    eighth at a time, up to `capacity` rows and one more for each stored episode; evicted rows are used again.
-    Not for several threads at once.
+    An episode of T steps takes T + 1 rows (see `rows`), each frame once. The buffer grows with what is stored, by an
+    eighth at a time, up to `capacity` rows and one more for each stored episode; evicted rows are reused.
+    Not thread-safe.
     """
 
     def __init__(
@@ -34,17 +34,17 @@ class MemoryReplay:
         priority_exponent: float = 0.6,
         frame_stack: int = 1,
     ) -> None:
-        """Makes an empty replay, which takes next to no memory.
+        """Makes an empty replay, which takes almost no memory.
 
         Args:
-          capacity: How many steps to store; beyond that the oldest episodes are evicted whole.
-          n_step: The length of the main table's windows. The early table's are of one step.
+          capacity: How many steps to store; beyond that the oldest episodes are evicted as a whole.
+          n_step: The length of the main table's windows. The early table's windows are 1 step long.
           early_steps: The early table holds the transitions with age < early_steps.
-          seed: Of the generator that samples.
-          prioritized: Sample the main table in proportion to priority ** priority_exponent. New transitions have the
-            largest priority yet seen, at first 1.
+          seed: Seeds the sampling.
+          prioritized: Sample the main table in proportion to priority ** priority_exponent. New transitions get the
+            largest priority seen so far, initially 1.
           priority_exponent: In [0, 1]; 0 is uniform (Schaul et al. 2016, eq. 1).
-          frame_stack: How many frames on end make a sampled picture; see `frames`.
+          frame_stack: How many consecutive frames make a sampled image; see `frames`.
         """
         check_settings(capacity, n_step, early_steps, priority_exponent, frame_stack)
         self._capacity = capacity
@@ -54,19 +54,19 @@ class MemoryReplay:
         self._generator = np.random.default_rng(seed)
         self._store = _RowStore(self._capacity)
         # One entry for each stored episode: its length, and the key of its first transition in either table.
-        # Keys count the transitions ever added, so those of one table's stored transitions have no gaps.
+        # Keys count all transitions ever added, so the stored transitions of a table have consecutive keys.
         self._lengths = FifoArray()
         self._first_keys = {table: FifoArray() for table in Table}
         self._next_key = dict.fromkeys(Table, 0)
         self._sampled = 0
-        self._slots = FifoArray()  # one entry for each stored row: where it lies in the store
+        self._slots = FifoArray()  # one entry for each stored row: its slot in the store
         self._priorities = _Priorities(priority_exponent) if prioritized else None
 
     def add(self, episode: Episode) -> None:
         """Inserts a finished episode; evicts the oldest episodes beyond the capacity.
 
         Raises:
-          UserError: the episode is malformed, unlike those before it, or longer than the capacity.
+          UserError: If the episode is malformed, differs from those before it, or is longer than the capacity.
         """
         check_episode(episode)
         length = episode.length
@@ -85,10 +85,10 @@ class MemoryReplay:
             self._priorities.append(last - self.size(Table.MAIN), last - length, last)
 
     def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
-        """Yields batches without end, drawn with replacement at the moment each is asked for.
+        """Yields batches without end, each drawn with replacement when it is requested.
 
         Raises:
-          ReplayTimeout: the table is empty. At once: no one else can fill it while this process waits.
+          ReplayTimeout: If the table is empty. Raised at once, since nothing else can fill it while this process waits.
         """
         n = self._n_step if table is Table.MAIN else 1
         while True:
@@ -103,7 +103,7 @@ class MemoryReplay:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
 
         Raises:
-          UserError: the replay is not prioritised, or a priority is not positive.
+          UserError: If the replay is not prioritised, or a priority is not positive.
         """
         check_priorities(self._priorities is not None, keys, priorities)
         assert self._priorities is not None
@@ -117,20 +117,20 @@ class MemoryReplay:
         return self._next_key[table] - int(first[0]) if len(first) else 0
 
     def samples(self) -> int:
-        """How many transitions of the main table were sampled."""
+        """How many transitions of the main table were ever sampled."""
         return self._sampled
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the rows take, those not yet in use included."""
+        """The size of the row buffer in bytes, unused rows included."""
         return self._store.nbytes
 
     def state_dict(self) -> dict[str, Any]:
-        """The generator's state (JSON). The contents are not in it: a `Spill` refills them."""
+        """The generator's state (JSON). The contents are not included: a `Spill` restores them."""
         return {"generator": self._generator.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
         self._generator.bit_generator.state = state["generator"]
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class MemoryReplay:
     def _draw(
         self, table: Table, batch_size: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Draws keys, and tells by which weights and with which probabilities."""
+        """Draws keys, and returns them with their weights and probabilities."""
         size, last = self.size(table), self._next_key[table]
         if table is Table.MAIN and self._priorities is not None:
             return self._priorities.draw(last - size, self._generator.random(batch_size))
@@ -162,11 +162,11 @@ class MemoryReplay:
         return keys, np.ones(batch_size), np.full(batch_size, 1 / size)
 
     def _locate(self, table: Table, keys: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """Finds where the windows lie in the store: int64 [B, frame_stack - 1 + n + 1]."""
+        """Finds the store slots of the windows: int64 [B, frame_stack - 1 + n + 1]."""
         first_keys = self._first_keys[table].values
         episode = np.searchsorted(first_keys, keys, side="right") - 1
         start = keys - first_keys[episode]
-        # Each stored episode before this one has a row for each of its transitions in the main table, and one more.
+        # Each earlier stored episode has one row for each of its main-table transitions, and one more.
         main = self._first_keys[Table.MAIN].values
         first_row = main[episode] - main[0] + episode
         window = window_rows(start, self._lengths.values[episode], n, self._frame_stack - 1)
@@ -175,10 +175,10 @@ class MemoryReplay:
 
 
 class _RowStore:
-    """Rows in slots that are used again once freed."""
+    """Rows in slots that are reused once freed."""
 
     def __init__(self, most: int) -> None:
-        """Makes an empty store; room ahead of need is never made for more than `most` rows."""
+        """Makes an empty store; spare room is never allocated beyond `most` rows."""
         self._most = most
         self._rows: Rows | None = None
         self._used = 0
@@ -201,24 +201,24 @@ class _RowStore:
         if self._rows is None:
             self._rows = np.empty(self._used, rows.dtype)
         elif self._used > len(self._rows):
-            # In place: the allocator moves pages instead of copying them. No view of the store is ever handed out.
+            # In place: the allocator moves pages instead of copying them. No view of the store ever leaves this class.
             self._rows.resize(max(self._used, min(len(self._rows) * 9 // 8, self._most)), refcheck=False)
         self._rows[slots] = rows
         return slots
 
     def get(self, slots: NDArray[np.int64]) -> Rows:
-        """Copies rows out."""
+        """Returns copies of the rows in these slots."""
         assert self._rows is not None
         rows: Rows = self._rows[slots]
         return rows
 
     def free(self, slots: NDArray[np.int64]) -> None:
-        """Gives slots back."""
+        """Marks slots as free."""
         self._free.extend(slots)
 
 
 class _Priorities:
-    """The weights of the stored transitions: key k at place k modulo the tree's size, which no two share."""
+    """The weights of the stored transitions: key k is at index k modulo the tree's size, so stored keys never clash."""
 
     def __init__(self, exponent: float) -> None:
         self._exponent = exponent
@@ -226,7 +226,7 @@ class _Priorities:
         self._largest = 1.0
 
     def append(self, oldest: int, first: int, last: int) -> None:
-        """Gives the new keys first … last - 1 the largest priority yet, when the oldest stored key is `oldest`."""
+        """Gives the new keys first … last - 1 the largest priority so far; `oldest` is the oldest stored key."""
         if last - oldest > self._tree.size:
             stored = np.arange(oldest, first)
             weights = self._tree[stored % self._tree.size]
@@ -235,7 +235,7 @@ class _Priorities:
         self._tree[np.arange(first, last) % self._tree.size] = self._largest**self._exponent
 
     def drop(self, first: int, last: int) -> None:
-        """Forgets the keys first … last - 1."""
+        """Removes the keys first … last - 1."""
         self._tree[np.arange(first, last) % self._tree.size] = 0.0
 
     def update(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
@@ -246,7 +246,7 @@ class _Priorities:
     def draw(
         self, oldest: int, uniform: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Returns the keys at these fractions of the total, their weights and their probabilities."""
+        """Returns the keys at these fractions of the total weight, their weights and their probabilities."""
         place = self._tree.sample(uniform)
         keys = oldest + (place - oldest) % self._tree.size
         weight = self._tree[place]

@@ -1,4 +1,4 @@
-"""Putting the agent's and the expert's transitions together, as NumPy arrays."""
+"""Combines the agent's and the expert's transitions, as NumPy arrays."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ def concatenate(transitions: Sequence[Transition]) -> Transition:
     """Joins batches of transitions into one, in order.
 
     Raises:
-      UserError: the batches differ in their observations, their action size or their number of steps.
+      UserError: If the batches differ in their observations, their action size or their number of steps.
     """
     first = transitions[0]
     for other in transitions[1:]:
@@ -34,10 +34,10 @@ def concatenate(transitions: Sequence[Transition]) -> Transition:
 
 
 def pairs(agent: Iterator[Transition], expert: Iterator[Transition]) -> Iterator[ImitationBatch]:
-    """Yields what GAIL's discriminator trains on: a batch of the agent's beside one of the expert's.
+    """Yields what GAIL's discriminator trains on: a batch of the agent's and one of the expert's transitions.
 
     Raises:
-      UserError: the two differ in size or in their observations or actions.
+      UserError: If the two differ in size or in their observations or actions.
     """
     for of_agent, of_expert in zip(agent, expert, strict=True):
         _check_alike(of_agent, of_expert)
@@ -50,10 +50,10 @@ def pairs(agent: Iterator[Transition], expert: Iterator[Transition]) -> Iterator
 
 
 def constrained_pairs(batches: Iterator[ImitationBatch], early: Iterator[Pair]) -> Iterator[ImitationBatch]:
-    """Adds constraining sets, I_A and I_E, to batches: TRAIL's constraint is computed on them (Zolna et al. 2020, §4).
+    """Adds constraining sets, I_A and I_E, to batches; TRAIL's constraint uses them (Zolna et al. 2020, §4).
 
     Raises:
-      UserError: they differ from the batches in their observations or actions.
+      UserError: If they differ from the batches in their observations or actions.
     """
     for batch, pair in zip(batches, early, strict=True):
         _check_alike(batch.train.agent, pair.agent)

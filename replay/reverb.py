@@ -1,7 +1,7 @@
-"""Replay on dm-reverb: a server embedded in this process, and a sampler for it in this process or another.
+"""Replay on dm-reverb: a server embedded in this process, and a sampler for this process or another.
 
-TensorFlow, which Reverb is built on, is imported when the first `ReverbReplay` is made: it takes seconds and
-hundreds of megabytes that other processes need not pay for.
+TensorFlow, on which Reverb is built, is imported only when the first `ReverbReplay` is made: it takes seconds and
+hundreds of megabytes, which other processes should not have to pay for.
 """
 
 import contextlib
@@ -30,20 +30,20 @@ from trailkit.replay.nstep import window_rows
 from trailkit.replay.rows import pack, row_dtype, unpack
 from trailkit.replay.transition import Transition
 
-_FLUSH_EVERY = 32  # items: Reverb warns of memory running out when many more are under way
-_GRACE_S = 5.0  # for an answer to arrive once Reverb's own deadline has passed
+_FLUSH_EVERY = 32  # items: Reverb warns about running out of memory when many more are in flight
+_GRACE_S = 5.0  # extra time for an answer to arrive after Reverb's own deadline
 
 
 class ReverbReplay:
     """Stores transitions in Reverb tables: a main one, uniform or prioritised, and one of early transitions.
 
     An item is n + 1 references to rows (see `rows`), or more if frames are stacked, so each frame is stored once
-    however many items use it.
-    Selectors cannot be seeded. Up to three batches are sampled ahead. The tables forget transitions one by one,
-    oldest first; the early table holds no more than a sixteenth of `capacity` (or 64 episodes' worth), because
-    what it refers to is stored even when the main table has forgotten it.
+    however many items refer to it.
+    Selectors cannot be seeded. Up to three batches are sampled ahead. The tables evict single transitions, oldest
+    first; the early table holds at most a sixteenth of `capacity` (or 64 episodes' worth), because the rows that it
+    refers to stay stored even after the main table has evicted them.
 
-    Without `samples_per_insert` the tables ask only for one item: who samples keeps the ratio.
+    Without `samples_per_insert` the tables can be sampled from their first item on; the caller enforces the ratio.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class ReverbReplay:
 
         Args:
           capacity: How many transitions the main table stores.
-          n_step: The length of the main table's windows. The early table's are of one step.
+          n_step: The length of the main table's windows. The early table's windows are 1 step long.
           early_steps: The early table holds transitions with age < early_steps.
-          prioritized: Sample the main table in proportion to priority ** priority_exponent. New transitions have the
-            largest priority yet seen, at first 1.
+          prioritized: Sample the main table in proportion to priority ** priority_exponent. New transitions get the
+            largest priority seen so far, initially 1.
           priority_exponent: In [0, 1]; 0 is uniform (Schaul et al. 2016, eq. 1).
           timeout_s: The deadline of every call, in seconds.
-          samples_per_insert: How many samples of the main table each insert allows; samples beyond wait. Inserts
-            never do: who inserts compares `samples` with what was inserted.
-          free_inserts: How many inserts allow no samples: a random policy's, or those that were sampled from an
-            earlier server. With less than none, more samples are allowed.
-          port: That the server listens on; by default a free one.
-          frame_stack: How many frames on end make a sampled picture; see `frames`.
+          samples_per_insert: How many samples of the main table each insert allows; samples beyond that block. Inserts
+            never block: the caller compares `samples` with the number of inserts.
+          free_inserts: How many inserts allow no samples: those of a random policy, or those already sampled from an
+            earlier server. If negative, extra samples are allowed.
+          port: The port that the server listens on; by default a free one.
+          frame_stack: How many consecutive frames make a sampled image; see `frames`.
 
         Raises:
-          UserError: a setting is out of range, the port in use, or Reverb is not installed.
+          UserError: If a setting is out of range, the port is in use, or Reverb is not installed.
         """
         check_settings(capacity, n_step, early_steps, priority_exponent, frame_stack)
         self._libraries = _import_reverb()
@@ -97,7 +97,7 @@ class ReverbReplay:
         self._dtype: np.dtype[np.void] | None = None
         self._dtype_known = threading.Event()
         early_size = min(capacity, max(64 * early_steps, capacity // 16))
-        # A selector belongs to one table: two that share one corrupt each other's memory.
+        # A selector belongs to one table: two tables that share one corrupt each other's memory.
         selector = reverb.selectors.Prioritized(priority_exponent) if prioritized else reverb.selectors.Uniform()
         self._tables = {
             Table.MAIN: _table(reverb, Table.MAIN, selector, capacity, samples_per_insert, free_inserts),
@@ -109,15 +109,15 @@ class ReverbReplay:
             server = reverb.Server(list(self._tables.values()), port)
             self._port: int = server.port
             self._client = reverb.Client(f"localhost:{self._port}")
-        # The finalizer alone holds the server: it must go before the interpreter takes its modules apart.
+        # Only the finalizer holds the server, which must stop before the interpreter unloads its modules.
         self._stop = weakref.finalize(self, _stop, server)
 
     def add(self, episode: Episode) -> None:
-        """Inserts a finished episode; the tables forget their oldest transitions beyond the capacity.
+        """Inserts a finished episode; the tables evict their oldest transitions beyond the capacity.
 
         Raises:
-          UserError: the episode is malformed or unlike those before it.
-          ReplayTimeout: the server did not take it in time. Part of the episode may be in the tables.
+          UserError: If the episode is malformed or differs from those before it.
+          ReplayTimeout: If the server did not accept it in time. Part of the episode may be in the tables.
         """
         self._check_open()
         check_episode(episode)
@@ -131,7 +131,7 @@ class ReverbReplay:
         """Yields batches without end, drawn with replacement.
 
         Raises:
-          ReplayTimeout: the table stayed empty until the deadline.
+          ReplayTimeout: If the table stayed empty until the deadline.
         """
         self._check_open()
         if not self._dtype_known.wait(self._timeout_s):
@@ -139,11 +139,11 @@ class ReverbReplay:
         yield from self.sampler().batches(table, batch_size)
 
     def sampler(self, host: str = "localhost", timeout_s: float | None = None) -> "ReverbSampler":
-        """What samples this server, and may travel to another process to do it. Needs an episode to have been added.
+        """A sampler of this server, which may be sent to another process. Needs an episode to have been added.
 
         Args:
-          host: This machine, as that process knows it.
-          timeout_s: Another deadline than the server's own, in seconds.
+          host: The name of this machine as that process knows it.
+          timeout_s: A deadline other than the server's own, in seconds.
         """
         assert self._dtype is not None
         address, timeout_s = f"{host}:{self._port}", timeout_s or self._timeout_s
@@ -155,8 +155,8 @@ class ReverbReplay:
         """Sets the priorities of items of the main table; keys of evicted items are ignored.
 
         Raises:
-          UserError: the replay is not prioritised, or a priority is not positive.
-          ReplayTimeout: the server did not answer in time.
+          UserError: If the replay is not prioritised, or a priority is not positive.
+          ReplayTimeout: If the server did not answer in time.
         """
         self._check_open()
         check_priorities(self._prioritized, keys, priorities)
@@ -170,12 +170,12 @@ class ReverbReplay:
         return int(self._tables[table].info.current_size)
 
     def samples(self) -> int:
-        """How many transitions of the main table were sampled, those that were sampled ahead included."""
+        """How many transitions of the main table were ever sampled, including those sampled ahead."""
         self._check_open()
         return int(self._tables[Table.MAIN].info.rate_limiter_info.sample_stats.completed)
 
     def close(self) -> None:
-        """Stops the server and frees what it stores. A second call does nothing."""
+        """Stops the server and frees its contents. A second call does nothing."""
         self._writer = None
         self._tables.clear()
         self._run.close()
@@ -193,7 +193,7 @@ class ReverbReplay:
             lengths, before = np.full(count, length), self._frame_stack - 1
             windows = window_rows(np.arange(count), lengths, self._steps[table], before).tolist()
             for start, window in enumerate(windows):
-                # A column for each row: within one column Reverb refuses the repeated row that pads a window.
+                # One column per row: within a column Reverb rejects the repeated row that pads a window.
                 trajectory = [self._column([references[row]], squeeze=True) for row in window]
                 writer.create_item(table.value, self._largest_priority, trajectory)
                 if start % _FLUSH_EVERY == _FLUSH_EVERY - 1:
@@ -201,7 +201,7 @@ class ReverbReplay:
         writer.end_episode(timeout_ms=timeout_ms)
 
     def _writer_for(self, rows: int) -> Any:
-        """Returns a writer that can refer to so many rows back."""
+        """Returns a writer that can refer back to this many rows."""
         if self._writer is None or self._writer_rows < rows:
             self._writer_rows = max(rows, 2 * self._writer_rows)
             self._writer = self._client.trajectory_writer(self._writer_rows, validate_items=False)
@@ -221,7 +221,7 @@ class ReverbReplay:
 
 
 class ReverbSampler:
-    """Samples the tables of a `ReverbReplay`, from its own process or from any other."""
+    """Samples the tables of a `ReverbReplay`, from the same process or any other."""
 
     def __init__(
         self,
@@ -233,16 +233,16 @@ class ReverbSampler:
         priority_exponent: float = 0.0,
         frame_stack: int = 1,
     ) -> None:
-        """Connects when the first batch is asked for.
+        """Connects when the first batch is requested.
 
         Args:
-          address: The server's, "host:port".
+          address: The server's address, "host:port".
           n_step: The length of the main table's windows.
-          dtype: The rows'.
+          dtype: The dtype of the rows.
           timeout_s: The deadline of every call, in seconds.
-          server: A name of the server's own, which tells it from another at the same address.
-          priority_exponent: Of the main table's selector; 0 if that is uniform.
-          frame_stack: How many frames on end make a picture.
+          server: A name of the server, which distinguishes it from another at the same address.
+          priority_exponent: The exponent of the main table's selector; 0 if that is uniform.
+          frame_stack: How many consecutive frames make an image.
         """
         self.server = server
         self._address = address
@@ -256,13 +256,13 @@ class ReverbSampler:
         """Yields batches without end, drawn with replacement.
 
         Args:
-          table: Which to sample.
+          table: The table to sample.
           batch_size: How many transitions a batch has.
-          wait_on: Asked at each deadline whether to wait on, since a stream may not notice that its server is gone.
-            Without it no one waits on, and a batch that could not be filled by then is lost, though its samples count.
+          wait_on: Asked at each deadline whether to keep waiting, since a stream may not notice that its server is
+            gone. Without it, a batch that could not be filled by the deadline is lost, although its samples count.
 
         Raises:
-          ReplayTimeout: the table stayed empty, its limiter shut, or the server out of reach, until the deadline.
+          ReplayTimeout: If the table stayed empty, blocked by its rate limiter, or unreachable until the deadline.
         """
         samples = self._dataset(table, batch_size, self._timeout_s if wait_on is None else None)
         grace_s = _GRACE_S if wait_on is None else 0.0
@@ -283,9 +283,9 @@ class ReverbSampler:
         return self._frame_stack + self._steps[table]
 
     def _dataset(self, table: Table, batch_size: int, timeout_s: float | None) -> Iterator[Any]:
-        """Opens a stream of batches: per item one row of bytes for each of its references.
+        """Opens a stream of batches: for each item, one row of bytes per reference.
 
-        It ends when the limiter was shut for so many seconds, or never.
+        It ends when the rate limiter has blocked for `timeout_s` seconds; never, if that is None.
         """
         reverb, tf = _import_reverb()
         columns = self._columns(table)
@@ -314,7 +314,7 @@ def _within_deadline(
     timeout_s: float,
     wait_on: Callable[[], bool] | None = None,
 ) -> Any:
-    """Runs a call that Reverb may never return from."""
+    """Runs a call into Reverb that may never return."""
     reverb, tf = _import_reverb()
     gone = (TimeoutError, reverb.DeadlineExceededError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
     try:
@@ -328,7 +328,7 @@ def _empty(table: Table, timeout_s: float) -> ReplayTimeout:
 
 
 class _Libraries(NamedTuple):
-    """The modules that are imported late."""
+    """The modules that are imported lazily."""
 
     reverb: ModuleType
     tensorflow: ModuleType
@@ -339,7 +339,7 @@ def _import_reverb() -> _Libraries:
     """Imports Reverb and TensorFlow, quietly and without a GPU.
 
     Raises:
-      UserError: they are not installed, or do not load.
+      UserError: If they are not installed, or fail to import.
     """
     if importlib.util.find_spec("reverb") is None:
         raise UserError(
@@ -349,11 +349,11 @@ def _import_reverb() -> _Libraries:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # their own dependencies' deprecations
+            warnings.simplefilter("ignore")  # deprecations in their own dependencies
             reverb, tensorflow = importlib.import_module("reverb"), importlib.import_module("tensorflow")
     except ImportError as error:
         raise UserError(f"replay=reverb does not load ({error}): use replay=memory") from error
-    tensorflow.config.set_visible_devices([], "GPU")  # else TensorFlow takes all of its memory
+    tensorflow.config.set_visible_devices([], "GPU")  # otherwise TensorFlow takes all GPU memory
     return _Libraries(reverb, tensorflow)
 
 
@@ -365,7 +365,7 @@ def _table(
     samples_per_insert: float | None = None,
     free_inserts: float = 0,
 ) -> Any:
-    """Makes a table that forgets its oldest items and can be sampled from its first item on, or as inserts allow."""
+    """Makes a table that evicts its oldest items; it can be sampled from its first item on, or as inserts allow."""
     limiter = reverb.rate_limiters.MinSize(1)
     if samples_per_insert is not None:
         limiter = reverb.rate_limiters.RateLimiter(
@@ -375,10 +375,10 @@ def _table(
 
 
 def _check_free(port: int) -> None:
-    """Makes sure that no one listens on a port: Reverb would share it without a word."""
+    """Makes sure that nothing listens on a port: Reverb would silently share it."""
     try:
         with socket.socket(socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a server before do not count
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignores leftovers of an earlier server
             probe.bind(("", port))
     except OSError as error:
         raise UserError(f"Reverb cannot listen on port {port}: {error.strerror}") from error
@@ -391,7 +391,7 @@ def _stop(server: Any) -> None:
 
 @contextlib.contextmanager
 def _without_native_log() -> Iterator[None]:
-    """Keeps what Reverb's C++ code prints when a server comes or goes out of the terminal; it has no setting."""
+    """Hides what Reverb's C++ code prints when a server starts or stops; it has no setting for that."""
     sys.stderr.flush()
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

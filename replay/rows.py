@@ -1,7 +1,7 @@
-"""How a time step lies in memory: one NumPy record a row, the same for every replay.
+"""The memory layout of a time step: one NumPy record per row, the same for every replay.
 
-A record keeps a row in one piece, so that a batch is gathered by copying whole rows, and the fields of the copy are
-the transition's arrays without a second copy of the pictures.
+A record keeps a row contiguous, so that a batch is gathered by copying whole rows, and the fields of the copy are
+the transition's arrays without a second copy of the images.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from trailkit.replay.episode import Episode
 from trailkit.replay.frames import is_picture, stack_frames
 from trailkit.replay.transition import Transition
 
-Rows = NDArray[np.void]  # records of a dtype that `row_dtype` made
+Rows = NDArray[np.void]  # records of a dtype made by `row_dtype`
 
 
 def row_dtype(episode: Episode) -> np.dtype[np.void]:
-    """Returns the record of one row (see `nstep`) of episodes shaped like this one."""
+    """Returns the record dtype of a row (see `nstep`) for episodes shaped like this one."""
     observation = [(name, values.dtype, values.shape[1:]) for name, values in episode.observation.items()]
     return np.dtype(
         [
@@ -27,8 +27,8 @@ def row_dtype(episode: Episode) -> np.dtype[np.void]:
             ("reward", np.float32),
             ("discount", np.float32),
             ("action", np.float32, episode.action.shape[1:]),
-            # Floats first: aligned fields then cost no padding, and torch takes the arrays as they are. Then by name:
-            # files give back the parts of an observation in another order than an environment does.
+            # Floats first: then aligned fields need no padding, and torch accepts the arrays as they are. Then by name:
+            # files return the entries of an observation in another order than an environment does.
             (
                 "observation",
                 np.dtype(sorted(observation, key=lambda field: (-field[1].itemsize, field[0])), align=True),
@@ -39,10 +39,10 @@ def row_dtype(episode: Episode) -> np.dtype[np.void]:
 
 
 def pack(episode: Episode, dtype: np.dtype[np.void]) -> Rows:
-    """Lays out an episode of T steps as T + 1 rows.
+    """Packs an episode of T steps into T + 1 rows.
 
     Raises:
-      UserError: the episode's observations or actions differ from those that `dtype` was made for.
+      UserError: If the episode's observations or actions differ from those that `dtype` was made for.
     """
     found = row_dtype(episode)
     if found != dtype:
@@ -72,12 +72,12 @@ def unpack(
     """Reads windows of rows as a batch of transitions.
 
     Args:
-      rows: Records [B, frame_stack - 1 + n + 1], as `nstep.window_rows` orders them. The pictures returned are views of
-        it, if they are not stacked.
-      frame_stack: How many frames on end make a picture, [H, W, 3 frame_stack].
+      rows: Records [B, frame_stack - 1 + n + 1], in the order of `nstep.window_rows`. The returned images are views
+        of them unless frames are stacked.
+      frame_stack: How many consecutive frames make an image, [H, W, 3 frame_stack].
       keys: The items' keys, int64 [B].
-      weight: Those of the items, in proportion to which they were sampled, float64 [B].
-      probability: The probabilities with which they were, float64 [B].
+      weight: The weights of the items, to which their sampling probability is proportional, float64 [B].
+      probability: The probabilities with which the items were sampled, float64 [B].
     """
     observation = _stacked(rows["observation"], frame_stack)
     rows = rows[:, frame_stack - 1 :]

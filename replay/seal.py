@@ -1,34 +1,34 @@
-"""A seal on an episode's file: a block of text before its bytes that tells how many they are and their SHA-256.
+"""A seal on an episode's file: a block of text before its bytes that states their number and their SHA-256.
 
-It is what HDF5 calls a user block, which every HDF5 reader skips.
+HDF5 calls this a user block; every HDF5 reader skips it.
 """
 
 import hashlib
 import re
 from pathlib import Path
 
-SIZE = 512  # bytes, the smallest block that HDF5 skips
-_HDF5 = b"\x89HDF\r\n\x1a\n"  # what an HDF5 file without a block begins with
+SIZE = 512  # bytes, the smallest user block that HDF5 allows
+_HDF5 = b"\x89HDF\r\n\x1a\n"  # how an HDF5 file without a user block begins
 _TEXT = re.compile(rb"trailkit: (\d{1,15}) bytes of HDF5 follow this block; their SHA-256 is [0-9a-f]{64}\n")
 
 
 def seal(content: bytes | memoryview) -> bytes:
-    """The block that belongs before some bytes."""
+    """The seal to put before these bytes."""
     digest = hashlib.sha256(content).hexdigest()
     text = f"trailkit: {len(content)} bytes of HDF5 follow this block; their SHA-256 is {digest}\n"
     return text.encode().ljust(SIZE)
 
 
 def is_unsealed(path: Path) -> bool:
-    """Whether a file is HDF5 that was never sealed, as those of earlier versions and of other programs."""
+    """Whether a file is HDF5 without a seal, like those of earlier versions and of other programs."""
     with path.open("rb") as file:
         return file.read(len(_HDF5)) == _HDF5
 
 
 def flaw(data: bytes) -> str | None:
-    """What is wrong with the bytes of a sealed file, in words that follow its name; None if nothing is.
+    """What is wrong with the bytes of a sealed file, as words to follow its name; None if nothing is.
 
-    Files of earlier versions have no seal; nothing is found wrong with those.
+    Files of earlier versions have no seal and always pass.
     """
     if data.startswith(_HDF5):
         return None

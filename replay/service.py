@@ -1,4 +1,4 @@
-"""Replay that several actors feed at once: paced by what the learner samples, and kept on disk as it arrives."""
+"""Replay that several actors write to at once: paced by the learner's sampling, and persisted on disk."""
 
 import threading
 import time
@@ -11,15 +11,15 @@ from trailkit.replay.spill import Spill
 from trailkit.replay.transition import Transition
 
 _POLL_S = 0.005
-ACTOR, INDEX = "actor", "index"  # in an episode's metadata: who played it, and how many that one had played before
+ACTOR, INDEX = "actor", "index"  # in an episode's metadata: the actor, and how many episodes it had played before
 
 
 class ReplayService:
-    """Holds samples and inserts at a ratio, from both sides: who is ahead waits for the other.
+    """Keeps samples and inserts at a fixed ratio: the side that is ahead waits for the other.
 
-    An episode is on the disk before it can be sampled, so a new service, made on the same folder, holds what the one
-    before it held. An episode that is sent twice, because the answer to the first was lost, is taken once.
-    For several threads at once.
+    An episode is on disk before it can be sampled, so a new service on the same folder starts with everything that
+    the previous one held. An episode that is sent twice, because the answer to the first was lost, is stored once.
+    Thread-safe.
     """
 
     def __init__(
@@ -32,20 +32,20 @@ class ReplayService:
         slack: int,
         taken: int,
     ) -> None:
-        """Makes the replay, empty: `fill` comes first.
+        """Makes the replay, still empty: call `fill` first.
 
         Args:
-            make_replay: Makes it, given how many inserts are to allow no samples.
-            folder: Of the spill.
+            make_replay: Makes the replay, given how many inserts allow no samples.
+            folder: The folder of the spill.
             capacity: How many steps the folder keeps.
-            samples_per_insert: Samples of the main table for each step that is inserted.
+            samples_per_insert: Samples of the main table for each inserted step.
             free_steps: How many steps to insert before the first sample; they allow none.
-            slack: How many samples may be left untaken before inserts wait.
-            taken: How many samples were taken of the steps that are in the folder, and of those before them.
+            slack: How many allowed samples may remain unused before inserts wait.
+            taken: How many samples were taken so far, in all runs of the service.
         """
         self._spill = Spill(folder, capacity)
         self._ratio, self._slack, self._free_steps = samples_per_insert, slack, free_steps
-        # Files may have been lost: then what they allowed was taken, and those to come allow what they always do.
+        # If episode files are missing, count their samples as used; new inserts allow the usual number of samples.
         beyond = self._spill.total_steps - free_steps
         surplus = max(samples_per_insert * beyond - taken, samples_per_insert * min(0, beyond))
         self._free = self._spill.steps - surplus / samples_per_insert
@@ -55,20 +55,20 @@ class ReplayService:
         self._inserting, self._using = threading.Lock(), threading.Lock()
 
     def fill(self) -> Iterator[Episode]:
-        """Adds the episodes of the folder to the replay, one for each `next`."""
+        """Adds the episodes of the folder to the replay, one per `next`."""
         for episode in self._spill.load():
             self._add(episode)
             yield episode
 
     def insert(self, episode: Episode) -> int:
-        """Takes an episode when the learner has had its samples of those before.
+        """Inserts an episode once the learner has used the samples that earlier ones allow.
 
         Returns:
             How many steps were ever inserted.
 
         Raises:
-            UserError: If the disk is full, or the episode unlike those before it.
-            ReplayTimeout: If the replay did not take it. It is on the disk, and counts: only a new service holds it.
+            UserError: If the disk is full, or the episode differs from those before it.
+            ReplayTimeout: If the replay did not accept it. It is on disk and counts, but only a new service holds it.
         """
         with self._inserting:
             if episode.metadata[INDEX] >= self.episodes_of(episode.metadata[ACTOR]):
@@ -83,11 +83,11 @@ class ReplayService:
         return self._next.get(actor, 0)
 
     def surplus(self) -> float:
-        """How many samples the inserts allow beyond those that were taken."""
+        """How many samples the inserts allow beyond those already taken."""
         return self._ratio * (self._inserted - self._free) - self.replay.samples()
 
     def samples_per_insert(self) -> float:
-        """The ratio since the very first insert."""
+        """The ratio since the first insert."""
         allowed = max(0, self._spill.total_steps - self._free_steps)
         return self._ratio - self.surplus() / allowed if allowed else 0.0
 
@@ -97,10 +97,10 @@ class ReplayService:
         return self._spill.total_steps
 
     def batches(self, table: Table, batch_size: int, timeout_s: float = 10.0) -> Iterator[Transition]:
-        """Yields batches of a replay in this process, those of the main table each when the inserts allow it.
+        """Yields batches of a replay in this process; those of the main table wait until inserts allow them.
 
         Raises:
-            ReplayTimeout: If they do not for `timeout_s` seconds.
+            ReplayTimeout: If inserts do not allow it for `timeout_s` seconds.
         """
         batches = self.replay.batches(table, batch_size)
         while True:
@@ -114,7 +114,7 @@ class ReplayService:
             yield batch
 
     def _add(self, episode: Episode) -> None:
-        """Adds an episode that is on the disk; it counts even if the replay does not take it."""
+        """Adds an episode that is on disk; it counts even if the replay does not accept it."""
         with self._using:
             self._inserted += episode.length
             actor = episode.metadata.get(ACTOR, 0)

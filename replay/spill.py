@@ -1,4 +1,4 @@
-"""The spill: the agent's episodes on disk, from which replay is filled again after a restart."""
+"""The spill: the agent's episodes on disk, from which replay is restored after a restart."""
 
 import logging
 import re
@@ -11,17 +11,17 @@ from trailkit.replay.episode import Episode
 from trailkit.replay.episode_file import read_episode, read_summary, write_episode
 
 _LOGGER = logging.getLogger(__name__)
-_TOTAL = "total_steps"  # in an episode's metadata: the steps ever written, its own included
+_TOTAL = "total_steps"  # in an episode's metadata: the steps ever written, including its own
 
 
 class Spill:
-    """The newest episodes, one file each, as many as hold `max_steps` steps."""
+    """The newest episodes, one file each, up to `max_steps` steps in total."""
 
     def __init__(self, folder: Path, max_steps: int) -> None:
-        """Opens the folder, or makes it; what an interrupted write left there is removed.
+        """Opens or creates the folder; leftovers of interrupted writes are removed.
 
         Raises:
-          UserError: `max_steps` is not positive.
+          UserError: If `max_steps` is not positive.
         """
         if max_steps < 1:
             raise UserError(f"the spill's max_steps is {max_steps}: it must be at least 1")
@@ -41,7 +41,7 @@ class Spill:
         """Writes an episode and deletes the oldest files beyond `max_steps` (never the new one).
 
         Raises:
-          UserError: the disk is full; the spill is then as it was before.
+          UserError: If the disk is full; the spill is then unchanged.
         """
         path = self._folder / f"episode_{self.count:08d}.hdf5"
         total = self.total_steps + episode.length
@@ -67,7 +67,7 @@ class Spill:
             yield episode
 
     def _take_stock(self, path: Path) -> None:
-        """Counts in a file that an earlier process wrote."""
+        """Registers a file that an earlier process wrote."""
         index = re.fullmatch(r"episode_(\d+)", path.stem)
         if index is None:
             return

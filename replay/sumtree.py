@@ -1,7 +1,7 @@
-"""Sampling in proportion to weights: sums of blocks of 32, and sums of those, up to one block.
+"""Sampling in proportion to weights with a tree of sums: blocks of 32 weights, then blocks of 32 sums, and so on.
 
-Blocks of 32 instead of pairs: a million weights are four levels, and NumPy works on each level at once for a whole
-batch. Sums are taken anew from their block on every change, so that no rounding error builds up.
+Blocks of 32 instead of pairs: a million weights need only four levels, and NumPy processes each level for a whole
+batch at once. Sums are recomputed from their block on every change, so that rounding errors do not accumulate.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ class SumTree:
     """Weights, float64 >= 0, that can be set and sampled in proportion."""
 
     def __init__(self, size: int) -> None:
-        """Begins with `size` weights of 0."""
+        """Starts with `size` weights of 0."""
         self._levels: list[NDArray[np.float64]] = []  # each [blocks, 32]; the first holds the weights
         blocks = size
         while not self._levels or blocks > 1:
@@ -37,7 +37,7 @@ class SumTree:
         return weights
 
     def __setitem__(self, index: NDArray[np.int64], weights: NDArray[np.float64] | float) -> None:
-        """Sets the weights at `index`, int64 [B]; of equal indices, the last one holds."""
+        """Sets the weights at `index`, int64 [B]; of duplicate indices, the last one wins."""
         self._levels[0].reshape(-1)[index] = weights
         changed = index
         for below, level in zip(self._levels, self._levels[1:], strict=False):
@@ -51,7 +51,7 @@ class SumTree:
         rows = np.arange(len(uniform))
         for level in reversed(self._levels):
             sums = level[index].cumsum(axis=1)
-            # Rounding could carry the rest past the end of a block, onto a weight of 0.
+            # Rounding could push the rest past the end of a block, onto a weight of 0.
             rest = np.minimum(rest, np.nextafter(sums[:, -1], 0.0))
             place = (sums <= rest[:, None]).sum(axis=1)
             rest = rest - np.where(place > 0, sums[rows, place - 1], 0.0)

@@ -1,7 +1,7 @@
-"""What an agent learns from: n-step transitions, and the batches that imitation needs.
+"""What an agent learns from: n-step transitions, and the batches for imitation.
 
-The same named tuples hold NumPy arrays where data is made and stored (actors, replay, demonstrations) and
-torch tensors where it is learned from; `agents.base.as_tensors` is the only crossing.
+The same named tuples hold NumPy arrays where data is made and stored (actors, replay, demonstrations) and torch
+tensors where it is used for learning; `agents.base.as_tensors` is the only conversion.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ Observation = Mapping[str, Any]
 class Transition(NamedTuple):
     """A batch of n-step transitions, batch first.
 
-    Rewards are kept step by step, not summed, because adversarial imitation computes them anew from
-    `next_observation` each time a transition is sampled. A window that meets the end of its episode is
-    shorter than n: `steps` counts its real steps, and what follows them is padding (reward 0, discount 1,
-    the last observation again; of stacked frames, its newest one).
+    Rewards are kept per step, not summed, because adversarial imitation recomputes them from `next_observation`
+    each time a transition is sampled. A window that reaches the end of its episode is shorter than n: `steps` counts
+    its real steps, and the rest is padding (reward 0, discount 1, the last observation repeated; of stacked frames,
+    the newest one).
     """
 
     observation: Observation  # s_t: [B, ...]
@@ -28,34 +28,34 @@ class Transition(NamedTuple):
     steps: Any  # how many of the n steps were taken: int64 [B], 1 <= steps <= n
     age: Any  # t, the steps since the episode began: int64 [B]
     key: Any  # the item's identity in its table, for priorities: int64 [B]
-    weight: Any  # the table samples the item in proportion to it, 1 if uniformly: float64 [B]
-    probability: Any  # with which it did, the weight's share of all: float64 [B]
+    weight: Any  # the item's sampling weight, 1 if the table is uniform: float64 [B]
+    probability: Any  # the item's sampling probability, its share of the total weight: float64 [B]
 
 
 class Pair(NamedTuple):
-    """As many transitions of the agent's as of the expert's."""
+    """Equally many transitions of the agent and of the expert."""
 
     agent: Transition
     expert: Transition
 
 
 class PrioritizedBatch(NamedTuple):
-    """What one update consumes of transitions that are sampled by priority, the expert's last."""
+    """What one update uses when transitions are sampled by priority; the expert's come last."""
 
     transition: Transition
-    importance: Any  # weights that make up for the sampling, 1 if that was uniform: float32 [B]
+    importance: Any  # weights that correct for non-uniform sampling, 1 if it was uniform: float32 [B]
     expert_rows: int
 
 
 class ImitationBatch(NamedTuple):
-    """What one adversarial update consumes."""
+    """What one adversarial update uses."""
 
     train: Pair
-    constraint: Pair | None = None  # TRAIL's I_A and I_E: frames that must not tell agent from expert
+    constraint: Pair | None = None  # TRAIL's I_A and I_E: frames that must not distinguish agent from expert
 
 
 def select(transition: Transition, which: slice) -> Transition:
-    """Some rows of a batch, as views of it."""
+    """Some rows of a batch, as views."""
     parts = transition._asdict()
     observations = {
         name: {camera: values[which] for camera, values in parts[name].items()}

@@ -1,1 +1,1 @@
-"""The shared encoder stack and the heads on it."""
+"""The shared encoder and the heads on top of it."""

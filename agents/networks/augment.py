@@ -1,4 +1,4 @@
-"""What is done at random to the images that the policy and the critic learn from."""
+"""Random augmentation of the images that train the policy and the critic."""
 
 import torch
 from jaxtyping import UInt8
@@ -9,17 +9,17 @@ from trailkit.replay.transition import Observation
 
 
 class RandomShift:
-    """Shifts each image by up to `pixels` each way, its edges repeated where nothing is known.
+    """Shifts each image randomly by up to `pixels` in each direction, repeating its edges.
 
     From "Mastering Visual Continuous Control" (DrQ-v2), Yarats et al. 2021 (https://arxiv.org/abs/2107.09645), but
-    by whole pixels and on uint8, which takes far less time than its bilinear sampling on a CPU.
+    by whole pixels and on uint8, which on a CPU is much faster than its bilinear sampling.
     """
 
     def __init__(self, pixels: int) -> None:
         self._pixels = pixels
 
     def __call__(self, observation: Observation, generator: torch.Generator) -> Observation:
-        """Shifts all cameras; what is no image is left as it is."""
+        """Shifts the images of all cameras; other entries are unchanged."""
         if not self._pixels:
             return observation
         return {
@@ -36,7 +36,7 @@ class RandomShift:
         wide = torch.cat([edges[0], images, edges[1]], 2)
         row = (torch.arange(height, device=device) + down).clamp(0, height - 1)
         first = (torch.arange(count, device=device)[:, None] * height + row) * wide.shape[2] + right
-        # All runs of `width` pixels in memory, of which each row of the result is one: whole rows are copied.
+        # All runs of `width` consecutive pixels; each row of the result is one of them, so whole rows are copied.
         runs = wide.as_strided((wide.numel() // channels - width + 1, channels * width), (channels, 1))
         return runs.index_select(0, first.flatten()).view_as(images)
 
@@ -44,7 +44,7 @@ class RandomShift:
 class RandomColours:
     """Maps the colours of each image by a random function of its own, as the discriminator's augmentation may.
 
-    So demonstrations by an arm of another colour, or in another light, are of use where the agent's own looks differ.
+    This makes demonstrations by an arm of another colour, or in other light, usable for an agent that looks different.
     """
 
     def __call__(self, observation: Observation, generator: torch.Generator) -> Observation:

@@ -1,8 +1,8 @@
-"""Encoders of camera images: one stack of convolutions a camera, then one embedding of them all.
+"""Encoders of camera images: one convolutional stack per camera, then a joint embedding.
 
-All are agnostic of who uses them: the actor-critic and the discriminator get encoders of the same class with
-weights of their own. Images come as uint8 [B, H, W, C], or as floats in [0, 1]; their permutation to [B, C, H, W] is
-already `channels_last`, the layout in which convolutions are fastest on a CPU, so the weights are kept in it too.
+Encoders do not depend on their use: the actor-critic and the discriminator have encoders of the same class with
+separate weights. Images are uint8 [B, H, W, C], or floats in [0, 1]; permuted to [B, C, H, W] they are already in
+`channels_last`, the fastest layout for convolutions on a CPU, so the weights are stored in it, too.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,8 +28,8 @@ def _brightness_scale(images: Images) -> float:
 class Encoder(nn.Module):
     """Embeds the cameras of an observation: [B, H, W, 3 frame_stack] each -> float32 [B, embedding] in (-1, 1).
 
-    The outputs of the cameras' stacks are concatenated and go through Linear, LayerNorm and tanh (TRAIL, Fig. 19).
-    The kinds below differ in the stack alone.
+    The outputs of the cameras' stacks are concatenated and pass through Linear, LayerNorm and tanh (TRAIL, Fig. 19).
+    The subclasses below differ only in the stack.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Encoder(nn.Module):
         bfloat16: bool = False,
         frame_stack: int = 1,
     ) -> None:
-        """Makes one stack for each camera.
+        """Builds one stack for each camera.
 
         Args:
-            stack: makes a module that maps images to [B, C, h, w].
-            image_sizes: height and width of every camera's images, at least 32 (less after a crop).
-            embedding: the width of the output.
-            bfloat16: whether the stacks compute in it on a GPU; their weights stay float32.
-            frame_stack: how many frames of three channels an image is made of.
+            stack: Builds a module that maps images to [B, C, h, w].
+            image_sizes: Height and width of each camera's images, at least 32 (less after a crop).
+            embedding: The width of the output.
+            bfloat16: Whether the stacks compute in bfloat16 on a GPU; their weights stay float32.
+            frame_stack: How many frames of three channels are stacked in an image.
         """
         super().__init__()
         if not image_sizes:
@@ -64,13 +64,13 @@ class Encoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, observation: Observation) -> Float[Tensor, "batch embedding"]:
-        """Embeds a batch; entries of the observation that are no camera of this encoder are not looked at."""
+        """Embeds a batch; entries of the observation that are not this encoder's cameras are ignored."""
         features = [self._features(camera, observation[camera]) for camera in sorted(self.image_sizes)]
-        joined = torch.cat(features, 1) if len(features) > 1 else features[0]  # cat copies even one
+        joined = torch.cat(features, 1) if len(features) > 1 else features[0]  # cat copies even a single tensor
         return torch.tanh(self.normalise(self.project(joined)))
 
     def _features(self, camera: str, images: Images) -> Float[Tensor, "batch features"]:
-        # Flattened in the order in which channels_last lies in memory: no copy.
+        # Flattened in the memory order of channels_last, which needs no copy.
         stack = self.stacks[attribute_name(camera)]
         output: Tensor = in_bfloat16(stack, images) if self._bfloat16 and images.is_cuda else stack(images)
         return output.permute(0, 2, 3, 1).flatten(1)
@@ -78,22 +78,22 @@ class Encoder(nn.Module):
 
 @cache
 def attribute_name(camera: str) -> str:
-    """What a camera's part of a module is called: the camera's name, where torch lets a part have it."""
+    """The submodule name for a camera: the camera's own name, unless torch does not allow it."""
     free = "." not in camera and not hasattr(nn.ModuleDict, camera) and camera not in vars(nn.ModuleDict())
     return camera if free else f"camera_{camera.replace('.', '_')}"
 
 
 def in_bfloat16(stack: nn.Module, images: Images) -> Float[Tensor, "batch channels h w"]:
-    """Computes a stack's output with its weights rounded to bfloat16, and all between in it, too."""
+    """Computes a stack's output in bfloat16, with its weights rounded to it; returns float32."""
     weights = {name: weight.bfloat16() for name, weight in stack.named_parameters()}
     output: Tensor = functional_call(stack, weights, (images,))
     return output.float()
 
 
 class _Stem(nn.Module):
-    """A first convolution without padding, into which the scaling of the pixels to [-0.5, 0.5] is folded.
+    """A first convolution without padding, which includes the scaling of pixels to [-0.5, 0.5].
 
-    So the images are read once, where they are widened to float, instead of three times.
+    So the images are read only once, for the conversion to float, instead of three times.
     """
 
     def __init__(self, before: int, channels: int, kernel: int, stride: int) -> None:
@@ -109,10 +109,10 @@ class _Stem(nn.Module):
 
 
 class CompactStack(nn.Module):
-    """Three convolutions of 16, 32 and 32 channels: half of Nature's width, smaller kernels, and a finer last map.
+    """Three convolutions of 16, 32 and 32 channels: half of Nature's width, smaller kernels, and a finer output map.
 
     Chosen among strides, kernels and patch embeddings: it locates a block in synthetic scenes as well as Nature's
-    after as many updates, in 0.45 of the time on one thread.
+    after equally many updates, in 0.45 of the time on one thread.
     """
 
     def __init__(self, channels: int = 3) -> None:
@@ -133,9 +133,9 @@ class CompactStack(nn.Module):
 
 
 class NatureStack(nn.Module):
-    """The three convolutions of DQN (Mnih et al. 2015), which most peers use."""
+    """The three convolutions of DQN (Mnih et al. 2015), which most comparable libraries use."""
 
-    SMALLEST = 36  # smaller images leave nothing for the last convolution
+    SMALLEST = 36  # smaller images are too small for the last convolution
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class NatureStack(nn.Module):
 
 
 class _ResidualBlock(nn.Module):
-    """Two pre-normalised convolutions beside a skip."""
+    """Two pre-normalised convolutions with a skip connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ class _ResidualBlock(nn.Module):
 
 
 def _instance_norm(channels: int) -> nn.Module:
-    # One group a channel is instance normalisation; this kernel keeps channels_last, that of InstanceNorm2d does not.
+    # One group per channel is instance normalisation; unlike InstanceNorm2d, this kernel keeps channels_last.
     return nn.GroupNorm(channels, channels)
 
 
@@ -184,8 +184,8 @@ class ResidualStack(nn.Module):
     """The paper's 15 convolutions in three stages of 16, 32 and 32 channels (TRAIL, app. H, Fig. 19).
 
     Each stage is a convolution, a max-pool that halves the size, and two residual blocks: IMPALA's network with
-    instance normalisation and ELU. The figure draws the first skip from before the pool, where shapes do not
-    match; it starts after it here, as IMPALA's does. The text's "eight convolutional layers" contradicts the figure.
+    instance normalisation and ELU. The figure starts the first skip before the pool, where shapes do not match; here
+    it starts after the pool, as in IMPALA. The text's "eight convolutional layers" contradicts the figure.
     """
 
     def __init__(self, channels: int = 3) -> None:
@@ -205,7 +205,7 @@ class ResidualStack(nn.Module):
 
 
 class CompactEncoder(Encoder):
-    """The default: made for a CPU."""
+    """The default encoder, designed for CPUs."""
 
     def __init__(
         self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False, frame_stack: int = 1
@@ -214,7 +214,7 @@ class CompactEncoder(Encoder):
 
 
 class NatureEncoder(Encoder):
-    """The peers' baseline."""
+    """The baseline of comparable libraries."""
 
     def __init__(
         self, image_sizes: ImageSizes, embedding: int = 64, bfloat16: bool = False, frame_stack: int = 1
@@ -223,7 +223,7 @@ class NatureEncoder(Encoder):
 
 
 class ResidualEncoder(Encoder):
-    """The paper's; it does not give the embedding's width."""
+    """The paper's encoder; the paper does not give the width of the embedding."""
 
     def __init__(
         self, image_sizes: ImageSizes, embedding: int = 256, bfloat16: bool = False, frame_stack: int = 1

@@ -1,4 +1,4 @@
-"""What stands on an embedding of the pixels: the policy's and the critic's heads (TRAIL, app. H, Fig. 19)."""
+"""The heads on an embedding of the pixels: the policy's and the critic's (TRAIL, app. H, Fig. 19)."""
 
 import torch
 from jaxtyping import Float
@@ -12,12 +12,12 @@ Proprioception = Float[Tensor, "batch proprio"]
 
 
 def proprioception(observation: Observation, features: Features) -> Proprioception:
-    """Returns the observation's proprioception, of width 0 where it has none."""
+    """Returns the observation's proprioception, of width 0 if it has none."""
     return observation["proprio"] if "proprio" in observation else features.new_empty(len(features), 0)
 
 
 def _near_zero(layer: nn.Linear) -> nn.Linear:
-    """Makes the first outputs nearly the same for all inputs, so that no action is preferred before learning."""
+    """Makes the initial outputs nearly equal for all inputs, so that no action is preferred before learning."""
     nn.init.uniform_(layer.weight, -1e-3, 1e-3)
     nn.init.zeros_(layer.bias)
     return layer
@@ -26,8 +26,8 @@ def _near_zero(layer: nn.Linear) -> nn.Linear:
 class PolicyHead(nn.Module):
     """Maps features and proprioception to actions in [-1, 1].
 
-    Proprioception -> Linear -> LayerNorm -> ReLU; joined with the features -> Linear -> ReLU -> Linear -> tanh.
-    Without proprioception (size 0) its branch is empty and the features go alone.
+    Proprioception -> Linear -> LayerNorm -> ReLU; concatenated with the features -> Linear -> ReLU -> Linear -> tanh.
+    Without proprioception (size 0) its branch is empty and only the features are used.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class PolicyHead(nn.Module):
 
 
 class CriticHead(nn.Module):
-    """Maps features, proprioception and an action to the logits of the return's distribution.
+    """Maps features, proprioception and an action to the logits of the return distribution.
 
-    Action and proprioception -> Linear -> LayerNorm; joined with the features -> Linear -> ReLU -> Linear.
+    Action and proprioception -> Linear -> LayerNorm; concatenated with the features -> Linear -> ReLU -> Linear.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class CriticHead(nn.Module):
     def forward(
         self, features: Features, proprio: Proprioception, action: Float[Tensor, "batch action"]
     ) -> Float[Tensor, "batch atoms"]:
-        """Returns the logits, one for each atom of the support."""
+        """Returns the logits, one per atom of the support."""
         logits: Tensor = self.joint(torch.cat([self.body(torch.cat([action, proprio], 1)), features], 1))
         return logits
 
 
 class PolicyNetwork(nn.Module):
-    """An encoder and a policy head: all that acting needs."""
+    """An encoder and a policy head: everything needed for acting."""
 
     def __init__(self, encoder: Encoder, head: PolicyHead) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The contract of an encoder's stack as a test: for trailkit's own, and for those that users bring."""
+"""The contract of an encoder's stack as a test: for trailkit's own stacks and for users'."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,21 @@ _BATCH = 3
 
 
 def check_stack(stack: Callable[[], nn.Module], height: int = 64, width: int = 64, channels: int = 3) -> None:
-    """Makes sure of all that trailkit relies on in what `encoder.stack` names.
+    """Checks everything that trailkit relies on in the stack that `encoder.stack` names.
 
-    It makes a module anew with each call, whose weights follow from torch's seed. The module maps images
-    [B, H, W, channels], uint8 or float32 in [0, 1] with the same meaning, to float32 [B, C, h, w]; what it makes of an
-    image depends on that image alone, since a policy sees one at a time and learns from many; and all its weights are
-    trained.
+    Each call makes a new module, whose weights are determined by torch's seed. The module maps images
+    [B, H, W, channels], uint8 or equivalently float32 in [0, 1], to float32 [B, C, h, w]; its output for an image
+    depends on that image alone, since a policy sees one at a time and learns from batches; and all its weights receive
+    gradients.
 
     Args:
-        stack: As `trailkit.agents.networks.encoders.Encoder` takes it.
-        height: Of the images that it is tried with.
-        width: Of the images, too.
-        channels: Of the images: three for each of the frames that they are stacked of.
+        stack: A stack as `trailkit.agents.networks.encoders.Encoder` takes it.
+        height: The height of the test images.
+        width: The width of the test images.
+        channels: The channels of the test images: three for each stacked frame.
 
     Raises:
-        AssertionError: Names what is broken.
+        AssertionError: Names what is violated.
     """
     with torch.random.fork_rng(devices=[]):
         one = _seeded(stack)
@@ -35,7 +35,7 @@ def check_stack(stack: Callable[[], nn.Module], height: int = 64, width: int = 6
         assert maps.dtype == torch.float32, f"its output is {maps.dtype}: float32 is expected"
         assert maps.isfinite().all(), "its output is not finite"
         _check_same(one(images), maps, "the same images give other maps the second time")
-        # Made only now: lazy layers draw their weights with the first images.
+        # Made only now: lazy layers draw their weights when they see the first images.
         _check_same(_seeded(stack)(images), maps, "its weights do not follow from torch's seed")
         _check_same(one(images[:1]), maps[:1], "what an image gives depends on the others")
         _check_same(one(images.float() / 255), maps, "floats in [0, 1] mean something else than uint8")

@@ -1,4 +1,4 @@
-"""Batches that are on the GPU before they are asked for."""
+"""Copies batches to the GPU before they are requested."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,16 +12,16 @@ Batch = TypeVar("Batch")
 
 
 def on_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """Turns batches of arrays into such of tensors, each when it is asked for."""
+    """Moves each batch to the device, lazily."""
     return (as_tensors(batch, device) for batch in batches)
 
 
 def ahead_on_gpu(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """Draws each batch and copies it to the GPU while the one before is learned from, in a thread and a stream.
+    """Draws each batch and copies it to the GPU while the previous one is learned from, in its own thread and stream.
 
-    Only for endless batches that may be drawn while others write to where they come from. Whoever asks for a batch must
-    be done with the one before: on the GPU, too, where its memory is used again. A checkpoint meanwhile finds the state
-    of what is sampled from one batch ahead, so that a run that is resumed from it leaves that batch out.
+    Only for endless batches that may be drawn while others write to their source. The caller must be done with the
+    previous batch before requesting the next, on the GPU, too, where its memory is reused. A checkpoint then contains
+    the sampling state from one batch ahead, so a run resumed from it skips that batch.
     """
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 

@@ -1,11 +1,11 @@
-"""The command's verbs as functions, for scripts and notebooks: the same keys, with Python's values.
+"""The command's verbs as functions, for scripts and notebooks: the same keys, with Python values.
 
-Keys are keyword arguments, and those with dots a mapping, which comes first:
+Keys are keyword arguments; keys with dots go into a mapping, which comes first:
 
     run = api.train({"agent.batch_size": 64}, method="trail", env="reach", demos="demos_reach", steps=400)
 
-What a user did wrong is raised as a `UserError`; nothing ends the program. A run that is interrupted leaves a
-checkpoint behind, and a `KeyboardInterrupt`.
+A user's mistake raises a `UserError`; nothing exits the program. An interrupted run leaves a checkpoint and raises
+`KeyboardInterrupt`.
 """
 
 import os
@@ -48,27 +48,27 @@ def record(keys: _Keys | None = None, /, **more: Any) -> Path:
 
 
 def train(keys: _Keys | None = None, /, **more: Any) -> Path:
-    """`trailkit train`: begins a run and trains to its end.
+    """`trailkit train`: starts a run and trains to its end.
 
     Returns:
         The folder of the run.
 
     Raises:
         UserError: For a mistake in the keys; see `trailkit.agents.run.train.start`.
-        KeyboardInterrupt: After a signal; `resume` goes on.
+        KeyboardInterrupt: After a signal; `resume` continues.
     """
     with _as_it_was():
         return training.start(_words(keys, more))
 
 
 def resume(run: str | os.PathLike[str], keys: _Keys | None = None, /, **more: Any) -> Path:
-    """`trailkit train resume=RUN`: goes on with a run; `steps=` and a few other keys may change.
+    """`trailkit train resume=RUN`: continues a run; `steps=` and a few other keys may change.
 
     Returns:
         The folder of the run.
 
     Raises:
-        UserError: If there is no run to go on with; see `trailkit.agents.run.train.resume`.
+        UserError: If there is no run to continue; see `trailkit.agents.run.train.resume`.
         KeyboardInterrupt: As for `train`.
     """
     with _as_it_was():
@@ -76,14 +76,14 @@ def resume(run: str | os.PathLike[str], keys: _Keys | None = None, /, **more: An
 
 
 def evaluate(keys: _Keys | None = None, /, **more: Any) -> Evaluation | dict[str, Evaluation]:
-    """`trailkit evaluate`: measures a policy's success.
+    """`trailkit evaluate`: measures a policy's success rate.
 
     Returns:
-        What the policy came to, with `success`, its `interval` and the `episodes`. With `checkpoint="all"` one for each
-        checkpoint by its name, such as 000012000; with `suite="shifts"` one for each environment by what is otherwise.
+        The result of the policy, with `success`, its `interval` and the `episodes`. With `checkpoint="all"`, one per
+        checkpoint by its name, such as 000012000; with `suite="shifts"`, one per environment by what differs in it.
 
     Raises:
-        UserError: If there is no such run or checkpoint, or both `checkpoint="all"` and a suite are asked for.
+        UserError: If there is no such run or checkpoint, or both `checkpoint="all"` and a suite are given.
     """
     config = configure("evaluate", EvaluateConfig, _words(keys, more))
     if config.checkpoint == ALL and config.suite is not None:
@@ -100,7 +100,7 @@ def render(keys: _Keys | None = None, /, **more: Any) -> list[Path]:
     """`trailkit render`: makes videos of a policy, an animation or a contact sheet.
 
     Returns:
-        The paths of what it wrote.
+        The paths of the written files.
 
     Raises:
         UserError: If there is no such run, checkpoint or camera; see `record_videos`.
@@ -110,14 +110,14 @@ def render(keys: _Keys | None = None, /, **more: Any) -> list[Path]:
 
 
 def policy(run: str | os.PathLike[str], checkpoint: str | int = "last") -> TrainedPolicy:
-    """The policy of a run's checkpoint, to act in a loop of one's own, such as a robot's.
+    """The policy of a run's checkpoint, for your own control loop, such as a robot's.
 
         policy = api.policy("runs/arm_trail_seed0", "best")
         policy.reset()
         action = policy.in_units(policy.act({"front": picture, "proprio": joints}))
 
     Args:
-        run: Its folder.
+        run: The folder of the run.
         checkpoint: A learner step, "last" or "best".
 
     Raises:
@@ -130,7 +130,7 @@ def compare(*runs: str | os.PathLike[str], out: str | os.PathLike[str] | None = 
     """`trailkit compare`: prints runs side by side, and which of them is better.
 
     Args:
-        runs: Their folders.
+        runs: The folders of the runs.
         out: A page (.html) or a table (.md) to write, if any.
 
     Returns:
@@ -148,11 +148,11 @@ def _words(keys: _Keys | None, more: _Keys) -> list[str]:
 
 @contextmanager
 def _as_it_was() -> Iterator[None]:
-    """Leaves the process as many threads of torch as it had, and never ends it."""
+    """Restores the process's number of torch threads, and never exits the process."""
     threads = torch.get_num_threads()
     try:
         yield
-    except SystemExit:  # by which a command that was interrupted keeps from going on
+    except SystemExit:  # an interrupted command raises it in order not to continue
         raise KeyboardInterrupt from None
     finally:
         torch.set_num_threads(threads)

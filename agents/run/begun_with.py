@@ -1,4 +1,4 @@
-"""The demonstrations that a run began with: a run that goes on learns from them alone, whatever was recorded since."""
+"""The demonstrations that a run started with: a resumed run uses only these, whatever was recorded since."""
 
 import json
 from dataclasses import replace
@@ -9,11 +9,11 @@ from trailkit.demos.store import DemoStore
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import written_aside
 
-DEMOS, RANDOM_DEMOS = "demonstrations", "random_demonstrations"  # what a run may be given, as the notes are called
+DEMOS, RANDOM_DEMOS = "demonstrations", "random_demonstrations"  # what a run may be given, and names of its notes
 
 
 def note_demonstrations(store: DemoStore, run: Path, given: str = DEMOS) -> None:
-    """Notes in the run's folder, unless it is noted there, what the run begins with.
+    """Notes in the run's folder what the run starts with, unless it is already noted there.
 
     Raises:
         UserError: If it cannot be written.
@@ -25,10 +25,10 @@ def note_demonstrations(store: DemoStore, run: Path, given: str = DEMOS) -> None
 
 
 def as_begun(store: DemoStore, run: Path, given: str = DEMOS) -> DemoStore:
-    """The store as it was when the run began, which is now if nothing in the run's folder says so yet.
+    """The store as it was when the run started; as it is now if the run's folder has no note yet.
 
     Raises:
-        UserError: If it has no longer the same demonstrations, or the note of them is damaged.
+        UserError: If it no longer has the same demonstrations, or the note of them is damaged.
     """
     note, there = _note(run, given), _rows(store)
     if not note.is_file():
@@ -46,7 +46,7 @@ def as_begun(store: DemoStore, run: Path, given: str = DEMOS) -> DemoStore:
 
 
 def begun_with(run: Path) -> str | None:
-    """What tells the demonstrations that a run began with from others, wherever they lie; None if it has no note."""
+    """A digest of the demonstrations that a run started with, wherever they are stored; None if it has no note."""
     note = _note(run, DEMOS)
     return sha256(note.read_bytes()).hexdigest()[:8] if note.is_file() else None
 

@@ -1,4 +1,4 @@
-"""The composition root: from configuration to the objects that run. It and the `build_…` know all the parts."""
+"""The composition root: from configuration to the objects that run. Only it and the `build_…` know all parts."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from trailkit.envs.settings import EnvSettings
 
 @dataclass(frozen=True)
 class Agent:
-    """What learns and what acts, made of one configuration."""
+    """Everything that learns and acts, built from one configuration."""
 
     learner: Learner[Any]
     explorer: ExplorationPolicy
@@ -41,7 +41,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Player:
-    """What an actor plays by, and when it gives an episode up."""
+    """What an actor plays with, and when it ends an episode early."""
 
     explorer: ExplorationPolicy
     stop: StopRule
@@ -67,10 +67,10 @@ def make_device(name: str) -> torch.device:
 
 
 def check_own_parts(config: TrainConfig, settings: EnvSettings) -> None:
-    """Tries what is the user's own, by its contract: once, before a run begins.
+    """Tests the user's own parts against their contracts: once, before a run starts.
 
     Raises:
-        UserError: If it will not do.
+        UserError: If a part violates its contract.
     """
     if config.encoder.stack is not None:
         sizes = image_sizes(settings.observation)
@@ -83,7 +83,7 @@ def check_own_parts(config: TrainConfig, settings: EnvSettings) -> None:
 
 
 def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
-    """Everything that learns and acts, seeded."""
+    """Builds everything that learns and acts, seeded."""
     torch.manual_seed(config.seed)
     device = make_device(config.device)
     known = signature(settings)
@@ -111,7 +111,7 @@ def make_agent(config: TrainConfig, settings: EnvSettings) -> Agent:
 def _make_adversarial(config: TrainConfig, reward_model: RewardModel, critic: D4PG) -> Adversarial:
     generators = [part.generator for part in (reward_model, critic) if isinstance(part, AdversarialReward | D4PG)]
     gamma = config.agent.gamma
-    # The environment's own rewards say what its ends are worth; those that are made up here know of none.
+    # The environment's own rewards already value its terminations; learned rewards do not.
     after_end = 0.0 if config.learner is LearnerKind.d4pg else gamma / (1 - gamma)
     if make_device(config.device).type == "cuda" and config.cuda_graph:
         wrap = partial(Graphed, generators=generators)
@@ -120,10 +120,10 @@ def _make_adversarial(config: TrainConfig, reward_model: RewardModel, critic: D4
 
 
 def make_player(config: TrainConfig, settings: EnvSettings) -> Player:
-    """What a process needs that only plays, seeded.
+    """Builds what a process needs that only plays, seeded.
 
-    Without all that learns it is made seconds sooner and is 100 MB smaller: torch imports its compiler with the first
-    optimiser.
+    Without the learning parts it is built seconds faster and is 100 MB smaller: torch imports its compiler with the
+    first optimiser.
     """
     torch.manual_seed(config.seed)
     acting = make_policy_network(config, settings, signature(settings))
@@ -137,12 +137,12 @@ def _make_explorer(config: TrainConfig, network: PolicyNetwork) -> ExplorationPo
 
 
 def make_policy(config: TrainConfig, settings: EnvSettings, known: Signature | None = None) -> GreedyPolicy:
-    """The policy that evaluations ask, as a training begins with it; nothing that learns, as in `make_player`.
+    """The policy for evaluations, as initialised by a training; without anything that learns, as in `make_player`.
 
     Args:
-        config: Of the run.
-        settings: Of its environment.
-        known: The environment's signature; else an environment of elsewhere is made to ask it.
+        config: The configuration of the run.
+        settings: The settings of its environment.
+        known: The environment's signature; by default an external environment is made to find out.
     """
     torch.manual_seed(config.seed)
     return GreedyPolicy(make_policy_network(config, settings, known or signature(settings)))

@@ -1,4 +1,4 @@
-"""From configuration to what is learned from: the agent's replay, the demonstrations, and batches of both."""
+"""From configuration to training data: the agent's replay, the demonstrations, and batches of both."""
 
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,9 +30,9 @@ from trailkit.replay.mix import constrained_pairs, pairs
 from trailkit.replay.reverb import ReverbReplay
 from trailkit.replay.transition import PrioritizedBatch
 
-_MEASURED_STEPS = 256  # of the demonstrations kept back, and of those learned from
-_HOLDOUT_EPISODES = 25  # at most, where nobody says how many; TRAIL's number (Fig. 10)
-_HOLDOUT_SHARE = 20  # of so many demonstrations, one is kept back
+_MEASURED_STEPS = 256  # of the held-out demonstrations, and of those learned from
+_HOLDOUT_EPISODES = 25  # maximum by default; TRAIL's number (Fig. 10)
+_HOLDOUT_SHARE = 20  # by default, one of this many demonstrations is held out
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,20 @@ class Demos:
     """The demonstrations, ready to sample."""
 
     replay: MemoryReplay
-    known: Steps | None  # of those that are learned from, to compare those with that are kept back
+    known: Steps | None  # of those that are learned from, for comparison with those held out
     holdout: Steps | None
     random: MemoryReplay | None  # a random policy in the expert's environment
 
 
 def replay_backend(config: TrainConfig) -> ReplayBackend:
-    """The backend that is asked for, or to be had."""
+    """The configured backend, or with `auto` the best one available."""
     if config.replay.backend is not ReplayBackend.auto:
         return config.replay.backend
     return ReplayBackend.reverb if importlib.util.find_spec("reverb") else ReplayBackend.memory
 
 
 def make_replay(config: TrainConfig) -> Replay:
-    """The agent's replay, on the backend that is asked for or to be had."""
+    """The agent's replay, on the configured backend."""
     arguments = config.replay.capacity, config.agent.n_step, config.env.early_steps
     exponent = _priority_exponent(config)
     options: dict[str, Any] = {"frame_stack": config.agent.frame_stack}
@@ -73,7 +73,7 @@ def make_replay(config: TrainConfig) -> Replay:
 
 
 def make_random_replay(config: TrainConfig) -> MemoryReplay | None:
-    """Where the agent's random policy goes that begins a run, if it is a constraining set."""
+    """Stores the agent's initial random episodes, if they are a constraining set."""
     if config.discriminator.constraint is not Constraint.random:
         return None
     capacity = config.actor.random_steps + config.env.episode_steps
@@ -85,7 +85,7 @@ def check_demos(config: TrainConfig) -> DemoStore:
     """Opens the demonstrations of a run.
 
     Raises:
-        UserError: If they are of another environment, too few, or missing.
+        UserError: If they belong to another environment, are too few, or missing.
     """
     if config.demos is None:
         raise UserError(f"method={config.method} learns from demonstrations: give demos=DIR, see trailkit record")
@@ -96,10 +96,10 @@ def check_demos(config: TrainConfig) -> DemoStore:
 
 
 def check_random_demos(config: TrainConfig) -> DemoStore | None:
-    """Opens the random policy's episodes that a run is given, if it is given any.
+    """Opens the random policy's episodes that a run is given, if any.
 
     Raises:
-        UserError: If they are of another environment, or missing.
+        UserError: If they belong to another environment, or are missing.
     """
     if config.discriminator.constraint is not Constraint.random:
         return None
@@ -110,10 +110,10 @@ def check_random_demos(config: TrainConfig) -> DemoStore | None:
 
 
 def load_demos(config: TrainConfig, run: Path | None = None) -> Demos:
-    """Reads the demonstrations, of a run that goes on those that it began with.
+    """Reads the demonstrations; for a resumed run, those that it started with.
 
     Raises:
-        UserError: If they are of another environment, damaged or missing.
+        UserError: If they belong to another environment, are damaged or missing.
     """
     store, random_store = check_demos(config), check_random_demos(config)
     if run is not None:
@@ -134,10 +134,10 @@ def load_demos(config: TrainConfig, run: Path | None = None) -> Demos:
 
 
 def load_layouts(config: TrainConfig, run: Path) -> list[NDArray[np.float64]]:
-    """How the things lie where a run's episodes begin: as at the start of each demonstration, or none as a rule.
+    """How things are laid out at the start of a run's episodes: as in each demonstration if env.seeded, else empty.
 
     Raises:
-        UserError: If the demonstrations are of another environment, damaged, missing, or hold no states.
+        UserError: If the demonstrations belong to another environment, are damaged, missing, or have no states.
     """
     if not config.env.seeded or config.learner is LearnerKind.bc:
         return []
@@ -148,7 +148,7 @@ def load_layouts(config: TrainConfig, run: Path) -> list[NDArray[np.float64]]:
 
 
 def holdout_episodes(config: TrainConfig, recorded: int) -> int:
-    """How many of the recorded demonstrations are kept back: those that nobody learns from, or one of twenty."""
+    """How many of the recorded demonstrations are held out: by default those not learned from, or one of twenty."""
     if config.holdout is not None:
         return config.holdout
     if config.demo_limit is not None:
@@ -159,19 +159,19 @@ def holdout_episodes(config: TrainConfig, recorded: int) -> int:
 def make_batches(
     config: TrainConfig, agent: Agent, demos: Demos, replay: Sampler | None, random: Sampler | None
 ) -> Iterator[Any]:
-    """What the method's learner consumes, as tensors on its device.
+    """The batches for the method's learner, as tensors on its device.
 
-    It is `Transition` for BC, `PrioritizedBatch` for DDPGfD, else `ImitationBatch`.
+    They are `Transition` for BC, `PrioritizedBatch` for DDPGfD, otherwise `ImitationBatch`.
 
     Args:
         config: Names the method.
-        agent: Its learner sets the priorities by which the next batches are sampled, if any.
+        agent: Its learner sets the priorities by which the next batches are sampled, if prioritised.
         demos: The expert's transitions.
-        replay: The agent's; BC needs none.
-        random: Those that the agent's random policy made, for constraint=random.
+        replay: The agent's transitions; BC needs none.
+        random: The transitions of the agent's random policy, for constraint=random.
     """
     device, size = make_device(config.device), config.agent.batch_size
-    # Replays that actors write to from other processes may be read from other threads.
+    # Replays that actors write to from other processes can be read from other threads.
     shared = config.launch.kind is LaunchKind.ray
     moved = ahead_on_gpu if device.type == "cuda" and shared else on_device
     expert = demos.replay.batches(Table.MAIN, size if config.learner is not LearnerKind.bc else 2 * size)
@@ -201,22 +201,22 @@ def _prioritized(config: TrainConfig, learner: Prioritized, joint: JointReplay) 
     device = make_device(config.device)
     for batch in joint.batches(2 * config.agent.batch_size):
         yield as_tensors(batch, device)
-        # Whoever asks for the next batch has learned from this one.
+        # When the caller requests the next batch, it has learned from this one.
         joint.update_priorities(batch, learner.priorities.cpu().double().numpy())
 
 
 def _priority_exponent(config: TrainConfig) -> float | None:
-    """That of the replays, or None where they are uniform."""
+    """The priority exponent of the replays, or None if they are uniform."""
     return config.replay.priority_exponent if config.learner is LearnerKind.ddpgfd else None
 
 
 def _sampling_seed(config: TrainConfig, which: int) -> int:
-    """A seed for each of a run's replays: with one for all they would draw in step, expert rows beside agent rows."""
+    """A separate seed for each of a run's replays: with a shared one, their draws would be identical."""
     return int(np.random.SeedSequence(config.seed, spawn_key=(which,)).generate_state(1)[0])
 
 
 def _spread(episodes: Sequence[Episode], frame_stack: int, device: torch.device) -> Steps:
-    """Steps at equal distances over all episodes."""
+    """Evenly spaced steps over all episodes."""
     every = max(1, sum(episode.length for episode in episodes) // _MEASURED_STEPS)
 
     def joined(parts: Iterator[NDArray[Any]]) -> torch.Tensor:

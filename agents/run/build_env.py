@@ -7,7 +7,7 @@ from trailkit.envs.settings import ActionSpace, EnvSettings, External, Observati
 
 
 def env_settings(config: EnvConfig) -> EnvSettings:
-    """The environment as a value."""
+    """The environment's settings."""
     external = _external(config)
     proprioception = config.proprioception and (external is None or bool(external.proprio))
     observation = ObservationSettings(tuple(config.cameras), config.height, config.width, proprioception)

@@ -1,4 +1,4 @@
-"""From configuration to networks, freshly initialised."""
+"""From configuration to freshly initialised networks."""
 
 from collections.abc import Mapping
 
@@ -19,16 +19,16 @@ _ENCODERS: dict[EncoderKind, type[CompactEncoder] | type[NatureEncoder] | type[R
 
 
 def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]], frame_stack: int = 1) -> Encoder:
-    """An encoder of cameras of these heights and widths, and of so many frames on end.
+    """An encoder for cameras with these image sizes and this many stacked frames.
 
     Raises:
-        UserError: If it is to have a stack of the user's that is not there, or the pictures are too small for it.
+        UserError: If the user's own stack cannot be imported, or the images are too small.
     """
     if config.stack is not None:
         return Encoder(own_stack(config.stack), dict(sizes), config.embedding, config.bfloat16, frame_stack)
     try:
         return _ENCODERS[config.kind](dict(sizes), config.embedding, config.bfloat16, frame_stack)
-    except (RuntimeError, ValueError) as error:  # of a layer that is given less than it needs
+    except (RuntimeError, ValueError) as error:  # raised by a layer whose input is too small
         small = ", ".join(f"{camera} {height}x{width}" for camera, (height, width) in sorted(sizes.items()))
         raise UserError(
             f"encoder={config.kind.name} can make nothing of pictures as small as {small}: choose a larger "
@@ -37,7 +37,7 @@ def make_encoder(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]], fr
 
 
 def make_policy_network(config: TrainConfig, settings: EnvSettings, known: Signature) -> PolicyNetwork:
-    """The encoder and the policy's head, for an environment of that signature."""
+    """The encoder and the policy's head, for an environment with this signature."""
     head = PolicyHead(config.encoder.embedding, known.proprio_size, known.action_size)
     encoder = make_encoder(config.encoder, image_sizes(settings.observation), config.agent.frame_stack)
     return PolicyNetwork(encoder, head)
@@ -49,7 +49,7 @@ def make_critic_head(config: TrainConfig, known: Signature) -> CriticHead:
 
 
 def image_sizes(observation: ObservationSettings) -> dict[str, tuple[int, int]]:
-    """Height and width of each camera's pictures.
+    """Height and width of each camera's images.
 
     Raises:
         UserError: If there is no camera.

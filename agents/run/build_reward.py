@@ -1,4 +1,4 @@
-"""From configuration to the reward that is learned from, and to the rule by which actors give episodes up."""
+"""From configuration to the learned reward, and to the rule by which actors end episodes early."""
 
 from dataclasses import replace
 
@@ -39,13 +39,13 @@ _REWARDS: dict[RewardForm, RewardFunction] = {
 def make_reward_model(
     config: TrainConfig, settings: EnvSettings, critics: Encoder, device: torch.device
 ) -> RewardModel:
-    """What rewards the transitions that are learned from.
+    """Builds the model that rewards the transitions to learn from.
 
     Args:
         config: Names the method.
-        settings: The environment's.
+        settings: The settings of the environment.
         critics: The encoder that the critic trains.
-        device: Where it learns.
+        device: The learner's device.
     """
     match config.learner:
         case LearnerKind.adversarial:
@@ -57,7 +57,7 @@ def make_reward_model(
 
 
 def make_stop(config: TrainConfig, settings: EnvSettings, critics: Encoder) -> StopRule:
-    """When actors give an episode up; `critics` is an encoder such as the critic trains."""
+    """The rule by which actors end episodes early; `critics` is an encoder like the critic's."""
     actor = config.actor
     match actor.early_stop:
         case EarlyStop.adaptive:
@@ -91,10 +91,10 @@ def _make_adversarial_reward(
 
 
 def make_loss(chosen: DiscriminatorConfig) -> DiscriminatorLoss:
-    """The loss of the discriminator: one on the training frames, and what is put around it.
+    """The loss of the discriminator: one on the training frames, wrapped by constraint and penalty.
 
     Raises:
-        UserError: If it is to be one of the user's, and that will not do.
+        UserError: If the user's own loss cannot be imported.
     """
     loss: DiscriminatorLoss = binary_cross_entropy if chosen.loss is None else own_loss(chosen.loss)
     if chosen.label_smoothing:
@@ -125,6 +125,6 @@ def _make_discriminator(config: TrainConfig, settings: EnvSettings, critics: Enc
 
 
 def discriminator_sizes(config: TrainConfig, settings: EnvSettings) -> dict[str, tuple[int, int]]:
-    """How much of each camera's picture the discriminator sees: the critic's features are those of all of it."""
+    """The size of what the discriminator sees of each camera; the critic's features always cover the whole image."""
     chosen = config.discriminator
     return crop_sizes(image_sizes(settings.observation), 1.0 if chosen.features is Features.critic else chosen.crop)

@@ -1,11 +1,11 @@
-"""Checkpoints that outlive being killed, a full disk and damage.
+"""Checkpoints that survive kills, a full disk and damage.
 
     checkpoints/000012000/manifest.json        the SHA-256 of the other files
-                          state.json           the step and the state, but for its tensors
+                                                state.json           the step and the state without its tensors
                           state.safetensors    its tensors
     checkpoints/last -> 000012000
 
-A checkpoint is built aside, forced to disk and renamed: under its name it is whole from the start.
+A checkpoint is written to a temporary folder, synced to disk and renamed: under its final name it is always complete.
 """
 
 import hashlib
@@ -40,24 +40,25 @@ _SHAPES = re.compile(r"size mismatch for (\S+): .*?Size\((\[.*?\])\).*?Size\((\[
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint that is not as it was written."""
+    """A checkpoint that differs from what was written."""
 
 
 def load_learner(learner: Learner[Any], state: Mapping[str, Any], run: Path) -> None:
-    """Gives a learner the state that a checkpoint has of one.
+    """Loads a checkpoint's learner state into a learner.
 
     Raises:
-        UserError: If it is of another learner, because the run's settings were changed; says which weight differs.
+        UserError: If it belongs to a different learner, because the run's settings changed; names the weight that
+            differs.
     """
     with _fitting(run):
         learner.load_state_dict(state)
 
 
 def load_policy(policy: GreedyPolicy, state: Mapping[str, Any], run: Path) -> None:
-    """Gives a policy the weights of the averaged one in a checkpoint's state of a learner.
+    """Loads the averaged policy's weights from a checkpoint's learner state into a policy.
 
     Raises:
-        UserError: If they are of another policy; see `load_learner`.
+        UserError: If they belong to a different policy; see `load_learner`.
     """
     with _fitting(run):
         policy.load({"policy": state.get("rl", state)["average"]})
@@ -78,14 +79,14 @@ def _fitting(run: Path) -> Iterator[None]:
 class Checkpoints:
     """A folder of checkpoints, written by one process, read by any.
 
-    Saving a step discards the checkpoints of later steps: they belong to a course that the run has left.
+    Saving a step discards the checkpoints of later steps: they belong to a history that the run has abandoned.
     """
 
     def __init__(self, folder: Path, keep: int = 3) -> None:
         """Opens a folder, which need not exist.
 
         Args:
-            folder: Of the checkpoints alone.
+            folder: A folder for checkpoints only.
             keep: How many to keep, at least one.
 
         Raises:
@@ -97,19 +98,19 @@ class Checkpoints:
         self._keep = keep
 
     def save(self, step: int, state: Mapping[str, Any], spared: Collection[int] = ()) -> Path:
-        """Writes a checkpoint, makes it the last, then removes those beyond the ones to keep.
+        """Writes a checkpoint, makes it the last, then removes those beyond `keep`.
 
         Args:
-            step: Of the learner.
+            step: The learner step.
             state: Nested mappings, lists and tuples of tensors, arrays, numbers, strings, bools and None.
-            spared: Steps before, whose checkpoints are kept beside the newest ones.
+            spared: Earlier steps whose checkpoints are kept in addition to the newest ones.
 
         Returns:
             The checkpoint's folder.
 
         Raises:
-            UserError: If it cannot be written, as on a full disk; earlier checkpoints are unharmed.
-            TypeError: If there is something in the state that a checkpoint cannot hold.
+            UserError: If it cannot be written, e.g. because the disk is full; earlier checkpoints are unharmed.
+            TypeError: If the state contains something that a checkpoint cannot hold.
         """
         contents = _contents(step, state)
         path = self.path_of(step)
@@ -127,14 +128,14 @@ class Checkpoints:
         return path
 
     def steps(self) -> list[int]:
-        """Of which there are checkpoints, in order."""
+        """The steps that have checkpoints, in order."""
         return sorted({int(path.name[:9]) for path in self._paths()})
 
     def latest(self) -> tuple[int, State] | None:
-        """The step and the state of the newest valid checkpoint; warns of damaged ones. None if there never was one.
+        """The step and the state of the newest valid checkpoint; warns about damaged ones. None if there never was one.
 
         Raises:
-            UserError: If all are damaged: who then began anew would discard them.
+            UserError: If all are damaged: starting over would discard them.
         """
         paths = self._paths()
         for path in reversed(paths):
@@ -143,7 +144,7 @@ class Checkpoints:
             except DamagedCheckpoint as damage:
                 _log.warning("%s; trying the one before", damage)
         if paths != self._paths():
-            return self.latest()  # a training has put others in their place while they were read
+            return self.latest()  # a training has replaced them in the meantime
         if paths:
             raise UserError(
                 f"{self._folder} holds no valid checkpoint: put one back if you can, or start anew with another out=…"
@@ -151,10 +152,10 @@ class Checkpoints:
         return None
 
     def seal(self) -> bytes:
-        """What tells the last checkpoint from any other, read at little cost; empty if there is none."""
+        """A fingerprint of the last checkpoint, read cheaply; empty if there is none."""
         try:
             return (self._folder / "last" / "manifest.json").read_bytes()
-        except OSError:  # there is none yet, or it is just being replaced
+        except OSError:  # there is none yet, or it is being replaced
             return b""
 
     def path_of(self, step: int) -> Path:
@@ -166,7 +167,7 @@ class Checkpoints:
         """The step and the state of one checkpoint, such as `checkpoints/last`.
 
         Raises:
-            DamagedCheckpoint: If it is missing or not as it was written.
+            DamagedCheckpoint: If it is missing or differs from what was written.
         """
         try:
             contents = {name: (path / name).read_bytes() for name in _FILES}
@@ -185,7 +186,7 @@ class Checkpoints:
         return document["step"], unpack(document["state"], tensors)
 
     def _paths(self) -> list[Path]:
-        """The checkpoints, oldest first; one that is just being replaced counts until the new one is in place."""
+        """The checkpoints, oldest first; one that is being replaced counts until the new one is in place."""
         if not self._folder.is_dir():
             return []
         found = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
@@ -204,11 +205,11 @@ class Checkpoints:
         kept = {*before[-self._keep :], *(spared & set(before))}
         for path in paths:
             if path not in kept:
-                gone = path.rename(self._folder / f".{path.name}.removed.partial")  # never half of one under its name
+                gone = path.rename(self._folder / f".{path.name}.removed.partial")  # its name never holds half of one
                 shutil.rmtree(gone)
 
     def _sweep(self) -> None:
-        """Removes what a process that was killed left aside."""
+        """Removes temporary files that a killed process left."""
         for path in self._folder.glob(".*.partial"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -238,7 +239,7 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def _move(aside: Path, path: Path) -> None:
-    """Renames a folder; one that has the name already steps aside and is removed afterwards."""
+    """Renames a folder; an existing one of that name is first moved away, for `_prune` to remove."""
     replaced = path.with_name(f"{path.name}.replaced")
     if path.exists():
         shutil.rmtree(replaced, ignore_errors=True)

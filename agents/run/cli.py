@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # who reads the output has had enough, such as `head`
+    except BrokenPipeError:  # the reader of the output has closed it, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
@@ -81,7 +81,7 @@ def _help(verb: str) -> None:
         print(describe(verb, _SCHEMAS[verb]), end="")
 
 
-# Each verb imports what it needs when it is called: torch, MuJoCo and TensorFlow take seconds, and `--help` none.
+# Each verb imports what it needs only when called: torch, MuJoCo and TensorFlow take seconds, `--help` needs none.
 # ruff: noqa: PLC0415
 
 
@@ -125,7 +125,7 @@ def _evaluate(words: list[str]) -> None:
 
     config = configure("evaluate", EvaluateConfig, words)
     with workers_for(config) as workers:
-        from trailkit.agents.run.evaluation.command import evaluate_run, evaluate_shifts  # while the workers begin
+        from trailkit.agents.run.evaluation.command import evaluate_run, evaluate_shifts  # while the workers start
         from trailkit.agents.run.evaluation.shifts import shift_table
 
         if config.suite is not None:

@@ -1,6 +1,6 @@
 """From `key=value` words to typed configuration.
 
-Hydra composes the YAML groups; mistakes come out as one-line errors that name what is nearest.
+Hydra composes the YAML groups; mistakes become one-line errors that name the closest alternatives.
 """
 
 import functools
@@ -37,22 +37,22 @@ _PATHS = ("out", "demos", "random_demos", "run")
 OPEN = ("env.kwargs", "env.proprio")  # mappings whose keys are the user's
 _NO_LIST = re.compile(r"is not a ListConfig, list or tuple[\s\S]*full_key: (\S+)")
 _MISSING = re.compile(r"missing mandatory value: \w+[\s\S]*full_key: (\S+)")
-# What a run may be gone on with otherwise than it began.
+# What may change when a run is resumed.
 CHANGEABLE = (
     *("steps", "minutes", "checkpoint_every", "keep_checkpoints", "evaluation.every", "wandb"),
     *("threads", "device", "cuda_graph", "replay.backend", "replay.capacity"),  # on another machine
     *(f"launch.{each.name}" for each in fields(LaunchConfig)),
-    *("demos", "random_demos"),  # if they have moved: they must be those that it began with
+    *("demos", "random_demos"),  # if they were moved: they must be those that it started with
 )
-_IN_GROUPS = {"launch": "launch.kind", "replay": "replay.backend"}  # what a group's name stands for there
+_IN_GROUPS = {"launch": "launch.kind", "replay": "replay.backend"}  # the key that a group's name stands for there
 
 
 def configure(name: str, schema: type[Config], words: Sequence[str]) -> Config:
-    """Composes a configuration and makes dataclasses of it.
+    """Composes a configuration and converts it to dataclasses.
 
     Args:
-        name: Of the primary configuration file, e.g. "train".
-        schema: The dataclass it is.
+        name: The name of the primary configuration file, e.g. "train".
+        schema: The dataclass to convert to.
         words: Hydra overrides; `env=` may name a file, see `env_file`.
 
     Raises:
@@ -97,7 +97,7 @@ def _shown(values: Any, key: str) -> str:
 
 
 def typed(config: Any, schema: type[Config], *changes: Any) -> Config:
-    """Makes dataclasses of a composed configuration, with changes to it if there are any.
+    """Converts a composed configuration to dataclasses, with changes to it if there are any.
 
     Raises:
         UserError: If a value is missing or does not fit.
@@ -114,7 +114,7 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     """Reads the configuration that a run was started with.
 
     Raises:
-        UserError: If the folder holds no run.
+        UserError: If the folder contains no run.
     """
     path = folder / "config.yaml"
     if not path.is_file():
@@ -136,7 +136,7 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     if not words:
         return begun
     if "launch.kind=inline" in words:
-        begun.launch = LaunchConfig()  # what else it says was of launch=ray
+        begun.launch = LaunchConfig()  # other launch settings apply only to launch=ray
     changed = typed(OmegaConf.structured(begun), TrainConfig, changes)
     if any(word.startswith(("launch.", "replay.", "device=")) for word in words):
         check_together(changed)
@@ -149,9 +149,9 @@ def flat(config: TrainConfig) -> dict[str, Any]:
 
 
 def _renew(saved: Container) -> None:
-    """Puts settings that an earlier version wrote as this one has them.
+    """Updates settings that an earlier version wrote to the current form.
 
-    Early stopping was on or off, crops were counted in pixels, and `env.trial_steps` was never left open.
+    Early stopping was on or off, crops were measured in pixels, and `env.trial_steps` was never null.
     """
     early_stop = OmegaConf.select(saved, "actor.early_stop")
     if isinstance(early_stop, bool):
@@ -183,7 +183,7 @@ def sweep(words: Sequence[str]) -> Iterator[list[str]]:
 
 
 def reads(word: str) -> bool:
-    """Whether Hydra reads a word as it stands."""
+    """Whether Hydra can parse a word as it is."""
     try:
         OverridesParser.create().parse_override(word)
     except HydraException:
@@ -202,7 +202,7 @@ def _parse(words: Sequence[str]) -> list[Override]:
 
 
 def _check(name: str, words: Sequence[str]) -> None:
-    """Finds keys and group choices that do not exist, to name the nearest that do."""
+    """Finds keys and group choices that do not exist, to name the closest ones that do."""
     loader: ConfigLoader = GlobalHydra.instance().config_loader()
     groups = set(loader.list_groups(""))
     whole: Any = OmegaConf.to_container(compose(name), resolve=False)
@@ -223,9 +223,9 @@ def _check(name: str, words: Sequence[str]) -> None:
 
 
 def _quoted(word: str) -> str:
-    """The word for Hydra, within whose grammar neither reward>=0.5 nor every path is a value without quotes of its own.
+    """The word for Hydra, whose grammar requires quotes around values like reward>=0.5 and some paths.
 
-    The commas of a path stay those of a sweep.
+    The commas in a path remain those of a sweep.
     """
     key, equals, value = word.partition("=")
     if _is_plain_path(word):
@@ -234,7 +234,7 @@ def _quoted(word: str) -> str:
 
 
 def _is_plain_path(word: str) -> bool:
-    """Whether a word gives a path without quotes of Hydra's."""
+    """Whether a word gives a path without Hydra's quotes."""
     key, _, value = word.partition("=")
     return key in _PATHS and value not in ("", "null") and value[0] not in "'\""
 

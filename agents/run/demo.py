@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to a policy that lifts a block, with the commands that a person would type."""
+"""`make demo`: from nothing to a policy that lifts a block, with the commands that a user would type."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _EPISODES = 50
 
 
 def main() -> None:
-    """Records, trains, evaluates and renders; goes on where an earlier try was interrupted."""
+    """Records, trains, evaluates and renders; continues an interrupted earlier attempt."""
     _say("record", f"trailkit record env=lift device=scripted episodes=100 seed=0 out={_DEMOS}")
     trailkit(["record", "env=lift", "device=scripted", "episodes=100", "seed=0", f"out={_DEMOS}"])
     words = ["method=trail", "env=lift", f"demos={_DEMOS}", "seed=1", "steps=8000", "minutes=10", f"out={_RUN}"]

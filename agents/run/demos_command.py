@@ -1,4 +1,4 @@
-"""`trailkit demos VERB DIR [key=value ...]`: everything that is done with demonstrations besides recording them."""
+"""`trailkit demos VERB DIR [key=value ...]`: everything that is done with demonstrations except recording them."""
 
 import itertools
 import sys
@@ -16,12 +16,12 @@ from trailkit.demos.track import Item, Track
 from trailkit.envs.errors import UserError, unknown
 from trailkit.envs.settings import EnvSettings
 
-# A verb imports what only it needs.
+# Each verb imports what only it needs.
 # ruff: noqa: PLC0415
 
 
 def demos(words: Sequence[str]) -> None:
-    """Does what the first word says with the folder that the second one names."""
+    """Applies the verb in the first word to the folder in the second."""
     if len(words) < 2:
         raise UserError(f"say what to do with which demonstrations: trailkit demos {'|'.join(_VERBS)} DIR")
     verb, *rest = words
@@ -31,10 +31,10 @@ def demos(words: Sequence[str]) -> None:
 
 
 def options(verb: str, words: Sequence[str], defaults: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Reads `key=value` words.
+    """Parses `key=value` words.
 
     Raises:
-        UserError: If a word is no option of the verb.
+        UserError: If a word is not an option of the verb.
     """
     values = dict(defaults)
     for word in words:
@@ -138,13 +138,13 @@ def _render(words: list[str]) -> None:
 
 @contextmanager
 def _bar(verb: str) -> Iterator[Track]:
-    """Shows on the standard error stream how far a verb is, as long as it lasts."""
+    """Shows the progress of a verb on standard error while it runs."""
     from rich.progress import Progress
 
     progress = Progress(console=Console(stderr=True), transient=True)
 
     def track(items: Iterable[Item], total: int | None) -> Iterable[Item]:
-        progress.start()  # not before: where there is no terminal, the end of one is an empty line
+        progress.start()  # not earlier: without a terminal, stopping it prints an empty line
         return progress.track(items, total, description=verb)
 
     try:
@@ -215,7 +215,7 @@ def _convert(words: list[str]) -> None:
 
 
 def _environment(words: list[str]) -> EnvSettings:
-    """The environment that the words of a command say, as `record` takes them."""
+    """The environment described by the words of a command, as `record` takes them."""
     from trailkit.agents.run.build_env import env_settings
     from trailkit.agents.run.configuration import configure
     from trailkit.configs.schema import RecordConfig

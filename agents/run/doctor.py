@@ -1,4 +1,4 @@
-"""`trailkit doctor`: what works on this machine, what to do about the rest, and whether a run fits."""
+"""`trailkit doctor`: what works on this machine, how to fix the rest, and whether a run fits."""
 
 import os
 import platform
@@ -32,18 +32,18 @@ _COLOURS = {"ok": "green", "note": "yellow", "FAIL": "red"}
 
 @dataclass(frozen=True)
 class Check:
-    """Something to try, and what its failure means."""
+    """Something to test, and what its failure means."""
 
     name: str
     probe: str
-    mend: str  # what to do when it fails
+    mend: str  # what to do if it fails
     needed: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of it."""
+    """The result of a check."""
 
     state: str  # "ok", "note" or "FAIL"
     name: str
@@ -51,11 +51,11 @@ class Finding:
 
 
 def doctor(words: Sequence[str]) -> bool:
-    """Prints a line for each finding, as soon as it is made.
+    """Prints a line for each finding as soon as it is available.
 
     Args:
-        words: Overrides of a training that is to run here: its environment is tried, and with `demos=` its memory and
-            disk are compared.
+        words: Overrides of a training that should run here: its environment is tested, and with `demos=` its memory and
+            disk requirements are checked.
 
     Returns:
         Whether nothing failed that such a training needs.
@@ -74,7 +74,7 @@ def doctor(words: Sequence[str]) -> bool:
 
 
 def checks(config: TrainConfig) -> list[Check]:
-    """What a training needs, and what would be good to have."""
+    """What a training needs, and what would be useful."""
     reverb = build_data.replay_backend(config) is ReplayBackend.reverb
     return [
         Check("simulator", "simulate", "pip install --force-reinstall -c requirements.lock trailkit"),
@@ -91,7 +91,7 @@ def checks(config: TrainConfig) -> list[Check]:
 
 
 def examine(check: Check) -> Finding:
-    """Tries it in a process of its own."""
+    """Runs the check in its own process."""
     command = [sys.executable, "-m", "trailkit.agents.run.probes", check.probe]
     environment = {**os.environ, **check.environment}
     try:
@@ -107,7 +107,7 @@ def examine(check: Check) -> Finding:
 
 
 def places(launch: LaunchConfig, cores: int, gpus: int) -> Finding:
-    """Whether this machine has what `launch` asks of Ray: too few cores make it slower, GPUs have to be there."""
+    """Whether this machine has what `launch` requests from Ray: too few cores are slower, but GPUs must exist."""
     wanted = launch.learner_cpus + launch.actors * launch.actor_cpus
     asked = f"a learner and {launch.actors} actors ask for {wanted:g} cores and {launch.learner_gpus:g} GPUs"
     there = f"{asked}, and there are {cores} and {gpus}"
@@ -119,7 +119,7 @@ def places(launch: LaunchConfig, cores: int, gpus: int) -> Finding:
 
 
 def environment(settings: EnvSettings) -> Finding:
-    """Whether the training's environment can be made, and keeps what trailkit relies on."""
+    """Whether the training's environment can be made, and fulfils what trailkit relies on."""
     try:
         with closing(make_environment(settings)) as env:
             check_environment(env)
@@ -127,7 +127,7 @@ def environment(settings: EnvSettings) -> Finding:
             actions = f"actions of {env.action_spec().shape[0]}, {1 / env.control_timestep:.4g} a second"
     except (UserError, AssertionError) as error:
         return Finding("FAIL", "environment", f"{settings.task}: {' '.join(str(error).split())}")
-    except Exception as error:  # whatever goes wrong in an environment that is not trailkit's
+    except Exception as error:  # anything can go wrong in an external environment
         return Finding("FAIL", "environment", f"{settings.task}: {one_line(error)}")
     return Finding("ok", "environment", f"{settings.task} plays: {seen}; {actions}")
 

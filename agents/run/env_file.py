@@ -1,4 +1,4 @@
-"""An environment of a user's, described once in a file: `env=robot.yaml` stands for all that the file says."""
+"""A user's environment, described once in a file: `env=robot.yaml` stands for all that the file says."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def expanded(given: Sequence[str]) -> list[str]:
-    """The words of a command, where a file that `env=` names is replaced by what it says.
+    """The words of a command, with a file named by `env=` replaced by its contents.
 
-    The file holds keys of `env`, as those of `configs/env/` do; `kind` says whose environment it is. What the other
-    words say of a key counts more than the file.
+    The file contains keys of `env`, like those in `configs/env/`; `kind` says whose environment it is. The other words
+    take precedence over the file.
 
     Raises:
-        UserError: If there is no such file, or it holds something else.
+        UserError: If there is no such file, or it contains something else.
     """
     said = [word for word in given if word.startswith("env=") and word.endswith(_SUFFIXES)]
     if not said:
@@ -30,7 +30,7 @@ def expanded(given: Sequence[str]) -> list[str]:
 
 
 def _read(word: str) -> dict[str, Any]:
-    """The file's keys, beginning with the group that they are changes to."""
+    """The file's keys, preceded by the group that they modify."""
     try:
         found = yaml.safe_load(Path(word.removeprefix("env=")).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -1,7 +1,7 @@
 """TensorBoard event files, without TensorFlow.
 
-TensorBoard's own summary writers, and torch's on top of them, import TensorFlow wherever it is installed: several
-seconds and hundreds of megabytes. The file format needs neither.
+TensorBoard's own summary writers, and torch's, which use them, import TensorFlow if it is installed: several seconds
+and hundreds of megabytes. The file format needs neither.
 """
 
 import time
@@ -14,7 +14,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 
 class EventFile:
-    """A new event file in a folder; TensorBoard reads a folder's files one after the other."""
+    """A new event file in a folder; TensorBoard reads a folder's files one after another."""
 
     def __init__(self, folder: Path) -> None:
         """Creates the file.
@@ -31,13 +31,13 @@ class EventFile:
         self._write(step=step, summary=Summary(value=points))
 
     def histograms(self, step: int, histograms: Mapping[str, Mapping[float, float]]) -> None:
-        """Adds a row to each histogram: shares by the lower edges of bins of one width, in order."""
+        """Adds a row to each histogram: shares by the lower edges of equally wide bins, in order."""
         rows = [Summary.Value(tag=name, histo=_histogram(shares)) for name, shares in histograms.items()]
         if rows:
             self._write(step=step, summary=Summary(value=rows))
 
     def restart(self, step: int) -> None:
-        """Takes back the points of this step and after: those of files before this one."""
+        """Discards the points of this step and later in earlier files."""
         self._write(step=step, session_log=SessionLog(status=SessionLog.START))
 
     def close(self) -> None:

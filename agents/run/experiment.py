@@ -1,4 +1,4 @@
-"""`trailkit experiment`: a grid of trainings that goes on where it was interrupted, and what it came to."""
+"""`trailkit experiment`: a grid of trainings that can be resumed, and a comparison of the results."""
 
 import os
 import re
@@ -26,20 +26,20 @@ from trailkit.agents.run.words import text
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError, unknown
 
-_GROUPS = ("method", "env", "encoder", "preset")  # whose choices name a run by themselves
+_GROUPS = ("method", "env", "encoder", "preset")  # their choices name a run without the key
 
 
 def experiment(words: Sequence[str]) -> None:
-    """`trailkit experiment NAME [out=FOLDER] [jobs=N] [key=value ...]`: trains what is not yet trained, compares all.
+    """`trailkit experiment NAME [out=FOLDER] [jobs=N] [key=value ...]`: trains what is missing, then compares all runs.
 
-    NAME is one of `configs/experiment/`, or a file like these: keys of `trailkit train`, and lists of values where
-    there is to be a run for each (a value that is a list itself stands in a list: [[front, wrist]]). Further words
-    replace what it says. Runs go into `runs/NAME/`, their comparison into `results/NAME/` or FOLDER: a table, a page,
-    plots, and the numbers as JSON. With jobs, so many trainings run at a time and share the cores, each in a process
+    NAME is one of `configs/experiment/`, or a file of that form: keys of `trailkit train`, with lists of values where
+    there should be a run for each (a value that is itself a list goes inside a list: [[front, wrist]]). Further words
+    override the file. Runs go into `runs/NAME/`, their comparison into `results/NAME/` or FOLDER: a table, a page,
+    plots, and the numbers as JSON. With jobs=N, N trainings run at a time and share the cores, each in its own process,
     whose output goes to `runs/NAME/RUN.log`.
 
     Raises:
-        UserError: If there is no such experiment, a run is refused, or one in its folder has other settings.
+        UserError: If there is no such experiment, a run is rejected, or one in its folder has other settings.
     """
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
@@ -50,7 +50,7 @@ def experiment(words: Sequence[str]) -> None:
     results = Path(own.get("out", f"results/{name}"))
     jobs = _count(own.get("jobs", "1"))
     runs = {f"runs/{name}/{run}": overrides for run, overrides in _grid(_read(names[0]), changes).items()}
-    for run, overrides in runs.items():  # mistakes in any of them are found before the first
+    for run, overrides in runs.items():  # finds mistakes in any run before the first one starts
         check_ready(_config(run, overrides))
         _changes(run, overrides)
     missing = [run for run in runs if not (begun(Path(run)) and done(Path(run), _config(run, runs[run])))]
@@ -82,7 +82,7 @@ def _train_in_turn(name: str, runs: Mapping[str, Sequence[str]]) -> None:
                 start([*overrides, f"out={run}"])
             elif not done(Path(run), _config(run, overrides)):
                 resume(run, _changes(run, overrides))
-        except Diverged as error:  # which is a result, too
+        except Diverged as error:  # this is a result, too
             print(error, file=sys.stderr)
 
 
@@ -117,12 +117,12 @@ def _changes(run: str, overrides: Sequence[str]) -> list[str]:
 
 
 def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list[str]]:
-    """The overrides of each run by its name, which has what the file has several values of, and what differs besides.
+    """The overrides of each run by its name, made of keys with several values in the file, and of others that vary.
 
-    So a part of a grid has the names that it has in the whole.
+    So the runs of a part of a grid have the same names as in the whole grid.
 
     Raises:
-        UserError: If two have one name.
+        UserError: If two different runs have the same name.
     """
     words = {key: f"{key}={_swept(key, value)}" for key, value in settings.items()}
     words |= {change.split("=")[0]: change for change in changes}
@@ -143,21 +143,21 @@ def _grid(settings: Mapping[str, Any], changes: Sequence[str]) -> dict[str, list
 
 
 def _called(word: str) -> str:
-    """What a run is called for an override: trail for method=trail, but seed1 for seed=1."""
+    """The part of a run's name for an override: trail for method=trail, but seed1 for seed=1."""
     key, value = word.split("=", 1)
     called = value if key in _GROUPS else key.split(".")[-1] + value
     return re.sub(r"[^\w.+-]", "", called)
 
 
 def _swept(key: str, value: Any) -> str:
-    """The values of a key in an experiment's file, as a word of the command says them."""
+    """The values of a key in an experiment's file, in the form of a command's word."""
     if value == []:
         raise UserError("a list without values makes no run: a value that is an empty list is written [[]]")
     return ",".join(_text(key, each) for each in value) if isinstance(value, list) else _text(key, value)
 
 
 def _text(key: str, value: Any) -> str:
-    """A value as a word of the command says it; strings without quotes where Hydra reads them, such as range(1,4)."""
+    """A value in the form of a command's word; strings are unquoted if Hydra can parse them, such as range(1,4)."""
     match value:
         case str() if reads(f"{key}={value}"):
             return value

@@ -1,6 +1,6 @@
-"""What goes wrong in a training, in words: a rule and a threshold for each sentence.
+"""What goes wrong in a training, in words, with one rule and threshold per sentence.
 
-The metrics are averages over the last quarter of a run, which is what it came to.
+The metrics are averages over the last quarter of a run, which represent its result.
 """
 
 import math
@@ -14,22 +14,22 @@ from trailkit.agents.run.metrics import read_rows
 from trailkit.configs.choices import EarlyStop, Features, LearnerKind
 from trailkit.configs.schema import TrainConfig
 
-MEMORISED = 0.3  # D on demonstrations learned from, less D on those kept back
-UNHELD = 0.65  # accuracy on the constraining sets; 1/2 is what the constraint wants
+MEMORISED = 0.3  # D on demonstrations learned from, minus D on held-out ones
+UNHELD = 0.65  # accuracy on the constraining sets; the constraint aims at 1/2
 SEPARATE = 0.97  # accuracy on agent and expert
-END_MASS = 0.6  # of the critic's targets, at an end of its support; where TRAIL goes well, up to half are
-CLONED = 3.0  # loss of behaviour cloning on demonstrations kept back, by that on those learned from
+END_MASS = 0.6  # of the critic's targets, at one end of its support; when TRAIL works well, it is at most half
+CLONED = 3.0  # behaviour cloning loss on held-out demonstrations, relative to that on those learned from
 SATURATED = 0.9  # of the actions' entries, at their limits
-SAME = 0.05  # entropy of the actions; 1 is all values alike
+SAME = 0.05  # entropy of the actions; 1 means that all values are equally frequent
 GIVEN_UP = 0.95  # of the episodes
-FELL = 0.2  # of success, since the best evaluation, and more than chance makes of it
-_WEAK = 0.5  # success below which a cause is looked for
+FELL = 0.2  # of success, since the best evaluation, if significant
+_WEAK = 0.5  # success below which causes are searched
 
 Metrics = Mapping[str, float]
 
 
 def late_metrics(folder: Path) -> Metrics:
-    """Each metric's mean over the last quarter of a run's rows; those that never occurred are missing."""
+    """Each metric's mean over the last quarter of a run's rows; metrics that never occurred are missing."""
     rows = [row for row in read_rows(folder / "metrics.csv") if not row.get("eval_success")]
     late = rows[-max(1, len(rows) // 4) :]
     found = {}
@@ -43,14 +43,14 @@ def late_metrics(folder: Path) -> Metrics:
 def findings(
     metrics: Metrics, config: TrainConfig, shares: Sequence[float], episodes: Sequence[int] | None = None
 ) -> list[str]:
-    """Says what goes wrong, if something does; of a run that has diverged nothing else.
+    """Lists what goes wrong; for a run that has diverged, nothing else.
 
     Args:
-        metrics: Of the end of the run.
-        config: Of the run.
-        shares: The success of its evaluations, in [0, 1], in order. Before the first no cause is looked for of a
-            success that is yet to come.
-        episodes: Of how many episodes each is; by default as many as the training evaluates.
+        metrics: The metrics at the end of the run.
+        config: The configuration of the run.
+        shares: The success of its evaluations, in [0, 1], in order. Before the first evaluation, no causes of missing
+            success are searched.
+        episodes: The number of episodes of each evaluation; by default that of the training's evaluations.
     """
     known = _Known(metrics)
     if sentence := diverged(known):
@@ -72,14 +72,14 @@ def findings(
 
 
 class _Known(dict[str, float]):
-    """Metrics, of which those that are missing compare with nothing."""
+    """Metrics that are NaN if missing, so that comparisons with them are false."""
 
     def __missing__(self, name: str) -> float:
         return math.nan
 
 
 def diverged(metrics: Metrics) -> str | None:
-    """Says that a run has diverged, if a metric of its end is no finite number."""
+    """Says that a run has diverged, if a metric at its end is not finite."""
     broken = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if not broken:
         return None
@@ -196,7 +196,7 @@ def _fell(shares: Sequence[float], episodes: Sequence[int]) -> str | None:
     best = shares.index(max(shares))
     played = np.array([episodes[best], episodes[-1]])
     solved = np.round(played * [shares[best], shares[-1]])
-    # The best was chosen among them all, of which some are good by chance (Bonferroni).
+    # The best was chosen among all, some of which are good by chance (Bonferroni).
     if stats.fisher_exact(np.stack([solved, played - solved], 1), alternative="greater").pvalue > 0.05 / (
         len(shares) - 1
     ):

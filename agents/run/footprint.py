@@ -1,7 +1,7 @@
-"""What memory and disk a run will take when its replay is full: known before it starts.
+"""The memory and disk space that a run will need when its replay is full, estimated before it starts.
 
-The formula is explained in docs/cluster.md. What a process takes besides the replay is measured; what the replay takes
-follows from the demonstrations, whose pictures compress as the agent's do.
+docs/cluster.md explains the formula. What a process needs besides the replay was measured; the size of the replay is
+estimated from the demonstrations, whose images compress like the agent's.
 """
 
 import re
@@ -24,32 +24,32 @@ from trailkit.envs.errors import UserError
 from trailkit.replay.rows import Rows, pack, row_dtype
 
 _MB = 1e6
-# Bytes of a process, without replay, demonstrations and what an update computes; measured.
+# Bytes of a process without replay, demonstrations and an update's intermediate results; measured.
 _INLINE = 510 * _MB  # torch, MuJoCo, the networks and their optimisers
 _LEARNER = 310 * _MB  # torch and the networks
 _SERVER = 180 * _MB
-_REVERB = 235 * _MB  # TensorFlow and Reverb, on top of those in each process that loads them
-_REVERB_LIBRARIES = 530 * _MB  # which those processes share
+_REVERB = 235 * _MB  # TensorFlow and Reverb, additionally in each process that loads them
+_REVERB_LIBRARIES = 530 * _MB  # shared by those processes
 _PLAYER = 360 * _MB  # an actor or an evaluator
 _RAY = 760 * _MB  # its own processes on one machine, and the command itself
-# Of an update's intermediate results, for 32 of the agent's transitions of one 64x64 picture.
+# Of an update's intermediate results, for 32 of the agent's transitions with one 64x64 image.
 _UPDATE = {EncoderKind.compact: 54 * _MB, EncoderKind.nature: 57 * _MB, EncoderKind.residual: 320 * _MB}
-_REVERB_ITEM = 1800.0  # bytes that Reverb keeps for each step besides the compressed row
+_REVERB_ITEM = 1800.0  # bytes that Reverb keeps for each step in addition to the compressed row
 _CHECKPOINT = {EncoderKind.compact: 8 * _MB, EncoderKind.nature: 40 * _MB, EncoderKind.residual: 40 * _MB}
-_LOG = 5.0  # bytes of metrics and events for each learner step
+_LOG = 5.0  # bytes of metrics and events per learner step
 _SAMPLED_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a run takes, in bytes, by what takes it."""
+    """A run's needs, in bytes, by what causes them."""
 
     memory: Mapping[str, float]
     disk: Mapping[str, float]
 
     def needs(self, folder: Path, at_once: int = 1) -> list["Need"]:
-        """Beside what is free on this machine, of its memory for one of so many runs; the folder need not exist."""
-        disk = free_disk(folder) + _taken(folder)  # of a run that is gone on with, a part is on the disk already
+        """Compares the needs of one of `at_once` runs with what this machine has free; the folder need not exist."""
+        disk = free_disk(folder) + _taken(folder)  # a resumed run has already used a part of the disk
         mend = "lower replay.capacity, launch.actors or demo_limit"
         return [
             Need(
@@ -61,12 +61,12 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Need:
-    """What a run takes of something, and what there is of it, in bytes."""
+    """How much of a resource a run needs and how much is free, in bytes."""
 
     name: str
     parts: Mapping[str, float]
     free: float
-    mend: str  # what to do where it is too little
+    mend: str  # what to do if there is too little
 
     @property
     def met(self) -> bool:
@@ -81,7 +81,7 @@ class Need:
 
 
 def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
-    """The footprint of a run from these demonstrations."""
+    """The footprint of a run with these demonstrations."""
     rows = _sample(demos)
     steps = played_steps(config)
     held = min(steps, config.replay.capacity)
@@ -95,7 +95,7 @@ def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
     return Footprint(
         memory={
             **_processes(config),
-            "demonstrations": 1.01 * loaded * rows.itemsize,  # an episode has one row more than steps
+            "demonstrations": 1.01 * loaded * rows.itemsize,  # an episode has one more row than steps
             "replay": held * _bytes_a_step(config, rows),
         },
         disk={
@@ -107,45 +107,45 @@ def footprint(config: TrainConfig, demos: DemoStore) -> Footprint:
 
 
 def refuse_what_cannot_fit(config: TrainConfig, demos: DemoStore, folder: Path, at_once: int = 1) -> None:
-    """Makes sure that there is the memory and the disk that each of so many runs on this machine will need.
+    """Checks that there is enough memory and disk for each of `at_once` runs on this machine.
 
     Raises:
         UserError: If there is not, with the numbers.
     """
     if config.launch.address is not None:
-        return  # which machines its processes will be on is Ray's to decide
+        return  # Ray decides which machines its processes will be on
     for need in footprint(config, demos).needs(folder, at_once):
         if not need.met:
             raise UserError(str(need))
 
 
 def played_steps(config: TrainConfig) -> float:
-    """How many steps actors play until the learner's last."""
+    """How many steps actors will play until the learner's last step."""
     if config.learner is LearnerKind.bc:
         return 0.0
     return config.actor.random_steps + config.steps * config.agent.batch_size / config.replay.samples_per_insert
 
 
 def free_memory() -> float:
-    """Bytes that this process and those that it starts may take: the machine's, or its container's."""
+    """Bytes that this process and its children may use: the machine's, or its container's."""
     free = float(psutil.virtual_memory().available)
     group = Path("/sys/fs/cgroup")
     try:
         limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
         (cached,) = re.findall(r"^inactive_file (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
-        return min(free, float(limit) - float(used) + float(cached))  # without a limit the file says "max"
+        return min(free, float(limit) - float(used) + float(cached))  # without a limit the file contains "max"
     except (OSError, ValueError):
         return free
 
 
 def free_disk(folder: Path) -> float:
-    """Bytes that are free where a folder is, or will be."""
+    """Free bytes where a folder is, or will be."""
     folder = folder.absolute()
     return float(disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free)
 
 
 def _taken(folder: Path) -> float:
-    """Bytes of the files that a run has so far; those that it replaces meanwhile may vanish."""
+    """Bytes of the run's existing files; files that it replaces meanwhile may vanish."""
     found = 0.0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -154,11 +154,11 @@ def _taken(folder: Path) -> float:
 
 
 def _processes(config: TrainConfig) -> dict[str, float]:
-    """What the processes take that run on this machine, if Ray is not told of others."""
+    """The memory of the processes, all of which run on this machine unless Ray is told otherwise."""
     loaded = build_data.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
     if config.launch.kind is LaunchKind.inline:
         return {"the process": _INLINE + loaded * (_REVERB + _REVERB_LIBRARIES) + _update(config)}
-    reverb = loaded * (_REVERB + _REVERB_LIBRARIES / 2)  # of the learner and of the server
+    reverb = loaded * (_REVERB + _REVERB_LIBRARIES / 2)  # for the learner and for the server
     players = config.launch.evaluators + (0 if config.learner is LearnerKind.bc else config.launch.actors)
     return {
         "Ray": _RAY,
@@ -176,7 +176,7 @@ def _update(config: TrainConfig) -> float:
 def _bytes_a_step(config: TrainConfig, rows: Rows) -> float:
     if build_data.replay_backend(config) is ReplayBackend.memory:
         return 1.01 * rows.itemsize
-    # Reverb compresses rows one by one, about as well as LZF does.
+    # Reverb compresses each row separately, about as well as LZF.
     return _REVERB_ITEM + float(np.mean([_compressed(row.tobytes()) for row in rows]))
 
 

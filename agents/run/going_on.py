@@ -1,4 +1,4 @@
-"""Going on with runs: whether they are begun, what may be otherwise from then on, and whether they are done."""
+"""Resuming runs: whether they have started, which settings may change, and whether they are done."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from trailkit.envs.errors import UserError
 
 
 def start_or_resume(words: Sequence[str]) -> Path:
-    """`trailkit train resume=auto …`: begins a run, goes on with it if it is begun, and leaves it if it is done.
+    """`trailkit train resume=auto …`: starts a run, resumes it if it has started, and does nothing if it is done.
 
     Args:
         words: Overrides, as `start` takes them; the run's folder is `out`.
@@ -24,7 +24,7 @@ def start_or_resume(words: Sequence[str]) -> Path:
         The run's folder.
 
     Raises:
-        UserError: As `start` and `resume` do, or if the run was begun with other settings.
+        UserError: Like `start` and `resume`, or if the run was started with other settings.
     """
     config = configure("train", TrainConfig, words)
     run = Path(config.out)
@@ -38,23 +38,23 @@ def start_or_resume(words: Sequence[str]) -> Path:
 
 
 def begun(run: Path) -> bool:
-    """Whether there is a run in a folder."""
+    """Whether a folder contains a run."""
     return (run / "config.yaml").exists()
 
 
 def changes(run: Path, config: TrainConfig, but: Collection[str] = ("out",)) -> list[str]:
-    """The settings by which a run is to go on otherwise than it began, as words for `resume`.
+    """The settings that change when a run is resumed, as words for `resume`.
 
     Args:
-        run: The run.
-        config: Its settings from now on.
-        but: Settings that stay as they were.
+        run: The folder of the run.
+        config: Its new settings.
+        but: Settings that remain as they were.
 
     Raises:
-        UserError: If some of them make it another run.
+        UserError: If some of them would make it a different run.
     """
     wanted, had = flat(config), flat(load_config(run))
-    if wanted["env.trial_steps"] == AMPLE:  # what None is, as which it is read; actor.min_steps says what it came to
+    if wanted["env.trial_steps"] == AMPLE:  # read back as None; actor.min_steps has the resulting value
         wanted["env.trial_steps"] = None
     changed = [key for key, value in wanted.items() if value != had[key] and key not in but]
     if others := [key for key in changed if key not in CHANGEABLE]:
@@ -63,7 +63,7 @@ def changes(run: Path, config: TrainConfig, but: Collection[str] = ("out",)) -> 
 
 
 def done(run: Path, config: TrainConfig) -> bool:
-    """Whether a run came to its end, its last evaluation included, or diverged."""
+    """Whether a run has finished, including its last evaluation, or diverged."""
     if diverged(late_metrics(run)):
         return True
     found = Checkpoints(run / "checkpoints").latest()

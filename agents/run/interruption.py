@@ -1,4 +1,4 @@
-"""Ending in good order when the system or a person asks for it."""
+"""Orderly termination when the system or a user requests it."""
 
 import signal
 import threading
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP  # Ctrl-C; a scheduler; a terminal or connection that is gone
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP  # Ctrl-C; a scheduler; a closed terminal or connection
 
 
 @contextmanager
 def interruptible(interrupted: threading.Event) -> Iterator[None]:
     """Makes SIGINT, SIGTERM and SIGHUP set an event instead of ending the process.
 
-    Who looks at it ends in its own time. A signal that is ignored, as SIGHUP under nohup, stays so; so do all in a
-    thread that is not the main one, where Python hears none.
+    The code that checks the event ends in its own time. Ignored signals, like SIGHUP under nohup, remain ignored; so do
+    all signals outside of the main thread, where Python cannot handle them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

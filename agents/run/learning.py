@@ -31,14 +31,14 @@ LOG_EVERY = 100  # learner steps between rows of metrics
 
 
 class Diverged(UserError):
-    """A training has come to numbers that are not finite."""
+    """A training has produced values that are not finite."""
 
 
 class Learning:
-    """What learns in a run, and what of it outlives the process."""
+    """The learning part of a run, and what of it survives the process."""
 
     def __init__(self, config: TrainConfig, folder: Path, settings: EnvSettings) -> None:
-        """Reads the demonstrations, and makes the learner.
+        """Reads the demonstrations, and builds the learner.
 
         Raises:
             UserError: If the demonstrations do not fit the environment, or are damaged or missing.
@@ -53,13 +53,13 @@ class Learning:
         self._checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
 
     def restore(self) -> dict[str, Any] | None:
-        """Takes over the newest valid checkpoint, and returns its state; None if there is none at all.
+        """Restores the newest valid checkpoint, and returns its state; None if there is none at all.
 
-        Evaluations of later steps are removed: they belong to a course that the run has left.
+        Evaluations of later steps are removed: they belong to a history that the run has abandoned.
 
         Raises:
             UserError: If there are checkpoints, but none is valid, or it does not fit the run's settings; or if there
-                is none, but metrics of steps that were learned.
+                is none, but there are metrics of learner steps.
         """
         found = self._checkpoints.latest()
         if found is None:
@@ -75,13 +75,13 @@ class Learning:
         return state
 
     def checkpoint(self, rest: Mapping[str, Any], due: Iterable[int] = ()) -> None:
-        """Saves all that `restore` takes over, and the rest of the run's state beside it.
+        """Saves everything that `restore` needs, together with the rest of the run's state.
 
-        Of the checkpoints before, the newest are kept, the one that was evaluated best, and those that may yet be it.
+        Of the earlier checkpoints, it keeps the newest, the best evaluated one, and candidates for the best.
 
         Args:
-            rest: Of the state.
-            due: Steps whose evaluation is still to come.
+            rest: The rest of the state.
+            due: Steps whose evaluation is pending.
 
         Raises:
             UserError: If it cannot be written; earlier checkpoints are unharmed.
@@ -91,20 +91,20 @@ class Learning:
             "seconds": self.seconds,
             "demos": self.demos.replay.state_dict(),
             "random_demos": self.demos.random.state_dict() if self.demos.random is not None else {},
-            "signature": self._signature._asdict(),  # for who has the policy alone
+            "signature": self._signature._asdict(),  # for using the policy without its run
         }
         best = best_step(self.folder, [*self._checkpoints.steps(), self.steps])
         self._checkpoints.save(self.steps, {**state, **rest}, {*due, *([] if best is None else [best])})
 
     def updates(self, replay: Sampler | None, random: Sampler | None = None) -> Iterator[Metrics]:
-        """Makes one update for each `next`; see `build_data.make_batches`."""
+        """Makes one update per `next`; see `build_data.make_batches`."""
         batches = build_data.make_batches(self.config, self.agent, self.demos, replay, random)
         for metrics in learn(self.agent.learner, self._timed(batches)):
             self.steps += 1
             yield metrics
 
     def _timed(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """The same batches, whose coming is counted in `waited`."""
+        """The same batches; the time to obtain them is added to `waited`."""
         asked = time.monotonic()
         for batch in batches:
             self.waited += time.monotonic() - asked
@@ -112,22 +112,22 @@ class Learning:
             asked = time.monotonic()
 
     def owes_evaluation(self) -> bool:
-        """Whether the run was interrupted between the present step and its evaluation."""
+        """Whether the run was interrupted between the current step and its evaluation."""
         due = self.steps > 0 and self.steps % self.config.evaluation.every == 0
         return due and not self.evaluated(self.steps)
 
     def evaluated(self, step: int) -> bool:
-        """Whether the result of a step was written."""
+        """Whether the evaluation of a step was written."""
         return evaluation_file(self.folder, step).exists()
 
     def snapshot(self) -> Snapshot:
-        """The weights of now."""
+        """The current weights."""
         return Snapshot(self.steps, self.agent.learner.parameters())
 
     def holdout_metrics(self) -> Metrics:
-        """What memorises, on demonstrations that were kept back and on those learned from.
+        """Metrics that reveal memorisation, on held-out demonstrations and on those learned from.
 
-        It is the mean D (TRAIL, Fig. 10), of frames as they are, or the loss of the policy that behaviour cloning made.
+        They are the mean D (TRAIL, Fig. 10), on frames without augmentation, or the policy's loss in behaviour cloning.
         """
         metrics: dict[str, float] = {}
         for name, part in (("known", self.demos.known), ("holdout", self.demos.holdout)):
@@ -141,7 +141,7 @@ class Learning:
         return metrics
 
     def _refuse_a_lost_course(self) -> None:
-        """Makes sure that nothing was learned yet: a run that begins anew cuts its metrics off."""
+        """Checks that nothing was learned yet: a run that starts over discards its metrics."""
         rows = read_rows(self.folder / "metrics.csv")
         if learned := max((int(row["step"]) for row in rows), default=0):
             raise UserError(
@@ -157,7 +157,7 @@ class Learning:
                 if int(folder.name) > self.steps:
                     result.unlink(missing_ok=True)
             with suppress(OSError):
-                folder.rmdir()  # unless a person's own evaluations are in it
+                folder.rmdir()  # unless a user's own evaluations are in it
 
 
 def make_wandb(config: TrainConfig, folder: Path) -> WeightsAndBiases | None:
@@ -170,10 +170,10 @@ def make_wandb(config: TrainConfig, folder: Path) -> WeightsAndBiases | None:
 
 
 def record_update(learning: Learning, log: MetricsLog, metrics: Metrics, actor_steps: int) -> None:
-    """Takes what happened in an update into the log.
+    """Adds an update's metrics to the log.
 
     Raises:
-        Diverged: If a part of it is no finite number. It has a row of its own then, and the checkpoints are those from
+        Diverged: If one of them is not finite. They are then written in their own row, and the checkpoints are from
             before.
     """
     log.add(metrics)
@@ -187,7 +187,7 @@ def record_update(learning: Learning, log: MetricsLog, metrics: Metrics, actor_s
 
 
 def record_evaluation(folder: Path, log: MetricsLog, clocks: Clocks, result: Evaluation) -> None:
-    """Keeps what the policy of some time came to, in a file of its own and in the metrics.
+    """Writes the evaluation of a policy, to its own file and to the metrics.
 
     Raises:
         UserError: If it cannot be written.

@@ -1,4 +1,4 @@
-"""One training at a time in a run's folder."""
+"""Allows only one training at a time in a run's folder."""
 
 import fcntl
 import logging
@@ -18,10 +18,10 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
-    """Keeps other trainings out of a run's folder. The system unlocks what a killed process had locked.
+    """Keeps other trainings out of a run's folder. The system releases the lock of a killed process.
 
     Args:
-        folder: Of the run.
+        folder: The folder of the run.
         wait_s: How long to wait for a process that is about to end.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The two loops of a training, as generators: whoever drives them decides who runs when."""
+"""The two loops of a training, as generators: the caller decides which one runs when."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -13,25 +13,25 @@ from trailkit.envs.environment import Environment
 from trailkit.replay.episode import Episode, EpisodeBuilder
 from trailkit.replay.service import ACTOR, INDEX
 
-RANDOM = "random"  # the label of episodes of the random policy that begins every run
+RANDOM = "random"  # the label of episodes of the random policy that starts every run
 
 
 class Start(NamedTuple):
-    """Which episode of an actor's it is, and the seed that settles how it begins."""
+    """The number of an actor's episode, and the seed that determines its start."""
 
     number: int
     seed: int
-    layout: NDArray[np.float64] | None = None  # a simulator's state [S], as in which the things lie; else by the seed
+    layout: NDArray[np.float64] | None = None  # a simulator's state [S] whose layout the things get; else by the seed
 
 
 def episode_starts(
     seed: int, first: int, actor: int = 0, layouts: Sequence[NDArray[np.float64]] = ()
 ) -> Iterator[Start]:
-    """Yields the starts of an actor's episodes, from the first on, so that a resumed run goes on alike.
+    """Yields the starts of an actor's episodes, from `first` on, so that a resumed run continues equally.
 
-    Where there are layouts, each episode has one of them, drawn by its seed.
+    If there are layouts, each episode gets one of them, chosen by its seed.
 
-    The spawn key keeps them apart from those of other actors, and from recordings and evaluations with the same seed.
+    The spawn key separates them from other actors' starts, and from recordings and evaluations with the same seed.
     """
     key = (2, actor) if actor else (2,)
     for index in itertools.count(first):
@@ -49,16 +49,16 @@ def act(
     label: str,
     actor: int = 0,
 ) -> Iterator[tuple[Episode, Metrics]]:
-    """Plays one episode for each `next`, with the newest weights.
+    """Plays one episode per `next`, with the newest weights.
 
     Args:
-        env: Where the episodes are played.
+        env: The environment to play in.
         policy: Chooses the actions.
-        stop: May give an episode up: a truncation, whose discount stays what the environment said.
-        source: Of weights for both.
-        starts: One for each episode.
-        label: Of the policy, kept with the episodes.
-        actor: Who plays them, kept too.
+        stop: May end an episode early: a truncation, whose discount remains the environment's.
+        source: Provides the weights for both.
+        starts: The starts of the episodes.
+        label: The name of the policy, stored with the episodes.
+        actor: The number of the actor, also stored.
     """
     version = -1
     for index, seed, layout in starts:
@@ -103,6 +103,6 @@ def _play(
 
 
 def learn(learner: Learner[Batch_contra], batches: Iterator[Batch_contra]) -> Iterator[Metrics]:
-    """Makes one update for each `next`."""
+    """Makes one update per `next`."""
     for batch in batches:
         yield learner.step(batch)

@@ -1,4 +1,4 @@
-"""What happens in a training, as `metrics.csv` and as TensorBoard events, across interruptions."""
+"""The metrics of a training, as `metrics.csv` and TensorBoard events, across interruptions."""
 
 import csv
 import re
@@ -21,16 +21,16 @@ Value = TypeVar("Value")
 class Clocks(NamedTuple):
     """A moment of a training."""
 
-    step: int  # of the learner
-    actor_steps: int  # that actors took in all
-    seconds: float  # of training in all
+    step: int  # the learner step
+    actor_steps: int  # the total steps of all actors
+    seconds: float  # the total training time
 
 
 class MetricsLog:
-    """Averages metrics and writes the averages, a row an interval.
+    """Averages metrics and writes the averages, one row per interval.
 
     A metric that did not occur in an interval leaves its cell empty; NaN and infinity are written as they are.
-    The shares of a histogram are metrics called `name[edge]`, by the lower edges of bins of one width.
+    The shares of a histogram are metrics named `name[edge]`, by the lower edges of equally wide bins.
     """
 
     def __init__(self, folder: Path, wandb: WeightsAndBiases | None = None) -> None:
@@ -60,19 +60,19 @@ class MetricsLog:
         return self._latest
 
     def add(self, metrics: Metrics) -> None:
-        """Takes metrics into the averages of this interval."""
+        """Adds metrics to the averages of the current interval."""
         for name, value in metrics.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(value)
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def write(self, step: int, actor_steps: int, seconds: float, values: Metrics | None = None) -> None:
-        """Writes a row: the averages, and begins a new interval, or these values alone.
+        """Writes a row: either the averages, and starts a new interval, or only the given values.
 
         Args:
-            step: Of the learner.
-            actor_steps: The steps that actors took in all.
-            seconds: The time that training took in all.
-            values: Metrics that are no averages, such as an evaluation's.
+            step: The learner step.
+            actor_steps: The total steps of all actors.
+            seconds: The total training time.
+            values: Metrics that are not averages, such as an evaluation's.
 
         Raises:
             UserError: If it cannot be written.
@@ -101,7 +101,7 @@ class MetricsLog:
             self._wandb.scalars(step, {"actor_steps": actor_steps, "seconds": seconds, **scalars})
 
     def resume(self, step: int) -> None:
-        """Goes on from a checkpoint: the rows after its step are cut off, since they will come again.
+        """Continues from a checkpoint: the rows after its step are removed, since they will be written again.
 
         Raises:
             UserError: If it cannot be written.
@@ -136,7 +136,7 @@ class MetricsLog:
 
 
 def histograms(values: Mapping[str, Value]) -> dict[str, dict[float, Value]]:
-    """Those metrics that are shares of histograms, by name and lower edge."""
+    """The metrics that are shares of histograms, by name and lower edge."""
     found: dict[str, dict[float, Value]] = {}
     for name, value in values.items():
         if bin_ := _BIN.fullmatch(name):
@@ -145,7 +145,7 @@ def histograms(values: Mapping[str, Value]) -> dict[str, dict[float, Value]]:
 
 
 def _place(name: str) -> tuple[str, ...] | tuple[str, str, float]:
-    """By what columns are sorted: histograms come last, their bins in order."""
+    """The sort key of columns: histograms come last, with their bins in order."""
     bin_ = _BIN.fullmatch(name)
     return ("~", bin_[1], float(bin_[2])) if bin_ else (name,)
 
@@ -163,7 +163,7 @@ def _columns(path: Path) -> list[str]:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """The whole rows of `metrics.csv`, if it is there; a last one that is not yet whole is left out.
+    """The complete rows of `metrics.csv`, if it exists; an incomplete last row is omitted.
 
     Raises:
         UserError: If it is something else.
@@ -177,5 +177,5 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def rows_by_step(path: Path) -> list[dict[str, str]]:
-    """The same rows in the order of their learner steps, which evaluators, who finish late, do not write them in."""
+    """The same rows in the order of their learner steps; evaluators, which finish late, write them out of order."""
     return sorted(read_rows(path), key=lambda row: int(row["step"]))

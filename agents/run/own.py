@@ -1,4 +1,4 @@
-"""Parts of a run that users bring by their import paths, and how they are tried before a run begins."""
+"""Parts of a run that users provide by import path, and how they are tested before a run starts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,30 +13,30 @@ from trailkit.envs.imports import imported, one_line
 
 
 def own_stack(path: str) -> Callable[[], nn.Module]:
-    """What `encoder.stack` names, MODULE:NAME: makes a module that maps images to [B, C, h, w].
+    """The user's `encoder.stack`, MODULE:NAME: makes a module that maps images to [B, C, h, w].
 
     Raises:
-        UserError: If there is no such thing.
+        UserError: If it does not exist.
     """
     stack: Callable[[], nn.Module] = imported("encoder.stack", path)
     return stack
 
 
 def own_loss(path: str) -> DiscriminatorLoss:
-    """What `discriminator.loss` names, MODULE:NAME.
+    """The user's `discriminator.loss`, MODULE:NAME.
 
     Raises:
-        UserError: If there is no such thing.
+        UserError: If it does not exist.
     """
     loss: DiscriminatorLoss = imported("discriminator.loss", path)
     return loss
 
 
 def check_own_stack(path: str, shapes: Iterable[tuple[int, int, int]]) -> None:
-    """Makes sure that a stack keeps the contract of `check_stack` with images of each shape [H, W, channels].
+    """Checks that a stack fulfils the contract of `check_stack` with images of each shape [H, W, channels].
 
     Raises:
-        UserError: If it does not, or there is no such thing.
+        UserError: If it does not, or does not exist.
     """
     stack = own_stack(path)
     for height, width, channels in sorted(set(shapes)):
@@ -45,10 +45,10 @@ def check_own_stack(path: str, shapes: Iterable[tuple[int, int, int]]) -> None:
 
 
 def check_own_loss(path: str) -> None:
-    """Makes sure that a loss keeps the contract of `check_loss`.
+    """Checks that a loss fulfils the contract of `check_loss`.
 
     Raises:
-        UserError: If it does not, or there is no such thing.
+        UserError: If it does not, or does not exist.
     """
     loss = own_loss(path)
     with _kept(f"discriminator.loss={path}"):
@@ -57,7 +57,7 @@ def check_own_loss(path: str) -> None:
 
 @contextmanager
 def _kept(said: str, tried: str = "") -> Iterator[None]:
-    """Turns what a contract names, and what fails under it, into one line about what the user said."""
+    """Turns contract violations and other errors into a one-line error about the user's setting."""
     try:
         yield
     except AssertionError as error:

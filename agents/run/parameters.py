@@ -4,7 +4,7 @@ from trailkit.agents.base import Parameters, Snapshot
 
 
 class LocalParameters:
-    """Both ends of the way, a `ParameterSink` and a `ParameterSource`, in one process."""
+    """Both a `ParameterSink` and a `ParameterSource`, within one process."""
 
     def __init__(self, initial: Snapshot) -> None:
         self.publish(initial)
@@ -12,7 +12,7 @@ class LocalParameters:
     def publish(self, snapshot: Snapshot) -> None:
         """Makes these weights the latest.
 
-        They are copied: the learner goes on changing its own in place, and actors must not see that between versions.
+        They are copied: the learner keeps changing its own in place, and actors must only see changes per version.
         """
         parameters: Parameters = {
             group: {name: tensor.detach().clone() for name, tensor in weights.items()}
@@ -21,5 +21,5 @@ class LocalParameters:
         self._snapshot = snapshot._replace(parameters=parameters)
 
     def latest(self) -> Snapshot:
-        """The newest weights; its tensors are shared by all who ask."""
+        """The newest weights; all callers share their tensors."""
         return self._snapshot

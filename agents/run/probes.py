@@ -1,6 +1,6 @@
-"""What `trailkit doctor` tries for real, each in a process of its own: `python -m trailkit.agents.run.probes NAME`.
+"""What `trailkit doctor` tests, each in its own process: `python -m trailkit.agents.run.probes NAME`.
 
-A probe prints one line of what it found. One that fails ends with an error, and may take its process with it.
+A probe prints one line with its result. A probe that fails ends with an error, and may crash its process.
 """
 
 # ruff: noqa: PLC0415 (each probe imports what it tries, and no more)
@@ -18,7 +18,7 @@ from trailkit.envs.errors import UserError
 
 
 def simulate() -> str:
-    """Steps an environment without pictures."""
+    """Steps an environment without images."""
     from trailkit.envs.make import make_environment
     from trailkit.envs.settings import EnvSettings, ObservationSettings
 
@@ -29,7 +29,7 @@ def simulate() -> str:
 
 
 def draw() -> str:
-    """Draws pictures with the OpenGL of MUJOCO_GL."""
+    """Renders images with the OpenGL backend in MUJOCO_GL."""
     from trailkit.envs import gl
     from trailkit.envs.make import make_environment
     from trailkit.envs.settings import EnvSettings
@@ -74,7 +74,7 @@ def ray() -> str:
 
 
 def gpu() -> str:
-    """Multiplies on a GPU."""
+    """Multiplies matrices on a GPU."""
     import torch
 
     if not torch.cuda.is_available():

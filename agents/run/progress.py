@@ -1,4 +1,4 @@
-"""How far a training is: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a training: a bar on a terminal, occasional lines elsewhere."""
 
 import time
 from collections import deque
@@ -13,8 +13,8 @@ from rich.progress import Progress as Bar
 
 from trailkit.agents.base import Metrics
 
-_WINDOW = 30.0  # seconds over which rates are taken
-_REFRESH = 0.2  # seconds between changes of what is shown: updates are far more frequent
+_WINDOW = 30.0  # seconds over which rates are averaged
+_REFRESH = 0.2  # seconds between display updates: learner updates are far more frequent
 _SHOWN = {
     "samples_per_insert": "{:.1f} samples/insert",
     "replay_size": "replay {:.0f} steps",
@@ -27,7 +27,7 @@ _SHOWN = {
 
 
 def make_console() -> Console:
-    """The standard error stream; no terminal in a notebook, or all that a bar ever showed would be kept in it."""
+    """The standard error stream; not a terminal in a notebook, which would store everything that a bar ever showed."""
     return Console(stderr=True, force_jupyter=False, force_terminal=False if Console().is_jupyter else None)
 
 
@@ -47,9 +47,9 @@ class Progress:
         Args:
             total: Learner steps of the whole training.
             console: Where to show it; the standard error stream by default.
-            every: Seconds between lines, where the console is no terminal.
-            clock: Seconds.
-            minutes: After how many the training ends, if not by its steps.
+            every: Seconds between lines, if the console is not a terminal.
+            clock: Returns seconds.
+            minutes: The time limit of the training, if any.
         """
         self._console = console or make_console()
         self._total = total
@@ -71,19 +71,19 @@ class Progress:
         self._task = self._bar.add_task("train", total=1.0, steps=f"0/{total}", status="")
 
     def update(self, step: int, actor_steps: int, metrics: Metrics, seconds: float = 0.0) -> None:
-        """Takes note of where the training is.
+        """Updates the display.
 
         Args:
-            step: Of the learner.
-            actor_steps: The steps that actors took in all.
-            metrics: The latest; those that `_SHOWN` names are shown.
-            seconds: Of training in all.
+            step: The learner step.
+            actor_steps: The total steps of all actors.
+            metrics: The latest metrics; those in `_SHOWN` are displayed.
+            seconds: The total training time.
         """
         now = self._clock()
         if self._marks and now - self._marks[-1][0] < _REFRESH and step < self._total:
             return
         if self._marks and step < self._marks[-1][1]:
-            self._marks.clear()  # the learner went back to a checkpoint
+            self._marks.clear()  # the learner was reset to a checkpoint
         self._marks.append((now, step, actor_steps))
         while self._marks[0][0] < now - _WINDOW and len(self._marks) > 2:
             self._marks.popleft()
@@ -97,8 +97,8 @@ class Progress:
             self._print_line(now)
 
     def note(self, text: str) -> None:
-        """Prints a line that stays, such as an evaluation's result; the training may have stood still for it."""
-        self._marks.clear()  # rates are of the time that is learned in
+        """Prints a permanent line, such as an evaluation's result; the training may have paused for it."""
+        self._marks.clear()  # rates should only include learning time
         self._print(text)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What a run was made by: the version of the code, the machine and the libraries. It is kept in the run's folder."""
+"""The provenance of a run: the version of the code, the machine and the libraries, stored in the run's folder."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ _LIBRARIES = ("torch", "mujoco", "dm-control", "dm-reverb", "ray", "numpy")
 
 
 def note_provenance(folder: Path) -> None:
-    """Adds what a run is begun or gone on with to those before.
+    """Adds the provenance of a start or resumption to the earlier ones.
 
     Raises:
         UserError: If it cannot be written.
@@ -33,7 +33,7 @@ def note_provenance(folder: Path) -> None:
 
 
 def read_provenance(folder: Path) -> list[dict[str, Any]]:
-    """What a run was begun and gone on with, in order; nothing, and a warning, if that is damaged or missing."""
+    """The provenance of a run's start and resumptions, in order; empty, with a warning, if damaged or missing."""
     path = folder / _NAME
     try:
         return list(json.loads(path.read_text()))
@@ -52,7 +52,7 @@ def warn_of_another_simulator(folder: Path) -> None:
 
 
 def provenance() -> dict[str, Any]:
-    """What runs here, and on what: the commit, the machine and the libraries."""
+    """The current commit, machine and libraries."""
     return {
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "trailkit": version("trailkit"),
@@ -66,12 +66,12 @@ def provenance() -> dict[str, Any]:
 
 
 def _commit(folder: Path) -> str | None:
-    """The commit of the code, with a plus if there are changes to it; None where it is no checkout."""
+    """The commit of the code, with a plus if there are uncommitted changes; None if it is not a checkout."""
     try:
         _, commit, changes = (
             subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True).stdout.strip()
             for words in (
-                ["ls-files", "--error-unmatch", Path(__file__).name],  # or an installation within another checkout
+                ["ls-files", "--error-unmatch", Path(__file__).name],  # fails if installed within another checkout
                 ["rev-parse", "HEAD"],
                 ["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"],
             )

@@ -1,4 +1,4 @@
-"""`trailkit record`: making demonstrations, by a script or by a person."""
+"""`trailkit record`: records demonstrations, by a script or by a person."""
 
 import sys
 import threading
@@ -31,11 +31,11 @@ from trailkit.envs.settings import CameraName
 
 _VIEW = CameraName.FRONT.value, CameraName.WRIST.value
 _BY_ITSELF = (Device.scripted, Device.random)
-_SWITCH_INTERVAL = 0.0005  # s that a thread of the web server may keep the control loop waiting; Python's is 0.005
+_SWITCH_INTERVAL = 0.0005  # s that a web server thread may block the control loop; Python's default is 0.005
 
 
 def record_demos(config: RecordConfig) -> None:
-    """Records until the store holds as many episodes as asked for; goes on with a recording that was cut off.
+    """Records until the store holds the requested number of episodes; continues an interrupted recording.
 
     Raises:
         UserError: If the folder holds something else, the disk is full, or the device cannot be used.
@@ -43,7 +43,7 @@ def record_demos(config: RecordConfig) -> None:
     if config.episodes < 1:
         raise UserError(f"episodes is {config.episodes}: record at least one")
     settings = env_settings(config.env)
-    with make_environment(settings) as env:  # first: where nothing can be drawn, no folder is made
+    with make_environment(settings) as env:  # first: if nothing can be rendered, no folder is created
         for camera in config.teleop.view_cameras or ():
             if camera not in env.cameras:
                 raise unknown("camera", camera, env.cameras)
@@ -60,7 +60,7 @@ def record_demos(config: RecordConfig) -> None:
 
 
 def _source(config: RecordConfig, env: Environment) -> dict[str, object]:
-    """What makes the demonstrations."""
+    """What records the demonstrations."""
     common: dict[str, object] = {"device": config.device.value, "seed": config.seed}
     if config.expert is not None:
         return {**common, "noise": config.noise, "expert": config.expert}
@@ -72,12 +72,12 @@ def _source(config: RecordConfig, env: Environment) -> dict[str, object]:
 
 
 def _fps(teleop: TeleopConfig, env: Environment) -> float:
-    """Control steps a second: as many as the environment's own clock has, if nobody says otherwise."""
+    """Control steps per second: by default at the rate of the environment's own clock."""
     return 1 / env.control_timestep if teleop.fps is None else teleop.fps
 
 
 def _record(config: RecordConfig, env: Environment, store: DemoStore) -> None:
-    """Lets a script or chance play, showing how far it is."""
+    """Lets a script or a random policy play, with a progress bar."""
     device = _player(config, env)
     keep_failures = config.keep_failures or config.device is Device.random
     missing = config.episodes - len(store)
@@ -106,11 +106,11 @@ def _count_failures(attempts: Iterator[Attempt], missing: int) -> int:
 
 
 def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> None:
-    """Lets a person play, and says what became of each episode."""
+    """Lets a person play, and reports the outcome of each episode."""
     teleop = config.teleop
     usual = _VIEW if env.settings.external is None else env.settings.observation.cameras or env.cameras[:1]
     cameras = teleop.view_cameras or usual
-    env.hand_action(np.zeros(4))  # where a person cannot move anything, no page is served
+    env.hand_action(np.zeros(4))  # if a person cannot move anything, no page is served
     device = _make_device(config.device, teleop, store)
 
     def view() -> Mapping[str, Picture]:
@@ -134,7 +134,7 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
 
 @contextmanager
 def _prompt() -> Iterator[None]:
-    """Lets no thread keep the control loop waiting for long."""
+    """Keeps threads from blocking the control loop for long."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
@@ -143,7 +143,7 @@ def _prompt() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-# A device imports what only it needs.
+# Each device imports what only it needs.
 # ruff: noqa: PLC0415
 
 

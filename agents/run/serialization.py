@@ -1,7 +1,7 @@
 """Nested state as JSON and named tensors, exactly and without pickling.
 
-JSON holds the shape of the state and everything small; what JSON cannot say is an object with one key that
-begins with "$":
+JSON holds the structure of the state and everything small; what JSON cannot express is an object with one key that
+starts with "$":
 
     {"$tensor": name}            a torch tensor; {"$channels_last": name} one in that memory format
     {"$array": name}             a NumPy array
@@ -21,19 +21,19 @@ Tensors = dict[str, torch.Tensor]
 
 
 def pack(state: Any) -> tuple[Any, Tensors]:
-    """Takes state apart into a JSON document and the tensors that it names.
+    """Splits state into a JSON document and the tensors that it names.
 
-    NumPy scalars become Python's numbers, and every mapping a dict.
+    NumPy scalars become Python numbers, and every mapping becomes a dict.
 
     Raises:
-        TypeError: If something in it can be neither, with the place where it is.
+        TypeError: If something cannot be represented; names its location.
     """
     tensors: Tensors = {}
     return _pack(state, "state", tensors), tensors
 
 
 def unpack(document: Any, tensors: Mapping[str, torch.Tensor]) -> Any:  # noqa: PLR0911 (a case for each kind)
-    """Puts together what `pack` took apart; tensors are on the CPU."""
+    """Restores what `pack` split; tensors are on the CPU."""
     match document:
         case list():
             return [unpack(entry, tensors) for entry in document]
@@ -65,7 +65,7 @@ def _pack(value: Any, place: str, tensors: Tensors) -> Any:  # noqa: PLR0911 (a 
             return _pack(value.item(), place, tensors)
         case torch.Tensor():
             kind = "$channels_last" if _is_channels_last(value) else "$tensor"
-            # A copy of its own: tensors of one state may be views of each other, which safetensors refuses.
+            # A separate copy: tensors of one state may be views of each other, which safetensors rejects.
             copy = value.detach().cpu().clone(memory_format=torch.contiguous_format)
             return {kind: _put(copy, place, tensors)}
         case np.ndarray() if value.dtype.kind in "biuf":
@@ -83,7 +83,7 @@ def _pack(value: Any, place: str, tensors: Tensors) -> Any:  # noqa: PLR0911 (a 
 
 
 def _put(tensor: torch.Tensor, place: str, tensors: Tensors) -> str:
-    """Files a tensor under its place, or near it: the keys 1 and "1" would share one."""
+    """Stores a tensor under its location, or a variant of it: the keys 1 and "1" would share one."""
     while place in tensors:
         place += "'"
     tensors[place] = tensor

@@ -1,4 +1,4 @@
-"""Commands of trailkit's in processes of their own, some at a time."""
+"""Runs trailkit commands in separate processes, several at a time."""
 
 import subprocess
 import sys
@@ -14,15 +14,15 @@ _LOOK_S = 0.2
 
 
 def side_by_side(commands: Mapping[Path, Sequence[str]], at_once: int) -> Generator[tuple[Path, int]]:
-    """Runs commands, and yields each with its exit code when it has ended; closed before, it interrupts the others.
+    """Runs commands, and yields each one's log and exit code when it ends; if closed early, it terminates the others.
 
     Args:
-        commands: The words after `trailkit`, by the file that gets what the command says.
+        commands: The words after `trailkit`, keyed by the file for the command's output.
         at_once: How many may run at a time.
 
     Raises:
-        SystemExit: With code 0, if an interruption was asked for; it is passed on.
-        UserError: If what a command says cannot be written.
+        SystemExit: With code 0, after an interruption, which is passed on to the commands.
+        UserError: If the output of a command cannot be written.
     """
     waiting, running = list(commands.items()), dict[Path, subprocess.Popen[bytes]]()
     interrupted = threading.Event()

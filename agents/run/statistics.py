@@ -1,4 +1,4 @@
-"""How sure results are: intervals, tests of two policies or two methods, and how many more it would take to tell.
+"""Certainty of results: intervals, tests of two policies or methods, and how many more samples would suffice.
 
 Sources: Wilson (1927) for shares; McNemar (1947), exact, for two policies on the same episodes; Welch (1947) for two
 methods over seeds; Agarwal et al. (2021, "Deep RL at the Edge of the Statistical Precipice") for the interquartile
@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
-# The normal quantiles of a test that errs once in twenty and tells a difference that is there four times in five.
+# The normal quantiles of a test with 5% false positives and 80% power.
 _ALPHA, _BETA = float(stats.norm.ppf((1 + CONFIDENCE) / 2)), float(stats.norm.ppf(0.8))
-_MOST = 100_000  # episodes or seeds that are worth naming
-_FEWEST = 6  # fewer pairs of episodes never tell, by McNemar's test
+_MOST = 100_000  # maximum number of episodes or seeds to report
+_FEWEST = 6  # McNemar's test is never significant with fewer pairs of episodes
 
 
 class Interval(NamedTuple):
-    """A share and where it lies with 95% confidence."""
+    """A share and its 95% confidence interval."""
 
     share: float
     low: float
@@ -37,18 +37,18 @@ def wilson(outcomes: Sequence[bool]) -> Interval:
 
 
 def interquartile_mean(scores: ArrayLike) -> float:
-    """The mean of the middle half of the scores, which outliers do not move."""
+    """The mean of the middle half of the scores, which is robust to outliers."""
     return float(stats.trim_mean(np.ravel(scores), 0.25))
 
 
 def interquartile_interval(tasks: Sequence[ArrayLike], seed: int = 0) -> Interval:
     """The interquartile mean of all scores, with the percentile interval of its stratified bootstrap.
 
-    Of few scores, such as those of five seeds, it is too narrow, as all bootstraps are.
+    For few scores, such as those of five seeds, it is too narrow, like every bootstrap.
 
     Args:
-        tasks: The scores of each; they are drawn anew within their own.
-        seed: Of the draws.
+        tasks: The scores of each task; they are resampled within their task.
+        seed: Seeds the resampling.
     """
 
     def statistic(*drawn: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
@@ -71,14 +71,14 @@ def probability_of_improvement(ours: Sequence[float], others: Sequence[float]) -
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the first of two is better."""
+    """Whether the first of two contenders is better."""
 
     difference: float  # of success, first minus second, in [-1, 1]
-    p_value: float  # of so large a difference if there were none
-    needed: int | None  # units of each that would tell a difference of this size in four cases of five; None: too many
-    unit: str  # "episodes" of one policy, or "seeds" of a method
-    basis: str  # how many there are of it
-    played: int  # the fewest of it that either has, which did not tell if it cannot
+    p_value: float  # of a difference at least this large if there were none
+    needed: int | None  # units of each that would detect this difference with 80% power; None: too many
+    unit: str  # "episodes" of a policy, or "seeds" of a method
+    basis: str  # the numbers of units
+    played: int  # the smaller number of units of the two, which did not suffice if undecided
 
     @property
     def word(self) -> str:
@@ -97,10 +97,10 @@ class Verdict:
 
 
 def compare_policies(ours: Mapping[Any, bool], others: Mapping[Any, bool]) -> Verdict:
-    """Compares two policies by the success of their episodes, keyed by what settles how each begins.
+    """Compares two policies by the success of their episodes, keyed by what determines the start of each.
 
-    Those that both have played are compared as pairs, by McNemar's exact test; if there are none, all of them by
-    Fisher's.
+    Episodes with keys that both have played are compared in pairs, by McNemar's exact test; if there are none, all
+    episodes are compared by Fisher's.
     """
     both = sorted(ours.keys() & others.keys())
     if both:
@@ -120,11 +120,11 @@ def compare_policies(ours: Mapping[Any, bool], others: Mapping[Any, bool]) -> Ve
 
 
 def compare_methods(ours: Sequence[Sequence[bool]], others: Sequence[Sequence[bool]]) -> Verdict:
-    """Compares two methods by the success of the runs of each, the seeds being what varies, by Welch's test.
+    """Compares two methods by the success of their runs over seeds, by Welch's test.
 
     Args:
         ours: For each of at least two runs, whether its episodes succeeded.
-        others: The same of the other method.
+        others: The same for the other method.
     """
     one, other = (np.array([np.mean(run) for run in runs]) for runs in (ours, others))
     difference = float(one.mean() - other.mean())
@@ -137,11 +137,11 @@ def compare_methods(ours: Sequence[Sequence[bool]], others: Sequence[Sequence[bo
 
 
 def adjusted(verdicts: Sequence[Verdict], comparisons: int) -> list[Verdict]:
-    """The verdicts with p-values that hold for all of them together (Holm 1979).
+    """The verdicts with p-values that hold for all of them jointly (Holm 1979).
 
     Args:
-        verdicts: Those of a family of comparisons that were looked at.
-        comparisons: How many the family has; who compares all with the best of k has chosen among k (k - 1) / 2.
+        verdicts: The verdicts of those comparisons in a family that were made.
+        comparisons: The size of the family; comparing all with the best of k means having chosen among k (k - 1) / 2.
     """
     found, least = list(verdicts), 0.0
     for rank, index in enumerate(sorted(range(len(found)), key=lambda index: found[index].p_value)):
@@ -155,13 +155,13 @@ def adjusted(verdicts: Sequence[Verdict], comparisons: int) -> list[Verdict]:
 
 
 def _variance(runs: Sequence[Sequence[bool]]) -> float:
-    """Of the success of a method's runs: no less than their episodes give it, since few seeds may agree by chance."""
+    """Of the success of a method's runs: at least what their episodes imply, since few seeds may agree by chance."""
     within = float(np.mean([_share_variance(run) for run in runs]))
     return max(float(np.var([np.mean(run) for run in runs], ddof=1)), within)
 
 
 def _share_variance(outcomes: Sequence[bool]) -> float:
-    """Of a share that is measured so; one success and one failure more keep it from 0 (Agresti and Coull 1998)."""
+    """Of a share estimated from outcomes; one extra success and failure keep it above 0 (Agresti and Coull 1998)."""
     share = (sum(outcomes) + 1) / (len(outcomes) + 2)
     return share * (1 - share) / len(outcomes)
 
@@ -171,19 +171,19 @@ def _verdict(difference: float, p_value: float, needed: int | None, unit: str, b
 
 
 def _more(needed: int | None, p_value: float, played: int) -> int | None:
-    """How many would tell, which is more than did not: the formulas are those of large numbers."""
+    """How many units would suffice, which is more than those that did not: the formulas are asymptotic."""
     return needed if needed is None or p_value <= 1 - CONFIDENCE else max(needed, played + 1)
 
 
 def _among(needed: int, comparisons: int) -> int | None:
-    """How many would tell where one p-value is to hold for so many comparisons."""
+    """How many units would suffice if one p-value must hold for this many comparisons."""
     alpha = float(stats.norm.isf((1 - CONFIDENCE) / 2 / comparisons))
     count = math.ceil(round(needed * ((alpha + _BETA) / (_ALPHA + _BETA)) ** 2, 6))
     return count if count <= _MOST else None
 
 
 def _needed(variance: float, difference: float) -> int | None:
-    """How many of each would tell a difference of means, by the sum of both variances of one (Guenther 1981)."""
+    """How many of each would detect a difference of means, from the sum of both variances (Guenther 1981)."""
     if not difference:
         return None
     count = math.ceil((_ALPHA + _BETA) ** 2 * variance / difference**2 + _ALPHA**2 / 4)
@@ -191,7 +191,7 @@ def _needed(variance: float, difference: float) -> int | None:
 
 
 def _pairs_needed(discordant: float, difference: float) -> int | None:
-    """How many pairs would tell, by the share of those that differ (Connor 1987)."""
+    """How many pairs would suffice, from the share of discordant pairs (Connor 1987)."""
     if not difference:
         return None
     spread = _ALPHA * math.sqrt(discordant) + _BETA * math.sqrt(max(0.0, discordant - difference**2))

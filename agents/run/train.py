@@ -1,7 +1,7 @@
-"""`trailkit train`: actor and learner take turns in one process, at a set ratio of samples to inserts.
+"""`trailkit train`: actor and learner alternate in one process, at a fixed ratio of samples to inserts.
 
-A run's folder holds `config.yaml`, `metrics.csv`, TensorBoard events, `checkpoints/`, `replay/` (every episode
-as it was played), `evaluations/<step>/eval_info.json`.
+A run's folder contains `config.yaml`, `metrics.csv`, TensorBoard events, `checkpoints/`, `replay/` (every episode as
+it was played), `evaluations/<step>/eval_info.json`.
 """
 
 import importlib.util
@@ -47,7 +47,7 @@ from trailkit.replay.spill import Spill
 
 
 def start(words: Sequence[str]) -> Path:
-    """Begins a run and trains to its end.
+    """Starts a run and trains to its end.
 
     Args:
         words: Overrides, `key=value`.
@@ -64,17 +64,17 @@ def start(words: Sequence[str]) -> Path:
 
 
 def start_all(words: Sequence[str]) -> list[Path]:
-    """Begins the runs of a sweep one after another; a mistake in any of them is found before the first.
+    """Starts the runs of a sweep one after another; mistakes in any of them are found before the first one starts.
 
     Args:
-        words: Overrides, of which some give several values: `seed=1,2,3`.
+        words: Overrides, some of which give several values: `seed=1,2,3`.
 
     Returns:
         The runs' folders.
 
     Raises:
         UserError: As for `start`, or if two runs would share a folder.
-        Diverged: If a run has; those after it were made all the same.
+        Diverged: If a run has diverged; the runs after it were made nevertheless.
     """
     configs = [_configured(run) for run in sweep(words)]
     (folder, shared), *_ = Counter(config.out for config in configs).most_common(1)
@@ -86,7 +86,7 @@ def start_all(words: Sequence[str]) -> list[Path]:
     for config in configs:
         try:
             _start(config)
-        except Diverged as error:  # the others may not
+        except Diverged as error:  # the others may still succeed
             print(error, file=sys.stderr)
             diverged.append(error)
     if diverged:
@@ -95,7 +95,7 @@ def start_all(words: Sequence[str]) -> list[Path]:
 
 
 def _configured(words: Sequence[str]) -> TrainConfig:
-    """The configuration of a run that may begin."""
+    """The configuration of a run that may start."""
     config = configure("train", TrainConfig, words)
     folder = Path(config.out)
     if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
@@ -104,10 +104,10 @@ def _configured(words: Sequence[str]) -> TrainConfig:
 
 
 def check_ready(config: TrainConfig) -> DemoStore:
-    """Makes sure, without much work, that a run has what it is to begin with; returns its demonstrations.
+    """Checks, without much work, that a run has everything to start with; returns its demonstrations.
 
     Raises:
-        UserError: If demonstrations, a random policy's episodes or parts of the user's own will not do.
+        UserError: If demonstrations, a random policy's episodes or the user's own parts are unsuitable.
     """
     build_data.check_random_demos(config)
     build.check_own_parts(config, env_settings(config.env))
@@ -131,14 +131,14 @@ def _start(config: TrainConfig) -> Path:
 
 
 def resume(folder: str, words: Sequence[str] = ()) -> Path:
-    """Goes on with a run from its newest valid checkpoint.
+    """Resumes a run from its newest valid checkpoint.
 
     Args:
-        folder: The run's.
-        words: Keys to change, of those that do not make it another run; see `configuration.CHANGEABLE`.
+        folder: The folder of the run.
+        words: Keys to change, of those that do not make it a different run; see `configuration.CHANGEABLE`.
 
     Raises:
-        UserError: If there is no run to go on with, another process trains in its folder, or a key may not change.
+        UserError: If there is no run to resume, another process trains in its folder, or a key may not change.
     """
     path = Path(folder)
     config = load_config(path, words)
@@ -151,7 +151,7 @@ def resume(folder: str, words: Sequence[str] = ()) -> Path:
 
 
 def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: ExitStack) -> None:
-    """Runs a training alone in its folder; with `launch=ray` it is the learner that others are kept out by."""
+    """Runs a training alone in its folder; with `launch=ray`, the learner process holds the lock instead."""
     with written_aside(folder / "config.yaml") as aside:
         OmegaConf.save(OmegaConf.structured(config), aside)
     note_provenance(folder)
@@ -169,7 +169,7 @@ def _run(config: TrainConfig, folder: Path, run: Callable[[], None], alone: Exit
 
 
 def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callable[[], None]:
-    """What runs a training the way that `launch` says."""
+    """The function that runs a training as `launch` says."""
     if config.launch.kind is LaunchKind.ray:
         if importlib.util.find_spec("ray") is None:
             raise UserError("launch=ray needs Ray: pip install 'trailkit[ray]'")
@@ -183,11 +183,11 @@ def _runner(config: TrainConfig, folder: Path, resumed: bool = False) -> Callabl
 
 
 class _Interrupted(Exception):
-    """There is no time to finish an evaluation."""
+    """Interrupts an evaluation that there is no time to finish."""
 
 
 class Trainer:
-    """One run in one process: the turns that actor and learner take."""
+    """One run in one process, in which actor and learner alternate."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
@@ -201,29 +201,29 @@ class Trainer:
         self._layouts = build_data.load_layouts(config, folder)
         self.spill = Spill(folder / "replay", config.replay.capacity) if self._plays else None
         self._random_replay = build_data.make_random_replay(config)
-        # A constraining set is kept for as long as the run goes on, whatever the replay forgets.
+        # A constraining set is kept for the whole run, whatever the replay evicts.
         self._random_spill = Spill(folder / "random", sys.maxsize) if self._random_replay is not None else None
         self._random_policy = RandomPolicy(self.env.action_spec().shape[0], config.seed)
         self._interrupted = threading.Event()
 
     def restore(self) -> None:
-        """Takes over the newest checkpoint, and refills the replay with the episodes played until the run died.
+        """Restores the newest checkpoint, and refills the replay with all episodes played before the run ended.
 
         Raises:
             UserError: If all checkpoints are damaged.
         """
         state = self.learning.restore()
         if state is None:
-            return  # it died before it began
+            return  # it ended before the first checkpoint
         if self.replay is not None and self.spill is not None:
             for episode in self.spill.load():
                 self._insert(episode)
-            # The spill forgets its oldest episodes, and has some that were played after the checkpoint.
+            # The spill evicts its oldest episodes, and has some that were played after the checkpoint.
             self.episodes, self.actor_steps = self.spill.count, self.spill.total_steps
-            if isinstance(self.replay, MemoryReplay) and state.get("replay"):  # which Reverb, if it was that, has not
+            if isinstance(self.replay, MemoryReplay) and state.get("replay"):  # missing if Reverb was used before
                 self.replay.load_state_dict(state["replay"])
-        if "explorer" in state:  # with launch=ray there were others, with noise of their own
-            since = self.episodes - state.get("episodes", self.episodes)  # earlier versions did not say
+        if "explorer" in state:  # with launch=ray there were other actors, with their own noise
+            since = self.episodes - state.get("episodes", self.episodes)  # earlier versions did not store it
             self.agent.explorer.load_state_dict(state["explorer"], since)
             self._random_policy.load_state_dict(state["random_policy"], since)
         if self._random_replay is not None and self._random_spill is not None:
@@ -235,10 +235,10 @@ class Trainer:
             self._random_replay.load_state_dict(state["random_replay"])
 
     def run(self) -> None:
-        """Trains until the last step or the time limit, and leaves a checkpoint behind.
+        """Trains until the last step or the time limit, and leaves a checkpoint.
 
         Raises:
-            SystemExit: With code 0, after an interruption, which leaves a checkpoint behind, too.
+            SystemExit: With code 0, after an interruption, which also leaves a checkpoint.
         """
         with (
             closing(self),
@@ -248,11 +248,11 @@ class Trainer:
         ):
             log.resume(self.learning.steps)
             if self.learning.steps == 0:
-                self._checkpoint()  # so that a run that is killed at once can be gone on with, too
+                self._checkpoint()  # so that even a run that is killed at once can be resumed
             self._train(log, progress)
         if self._interrupted.is_set():
             print(f"interrupted at step {self.learning.steps}; go on with: trailkit train resume={self.folder}")
-            sys.exit(0)  # and not on to whatever was to come after the training
+            sys.exit(0)  # so that nothing that would follow the training is started
         print(f"trained for {self.learning.steps} steps; evaluate with: trailkit evaluate run={self.folder}")
 
     def close(self) -> None:
@@ -299,13 +299,13 @@ class Trainer:
             if evaluated := learning.steps % self.config.evaluation.every == 0:
                 self._evaluate(log, progress)
             if evaluated or learning.steps % self.config.checkpoint_every == 0:
-                learning.seconds = before + time.monotonic() - started  # an evaluation's included
+                learning.seconds = before + time.monotonic() - started  # including the evaluation's
                 self._checkpoint()
         learning.seconds = before + time.monotonic() - started
         self._checkpoint()
 
     def _actors_turn(self) -> bool:
-        """Whether the learner has had its samples of what was played, or there is too little to begin with."""
+        """Whether the learner has used the samples that the inserts allow, or there are too few inserts to start."""
         if not self._plays:
             return False
         due = self._insertions * self.config.replay.samples_per_insert / self.config.agent.batch_size
@@ -313,7 +313,7 @@ class Trainer:
 
     @property
     def _insertions(self) -> int:
-        """Steps inserted since learning began."""
+        """Steps inserted after the initial random ones."""
         return self.actor_steps - self.config.actor.random_steps
 
     def _play(self, actor: Iterator[tuple[Episode, Metrics]]) -> Metrics:
@@ -328,7 +328,7 @@ class Trainer:
         return metrics
 
     def _spilled_at_random(self) -> Iterator[Episode]:
-        """The random policy's episodes, of those that replay still has."""
+        """The random policy's episodes among those still in the spill."""
         assert self.spill is not None
         return (episode for episode in self.spill.load() if episode.metadata["policy"] == RANDOM)
 
@@ -344,7 +344,7 @@ class Trainer:
         try:
             result = evaluate(self.env, self.agent.evaluator, settings.episodes, settings.seed, self._give_up)
         except _Interrupted:
-            return  # it will be made when the run goes on
+            return  # it is made when the run is resumed
         record_evaluation(self.folder, log, Clocks(learning.steps, self.actor_steps, learning.seconds), result)
         progress.note(f"step {learning.steps}: {result}")
 

@@ -1,4 +1,4 @@
-"""What the verbs can be told whose words are no configuration."""
+"""Help texts of the verbs whose words are not configuration keys."""
 
 from importlib.resources import files
 
@@ -41,11 +41,11 @@ the words of the training that is to run here; by default trailkit train's own
 
 
 def of(verb: str) -> str:
-    """What `trailkit VERB --help` says of one of `WORDS`."""
+    """The help text of `trailkit VERB --help` for one of `WORDS`."""
     return WORDS[verb].replace("{experiments}", "|".join(experiments()))
 
 
 def experiments() -> list[str]:
-    """The experiments that come with trailkit, by name."""
+    """The names of the experiments that come with trailkit."""
     folder = files("trailkit.configs") / "experiment"
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))

@@ -1,4 +1,4 @@
-"""Python's values as the words of the command: `{"agent.batch_size": 64}` is `agent.batch_size=64`."""
+"""Converts Python values to words of the command: `{"agent.batch_size": 64}` becomes `agent.batch_size=64`."""
 
 import os
 import re
@@ -10,10 +10,10 @@ from trailkit.envs.errors import UserError
 
 
 def words(keys: Mapping[str, Any]) -> list[str]:
-    """One word for each key, quoted so that Hydra reads the value that is given.
+    """One word for each key, quoted so that Hydra reads exactly the given value.
 
     Args:
-        keys: Numbers, strings, paths, True, False, None, and lists and dicts of them. In strings `${…}` still refers
+        keys: Numbers, strings, paths, True, False, None, and lists and dicts of them. In strings, `${…}` still refers
             to another key, as in the command.
 
     Raises:
@@ -23,7 +23,7 @@ def words(keys: Mapping[str, Any]) -> list[str]:
 
 
 def text(key: str, value: Any) -> str:
-    """One value as the command's words say it, and `words` does."""
+    """A value in the form of a command's word, as in `words`."""
     match value:
         case bool() | None:
             return {True: "true", False: "false", None: "null"}[value]
@@ -42,10 +42,10 @@ def text(key: str, value: Any) -> str:
 
 
 def _escaped(name: object) -> str:
-    """The key of a dict, which Hydra has no quotes for."""
+    """A dict key with special characters escaped; Hydra does not support quotes there."""
     return re.sub(r"([\\()\[\]{}:=,\s])", r"\\\1", str(name))
 
 
 def quoted(text: str) -> str:
-    """A string as Hydra reads it, in single quotes; of backslashes only those before a quote are doubled."""
+    """A string for Hydra in single quotes; only the backslashes before a quote are doubled."""
     return "'" + re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"

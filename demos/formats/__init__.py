@@ -1,1 +1,1 @@
-"""Exchange formats: demonstrations of other frameworks, read and written."""
+"""Exchange formats: reading and writing demonstrations of other frameworks."""

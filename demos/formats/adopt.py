@@ -1,4 +1,4 @@
-"""Demonstrations that trailkit did not record: which of their observations are which, and of what environment."""
+"""Maps demonstrations that trailkit did not record to trailkit's observations and environments."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,27 +23,27 @@ from trailkit.envs.tasks import TASKS
 from trailkit.replay.episode import Episode
 
 _UNKNOWN = {"mujoco": "unknown", "dm-control": "unknown"}  # versions
-_ROUNDING = 1e-6  # by which actions may lie beyond their bounds
+_ROUNDING = 1e-6  # tolerance for actions outside their bounds
 
 _Take = Callable[[Episode], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a user says of such demonstrations; None where nothing was said."""
+    """What a user states about such demonstrations; None where nothing was stated."""
 
     task: str | None = None
     episode_steps: int | None = None
-    cameras: Mapping[str, str] | None = None  # trailkit's names of cameras, and the source's
-    proprio: Sequence[str] | None = None  # the source's names of what proprioception is made of
-    environment: EnvSettings | None = None  # of which they are, instead of task and episode_steps
+    cameras: Mapping[str, str] | None = None  # trailkit's camera names to the source's
+    proprio: Sequence[str] | None = None  # the source's names of the parts of proprioception
+    environment: EnvSettings | None = None  # their environment, instead of task and episode_steps
 
     @classmethod
     def parse(cls, said: Mapping[str, str | None]) -> Self:
-        """Reads the words as they are written: cameras=front:agentview,wrist:hand, or none.
+        """Parses the words as the user writes them: cameras=front:agentview,wrist:hand, or none.
 
         Raises:
-            UserError: If one makes no sense.
+            UserError: If one is invalid.
         """
         steps, cameras, proprio = (said.get(key) for key in ("episode_steps", "cameras", "proprio"))
         if steps is not None and not (steps.isdecimal() and int(steps) > 0):
@@ -60,18 +60,18 @@ class Words:
 
 
 def adopt(contents: Contents, words: Words, path: Path) -> tuple[Manifest, Iterator[Episode]]:
-    """Makes the demonstrations what trailkit would have recorded.
+    """Converts the demonstrations to what trailkit would have recorded.
 
     Args:
-        contents: What was read.
-        words: What the user says of it.
-        path: Where it was read.
+        contents: The contents that were read.
+        words: What the user states about them.
+        path: Where they were read from.
 
     Returns:
         The manifest, without rows, and the episodes.
 
     Raises:
-        UserError: If they cannot be used, or something must be said first; of all but the first, from the iterator.
+        UserError: If they cannot be used, or need more words first; for all but the first, raised by the iterator.
     """
     first = next(contents.episodes, None)
     if first is None:
@@ -151,7 +151,7 @@ def _cameras(episode: Episode, words: Words) -> Mapping[str, str]:
 
 
 def _found_cameras(episode: Episode) -> Mapping[str, str]:
-    """The cameras that have names of trailkit's."""
+    """The cameras whose names trailkit knows."""
     if nested := [name for name, values in episode.observation.items() if not isinstance(values, np.ndarray)]:
         raise UserError(
             f"of its observations, {', '.join(nested)} cannot be used, expected arrays: say which others are cameras, "
@@ -168,7 +168,7 @@ def _found_cameras(episode: Episode) -> Mapping[str, str]:
 
 
 def _proprio(episode: Episode, words: Words) -> _Take | None:
-    """How proprioception is made of what an episode observes; None if there is none."""
+    """How proprioception is computed from an episode's observations; None if there is none."""
     environment = words.environment
     if environment is not None and not environment.observation.proprioception:
         if words.proprio:
@@ -188,13 +188,13 @@ def _proprio(episode: Episode, words: Words) -> _Take | None:
 
 
 def _joined(names: Sequence[str], episode: Episode) -> NDArray[np.float32]:
-    """Some observations one after another, [T+1, P]."""
+    """Some observations concatenated, [T+1, P]."""
     parts = [numbers(f"observation {name!r}", _observed(episode, name)) for name in names]
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
 def _picked(pick: Proprioception, episode: Episode) -> NDArray[np.float32]:
-    """What the environment takes of its own observations, [T+1, P]."""
+    """The parts of its own observations that the environment selects, [T+1, P]."""
     arrays = {name: values for name, values in episode.observation.items() if isinstance(values, np.ndarray)}
     whole = {name: values for name, values in arrays.items() if values.shape[:1] == (episode.length + 1,)}
     return np.stack([pick({name: values[row] for name, values in whole.items()}) for row in range(episode.length + 1)])
@@ -246,12 +246,12 @@ def _check_size(proprio: int, settings: EnvSettings) -> None:
 
 
 def _actions(theirs: NDArray[np.float32], settings: EnvSettings) -> NDArray[np.float32]:
-    """Actions in the environment's own units, [T, A], as actions in [-1, 1]."""
+    """Converts actions in the environment's own units, [T, A], to actions in [-1, 1]."""
     size, _, _, low, high = signature(settings)
     if theirs.shape[1] != size:
         raise UserError(f"its actions have {theirs.shape[1]} numbers, those of {settings.task} {size}")
     middle, reach = np.add(low, high) / 2, np.subtract(high, low) / 2
-    reach[reach == 0] = 1.0  # one that has no width is what it is
+    reach[reach == 0] = 1.0  # an entry whose bounds are equal cannot be changed
     ours: NDArray[np.float64] = (theirs - middle) / reach
     if np.abs(ours).max(initial=0) > 1 + _ROUNDING:
         bounds = f"{min(low):g} and {max(high):g}" + ", the environment's bounds" * (settings.external is not None)

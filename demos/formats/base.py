@@ -1,4 +1,4 @@
-"""What a format for exchanging demonstrations is, and what all of them share."""
+"""The interface of exchange formats for demonstrations, and what they share."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from trailkit.envs.settings import EnvSettings
 from trailkit.replay.episode import Episode
 
 _log = logging.getLogger(__name__)
-# By libraries that meet what they do not expect; a SyntaxError is Pillow's word for a broken PNG.
+# Errors of libraries on unexpected input; Pillow raises a SyntaxError for a broken PNG.
 _RAISED = (
     *(OSError, LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, ArithmeticError),
     SyntaxError,
@@ -30,42 +30,44 @@ _RAISED = (
 
 
 class Contents(NamedTuple):
-    """What a file or folder of another format holds."""
+    """The contents of a file or folder in another format."""
 
-    episodes: Iterator[Episode]  # in their order; of others' data unchecked, with the observations' names there
-    manifest: Manifest | None  # the recording's, without rows; None if trailkit did not write this
-    task: str | None = None  # what others' data says of its task
-    control_timestep: float | None = None  # seconds, the same
-    total: int | None = None  # how many episodes there are, as far as that is known
+    episodes: Iterator[Episode]  # in order; foreign data is unchecked and keeps its observation names
+    manifest: Manifest | None  # of the recording, without rows; None if trailkit did not write this
+    task: str | None = None  # according to foreign data
+    control_timestep: float | None = None  # seconds, according to foreign data
+    total: int | None = None  # the number of episodes, if known
 
 
 class Format(Protocol):
-    """A way in which others store demonstrations."""
+    """A format in which other frameworks store demonstrations."""
 
     def write(self, store: DemoStore, path: Path, track: Track = untracked) -> None:
-        """Writes all demonstrations of a store to `path`, which is afterwards whole or absent; `track` shows how far.
+        """Writes all demonstrations of a store to `path`, which exists afterwards completely or not at all.
+
+        `track` shows the progress.
 
         Raises:
             UserError: If they cannot be written in this format, or not at all.
         """
 
     def read(self, path: Path) -> Contents:
-        """Reads demonstrations, one by one as they are asked for.
+        """Reads demonstrations lazily, one by one.
 
         Raises:
-            UserError: If there are none in this format, or some are damaged; at once or from the iterator.
+            UserError: If there are none in this format, or some are damaged; raised at once or by the iterator.
         """
 
 
 def description(manifest: Manifest) -> str:
-    """All of a manifest but its rows, as JSON, to be stored beside demonstrations."""
+    """A manifest without its rows, as JSON, to be stored with demonstrations."""
     bare = replace(manifest, episodes=())
     values = {**asdict(bare), "settings": manifest.settings.to_dict()}
     return json.dumps(values)
 
 
 def described(text: str) -> Manifest:
-    """The manifest that `description` gave.
+    """The manifest from what `description` returned.
 
     Raises:
         ValueError, TypeError: If the text is damaged.
@@ -83,12 +85,12 @@ def completed(
     metadata: dict[str, Any],
     state: NDArray[np.float64] | None = None,
 ) -> Episode:
-    """Makes an episode of what a format knows, T steps and T+1 observations, and settles what it does not.
+    """Makes an episode of T steps and T+1 observations from what a format stores, and fills in what it lacks.
 
-    Without rewards they are 0; without success, a step with a reward above 0 is one; without discounts they are 1.
+    Defaults: rewards are 0; a step is a success if its reward is above 0; discounts are 1.
 
     Raises:
-        ValueError: If there are no steps, or not numbers where they should be.
+        ValueError: If there are no steps, or values that should be numbers are not.
     """
     actions = numbers("action", action)
     if actions.ndim != 2 or not len(actions):
@@ -106,10 +108,10 @@ def completed(
 
 
 def numbers(what: str, values: Any, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """Makes an array of what others stored.
+    """Converts foreign data to an array.
 
     Raises:
-        ValueError: If those are not numbers, or not as many for each step; names `what`.
+        ValueError: If the values are not numbers, or differ in shape between steps; names `what`.
     """
     try:
         found = np.asarray(values)
@@ -117,15 +119,15 @@ def numbers(what: str, values: Any, dtype: DTypeLike = np.float32) -> NDArray[An
         raise ValueError(f"{what} differs in shape between steps, expected one for all") from error
     if found.dtype.kind not in "biuf":
         raise ValueError(f"{what} is of type {found.dtype}, expected numbers")
-    with np.errstate(over="ignore"):  # what becomes infinite is refused later, as what was so
+    with np.errstate(over="ignore"):  # a value that overflows to infinity is rejected later, like one that was infinite
         return found.astype(dtype, copy=False)
 
 
 def timestep_of(rate: object, what: str) -> float:
-    """The seconds between steps, from their number in a second.
+    """The seconds between steps, from the number of steps per second.
 
     Raises:
-        ValueError: If that is no such number; names `what`.
+        ValueError: If the rate is not such a number; names `what`.
     """
     if not isinstance(rate, int | float) or not 0 < rate < math.inf:
         raise ValueError(f"{what} is {rate!r}, expected a number of steps in a second above 0")
@@ -133,7 +135,7 @@ def timestep_of(rate: object, what: str) -> float:
 
 
 def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """The SHA-256 of arrays with their names, types and shapes: whoever changes one of them changes it."""
+    """The SHA-256 of arrays with their names, dtypes and shapes, which changes if any of them changes."""
     found = hashlib.sha256()
     for name, values in sorted(arrays.items()):
         found.update(f"{name} {values.dtype} {values.shape} ".encode())
@@ -142,7 +144,7 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def warn_of_changed(path: Path, names: Sequence[str]) -> None:
-    """Says in the log which episodes are no longer what trailkit wrote, if any."""
+    """Logs a warning that names the episodes that differ from what trailkit wrote, if any."""
     if names:
         _log.warning(
             "%s: %s changed after trailkit wrote it; they are taken like those of others, without the simulator's "
@@ -152,12 +154,12 @@ def warn_of_changed(path: Path, names: Sequence[str]) -> None:
 
 
 def environment_id(settings: EnvSettings) -> str:
-    """The environment's name in Gymnasium's registry; the task's, where it has none."""
+    """The environment's Gymnasium id, or the task's name if it has none."""
     return IDS.get(settings.task, settings.task)
 
 
 def environment_words(settings: EnvSettings) -> dict[str, Any]:
-    """The words with which `gymnasium.make` makes the environment, as JSON values; square pictures only."""
+    """The keyword arguments for `gymnasium.make` of the environment, as JSON values; only for square images."""
     observation = settings.observation
     return {
         "action_space": settings.action_space.value,
@@ -171,15 +173,15 @@ def environment_words(settings: EnvSettings) -> dict[str, Any]:
 
 
 def task_of(environment: object) -> str | None:
-    """The task behind a name in Gymnasium's registry, if it is one of trailkit's."""
+    """The task of a Gymnasium id, if it is one of trailkit's."""
     return {name: task for task, name in IDS.items()}.get(str(environment))
 
 
 @contextmanager
 def reading(where: object, kind: str) -> Iterator[None]:
-    """Turns whatever a damaged or foreign file makes a library raise into an error that names the file.
+    """Turns any error of a library on a damaged or foreign file into an error that names the file.
 
-    Within another one, the inner one's words are those that are said: it can name the episode as well.
+    If nested, the inner one's message is used, since it can also name the episode.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Converting demonstrations from one format to another."""
+"""Converts demonstrations from one format to another."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from trailkit.demos.track import Track, untracked
 from trailkit.envs.errors import UserError, unknown
 from trailkit.replay.episode import Episode, check_episode
 
-# A format's libraries are imported by those who ask for it.
+# The libraries of a format are imported only when it is used.
 # ruff: noqa: PLC0415
 
 NAMES = ("robomimic", "lerobot", "minari")
@@ -25,7 +25,7 @@ def make_format(name: str, video: bool = True) -> Format:
 
     Args:
         name: One of `NAMES`.
-        video: Whether LeRobot's pictures are written as lossy video, or as PNG.
+        video: Whether LeRobot's images are written as lossy video instead of PNG.
 
     Raises:
         UserError: If there is no such format, or its libraries are not installed.
@@ -49,13 +49,13 @@ def make_format(name: str, video: bool = True) -> Format:
 
 
 def export(store: DemoStore, to: Format, out: Path, track: Track = untracked) -> int:
-    """Writes all demonstrations of a store in another format; `track` shows how far it is.
+    """Writes all demonstrations of a store in another format; `track` shows the progress.
 
     Returns:
-        How many there are.
+        The number of demonstrations.
 
     Raises:
-        UserError: If `out` is there, or cannot be written; nothing is left of it then. If a camera's name has a slash.
+        UserError: If `out` exists or cannot be written, or a camera's name has a slash; no partial output is left.
     """
     check_free(out)
     if slashed := [camera for camera in store.settings.observation.cameras if "/" in camera]:
@@ -65,16 +65,16 @@ def export(store: DemoStore, to: Format, out: Path, track: Track = untracked) ->
 
 
 def bring_in(path: Path, source: Format, out: Path, words: Words, track: Track = untracked) -> int:
-    """Makes a folder of demonstrations of those in another format.
+    """Converts demonstrations in another format to a folder of trailkit's.
 
-    What trailkit wrote comes back as it was recorded, and `words` are not needed; see `adopt` for all else. `track`
-    shows how far it is.
+    What trailkit itself wrote is restored as it was recorded, and needs no `words`; see `adopt` for everything else.
+    `track` shows the progress.
 
     Returns:
-        How many there are.
+        The number of demonstrations.
 
     Raises:
-        UserError: If they cannot be used, or `out` is there or cannot be written; nothing is left of it then.
+        UserError: If they cannot be used, or `out` exists or cannot be written; no partial output is left.
     """
     check_free(out)
     if not path.exists():
@@ -99,9 +99,9 @@ def _append(store: DemoStore, episode: Episode, where: str) -> None:
     try:
         check_episode(episode)
         check_fits(episode, store.settings)
-        if np.abs(episode.action).max() > 1:  # of one that was changed after trailkit wrote it
+        if np.abs(episode.action).max() > 1:  # possible if it was changed after trailkit wrote it
             raise UserError("its actions go beyond -1 and 1, between which trailkit's lie")
         store.append(episode)
     except UserError as error:
-        # The store's own message says that what was stored before is safe; here it goes with the folder.
+        # The store's own message says that earlier episodes are safe; here they are removed with the folder.
         raise UserError(f"{where}: {error.__cause__ or error}") from error

@@ -1,4 +1,4 @@
-"""HDF5 files that a full disk does no harm to."""
+"""HDF5 files that survive a full disk without a crash."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -10,15 +10,15 @@ import h5py
 
 
 class _Forgiving(io.FileIO):
-    """A file that remembers what the disk refused first and goes on as if it were written.
+    """A file that records the first write error and continues as if all data were written.
 
-    HDF5 crashes when it cannot close a file whose disk is full.
+    HDF5 crashes when it cannot close a file on a full disk.
     """
 
     refusal: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Writes all of some bytes, unless the disk refuses or has refused before."""
+        """Writes all bytes, unless a write fails now or failed before."""
         left = memoryview(data).cast("B")
         size = left.nbytes
         try:
@@ -29,7 +29,7 @@ class _Forgiving(io.FileIO):
         return size
 
     def truncate(self, size: int | None = None) -> int:
-        """Sets the file's size, unless the disk refuses."""
+        """Sets the file's size, unless that fails."""
         try:
             return super().truncate(size)
         except OSError as error:
@@ -37,23 +37,23 @@ class _Forgiving(io.FileIO):
             return self.tell() if size is None else size
 
     def check(self) -> None:
-        """Raises what the disk refused, if anything."""
+        """Raises the recorded write error, if any."""
         if self.refusal is not None:
             raise self.refusal
 
 
 @contextmanager
 def hdf5_written(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
-    """Gives an HDF5 file to fill, at `path`, and what to call now and then: it raises what the disk refused.
+    """Gives an HDF5 file at `path` to fill, and a function to call regularly: it raises a write error that occurred.
 
     Raises:
-        OSError: If the disk refused something; the file makes no sense then.
+        OSError: If a write failed; the file is then invalid.
     """
     with _Forgiving(path, "w+b") as disk:
         try:
             with h5py.File(disk, "w") as file:
                 yield file, disk.check
-        except Exception as error:  # HDF5 may notice before `check` is called, and does not know why
+        except Exception as error:  # HDF5 may fail before `check` is called, without knowing the cause
             if disk.refusal is not None and error is not disk.refusal:
                 raise disk.refusal from error
             raise

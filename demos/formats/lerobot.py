@@ -1,6 +1,6 @@
-"""LeRobot's format, LeRobotDataset v3.0: a folder of parquet tables, JSON and, if so chosen, videos.
+"""LeRobot's format, LeRobotDataset v3.0: a folder of parquet tables, JSON and optionally videos.
 
-It is written and read here without LeRobot, whose newer versions need another Python and another NumPy than dm-reverb.
+It is written and read without LeRobot, whose newer versions require other Python and NumPy versions than dm-reverb.
 """
 
 import json
@@ -28,14 +28,14 @@ from trailkit.replay.atomic import folder_aside
 from trailkit.replay.episode import Episode
 
 _KIND = "a LeRobotDataset v3"
-_TOLERANCE = 1e-4  # seconds, LeRobot's
+_TOLERANCE = 1e-4  # seconds, as in LeRobot
 
 
 class LeRobot:
     """See `Format`."""
 
     def __init__(self, pictures: Callable[[Path, int], Pictures]) -> None:
-        """Takes where pictures are written: `Videos` or `Images`."""
+        """Takes the way in which images are stored: `Videos` or `Images`."""
         self._pictures = pictures
 
     def write(self, store: DemoStore, path: Path, track: Track = untracked) -> None:
@@ -68,10 +68,10 @@ class LeRobot:
 
 
 def _whole(rate: float) -> int:
-    """The steps in a second, which LeRobot counts in whole numbers.
+    """The steps per second, which LeRobot stores as an integer.
 
     Raises:
-        UserError: If they are none.
+        UserError: If they are not an integer.
     """
     if not math.isclose(rate, round(rate), rel_tol=1e-6):
         raise UserError(
@@ -101,14 +101,14 @@ def _episodes(root: Path, info: dict[str, Any], rests: Rests) -> Iterator[Episod
 
 
 def _places(root: Path) -> Iterator[dict[str, Any]]:
-    """Where each episode is, by the tables of episodes without their statistics."""
+    """The location of each episode, from the tables of episodes without their statistics."""
     for path in sorted(root.glob("meta/episodes/*/*.parquet")):
         names = [name for name in pq.read_schema(path).names if not name.startswith("stats/")]
         yield from pq.read_table(path, columns=names).to_pylist()
 
 
 def _episode(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Table) -> Episode:
-    """An episode as the dataset itself has it: the last observation stands still."""
+    """An episode as stored in the dataset itself, with the last observation repeated."""
     number, length, fps = row["episode_index"], row["length"], info["fps"]
     if not length:
         raise ValueError("it has no steps")
@@ -134,7 +134,7 @@ def _episode(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Ta
 
 
 def _observed(root: Path, info: dict[str, Any], row: dict[str, Any], steps: pa.Table, key: str) -> NDArray[Any]:
-    """What was observed before each step, [T, ...]."""
+    """The observations before each step, [T, ...]."""
     kind = info["features"][key]["dtype"]
     if kind == "video":
         place = {name: row[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index")}

@@ -1,4 +1,4 @@
-"""What a LeRobotDataset v3.0 says of its columns, and of its task."""
+"""How a LeRobotDataset v3.0 describes its columns and its task."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ _PROPRIO = [
 
 
 def features_of(settings: EnvSettings, pictures: Pictures) -> dict[str, Any]:
-    """What a dataset's description says of each column, and of each camera."""
+    """The dataset's description of each column and of each camera."""
     observation = settings.observation
     actions, proprio = _names(settings)
     state = {"observation.state": _vector("float32", proprio)} if observation.proprioception else {}
@@ -43,7 +43,7 @@ def features_of(settings: EnvSettings, pictures: Pictures) -> dict[str, Any]:
 
 
 def _names(settings: EnvSettings) -> tuple[list[str], list[str]]:
-    """Those of an action's numbers, and of proprioception's."""
+    """The names of an action's entries, and of proprioception's."""
     if settings.external is None:
         return _ACTIONS[settings.action_space], _PROPRIO
     size = signature(settings)
@@ -51,7 +51,7 @@ def _names(settings: EnvSettings) -> tuple[list[str], list[str]]:
 
 
 def tasks_table(task: str) -> pa.Table:
-    """The table of tasks, whose index, as pandas marks it, is the task in words."""
+    """The table of tasks, whose index, marked as pandas does, is the task in words."""
     index = "__index_level_0__"
     kinds = {"task_index": ("int64", "int64"), index: ("unicode", "object")}
     columns = [

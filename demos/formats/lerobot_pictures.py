@@ -1,4 +1,4 @@
-"""Where a LeRobotDataset keeps pictures: as videos beside the table of steps, or as PNG within it."""
+"""How a LeRobotDataset stores images: as videos beside the table of steps, or as PNG inside it."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,25 +15,25 @@ _Picture = NDArray[np.uint8]
 
 
 class Pictures(Protocol):
-    """Stores the pictures of a dataset, file after file as the table of steps is."""
+    """Stores the images of a dataset, in files parallel to those of the table of steps."""
 
-    path: str | None  # of videos, as the dataset's description gives it
+    path: str | None  # of videos, as in the dataset's description
 
     def feature(self, height: int, width: int) -> dict[str, Any]:
-        """What the dataset's description says of a camera."""
+        """The dataset's description of a camera."""
 
     def begin(self, chunk: int, file: int) -> None:
-        """Ends the file before, and begins another."""
+        """Closes the previous file and starts another."""
 
     def add(self, key: str, pictures: _Picture) -> pa.Array | None:
-        """Adds an episode's pictures of a camera, uint8 [T, H, W, 3]; returns their column if the table holds them."""
+        """Adds an episode's images of a camera, uint8 [T, H, W, 3]; returns their column if the table stores them."""
 
     def close(self) -> None:
-        """Ends the last file."""
+        """Closes the last file."""
 
 
 class Videos:
-    """H.264 in MP4, one file a camera for the episodes of one file of the table. Lossy; see `Pictures`."""
+    """H.264 in MP4, one file per camera for the episodes of one file of the table. Lossy; see `Pictures`."""
 
     path: str | None = VIDEO_PATH
 
@@ -77,12 +77,12 @@ class Videos:
 
 
 class Images:
-    """PNG in the table of steps. Lossless; see `Pictures`."""
+    """PNG inside the table of steps. Lossless; see `Pictures`."""
 
     path: str | None = None
 
     def __init__(self, root: Path, fps: int) -> None:
-        """Takes what `Videos` takes, and needs none of it."""
+        """Has the same arguments as `Videos`, but uses none."""
 
     def feature(self, height: int, width: int) -> dict[str, Any]:
         """See `Pictures`."""

@@ -1,8 +1,8 @@
-"""What a LeRobotDataset has no place for, kept in `meta/trailkit/`, where LeRobot does not look.
+"""The data that LeRobotDataset cannot hold, stored in `meta/trailkit/`, which LeRobot ignores.
 
-A LeRobotDataset has as many observations as actions. So the observation after the last action is here, and with it
-discounts, the simulator's states and the recordings' descriptions. Whoever edits a dataset may leave this as it was, so
-each rest says, by a digest, of which episode it is.
+A LeRobotDataset has as many observations as actions. So the observation after the last action is stored here, together
+with discounts, the simulator's states and the recordings' descriptions. These rests may remain unchanged when someone
+edits the dataset, so each one contains a digest of the episode that it belongs to.
 """
 
 import json
@@ -24,10 +24,10 @@ _RECORDING, _EPISODES = "recording.json", "episodes.parquet"
 
 
 class RestWriter:
-    """Writes the rests of episodes one after another."""
+    """Writes the rests of episodes one by one."""
 
     def __init__(self, root: Path, manifest: Manifest, lossy: Collection[str]) -> None:
-        """Begins, in a dataset's folder; `lossy` names the cameras that a codec changes there."""
+        """Starts in a dataset's folder; `lossy` names the cameras whose images a codec changes."""
         folder = root / _FOLDER
         folder.mkdir(parents=True)
         (folder / _RECORDING).write_text(description(manifest))
@@ -48,30 +48,30 @@ class RestWriter:
         self._table.write_table(pa.Table.from_pylist([row], self._schema))
 
     def close(self) -> None:
-        """Ends the file."""
+        """Closes the file."""
         self._table.close()
 
 
 class Rests:
-    """The rests of a dataset that trailkit wrote."""
+    """The rests of a dataset written by trailkit."""
 
     def __init__(self, root: Path) -> None:
-        """Reads those in a dataset's folder; its `manifest` is None if there are none."""
+        """Reads the rests in a dataset's folder; `manifest` is None if there are none."""
         folder = root / _FOLDER
         self.manifest = described((folder / _RECORDING).read_text()) if (folder / _RECORDING).exists() else None
         self._table = pq.read_table(folder / _EPISODES) if self.manifest else pa.table({"digest": []})
         self._digests = self._table["digest"].to_pylist()
 
     def restored(self, episode: Episode, number: int, lossy: Collection[str]) -> Episode | None:
-        """An episode with its rest.
+        """An episode combined with its rest.
 
         Args:
-            episode: As the dataset itself has it, its last observation any.
-            number: Its place in the dataset. It matters only where several episodes are alike in all that is not lossy.
-            lossy: The cameras that a codec changed.
+            episode: The episode as stored in the dataset itself; its last observation is ignored.
+            number: Its position in the dataset, needed only where several episodes are equal except for lossy images.
+            lossy: The cameras whose images a codec changed.
 
         Returns:
-            The episode as it was recorded, but for lossy pictures; None where no rest is surely of it.
+            The episode as it was recorded, except for lossy images; None if no rest certainly belongs to it.
         """
         place = self._place(_digest(episode, lossy), number)
         if place is None:
@@ -82,7 +82,7 @@ class Rests:
             name: np.array(value, np.float32) if name == "proprio" else picture_of(value)
             for name, value in stored.items()
         }
-        # The digest does not tell whether someone has left out or resized lossy pictures.
+        # The digest does not reveal whether someone removed or resized lossy images.
         shapes = {name: values.shape[1:] for name, values in episode.observation.items()}
         if shapes != {name: values.shape for name, values in last.items()}:
             return None
@@ -103,7 +103,7 @@ class Rests:
 
 
 def _digest(episode: Episode, lossy: Collection[str]) -> str:
-    """Of all that a dataset holds of an episode to the last bit."""
+    """The digest of everything in an episode that a dataset stores exactly."""
     observed = {name: values[:-1] for name, values in episode.observation.items() if name not in lossy}
     return digest({**observed, "action": episode.action, "reward": episode.reward, "success": episode.success})
 

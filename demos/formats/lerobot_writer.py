@@ -1,4 +1,4 @@
-"""Writing a LeRobotDataset v3.0: a table of steps, a table of episodes, and what describes them."""
+"""Writes a LeRobotDataset v3.0: a table of steps, a table of episodes, and their descriptions."""
 
 import json
 from collections import defaultdict
@@ -24,21 +24,21 @@ _STATS, _TASKS = "meta/stats.json", "meta/tasks.parquet"
 _EPISODES = "meta/episodes/chunk-000/file-000.parquet"
 _FILES_PER_CHUNK = 1000
 _DATA_MB, _VIDEO_MB = 100, 200
-# LeRobot compares times in float32 and to 0.1 ms, which fails from 1024 s on.
+# LeRobot compares times in float32 with a tolerance of 0.1 ms, which fails from 1024 s on.
 _FILE_SECONDS = 900
 
 
 class DatasetWriter:
-    """Writes episodes one after another; the dataset is complete after `close`."""
+    """Writes episodes one by one; the dataset is complete after `close`."""
 
     def __init__(self, root: Path, settings: EnvSettings, fps: int, pictures: Pictures) -> None:
-        """Begins a dataset in an empty folder."""
+        """Starts a dataset in an empty folder."""
         self._root, self._fps, self._pictures = root, fps, pictures
         self._task = settings.task.replace("_", " ")
         self._robot = "jaco" if settings.external is None else settings.task
         self._features = features_of(settings, pictures)
         self._rows: list[dict[str, Any]] = []
-        self._steps = 0  # in all episodes
+        self._steps = 0  # of all episodes
         self._table: pq.ParquetWriter | None = None
         self._file = -1
         self._file_steps = self._file_bytes = 0
@@ -68,7 +68,7 @@ class DatasetWriter:
         self._file_bytes += table.nbytes
 
     def close(self) -> None:
-        """Ends the files and writes what describes them."""
+        """Closes the files and writes their descriptions."""
         self._pictures.close()
         if self._table is not None:
             self._table.close()
@@ -112,7 +112,7 @@ class DatasetWriter:
         return {"chunk_index": chunk, "file_index": file}
 
     def _columns(self, episode: Episode) -> dict[str, NDArray[Any]]:
-        """The numbers of each step, [T] or [T, D]."""
+        """The numeric values of each step, [T] or [T, D]."""
         steps = np.arange(episode.length)
         state = {"observation.state": episode.observation["proprio"][:-1]} if "proprio" in episode.observation else {}
         return {
@@ -129,7 +129,7 @@ class DatasetWriter:
         }
 
     def _row(self, length: int) -> dict[str, Any]:
-        """Where an episode is to be found."""
+        """The location of an episode."""
         start = self._file_steps / self._fps
         row = {
             "episode_index": len(self._rows),
@@ -147,7 +147,7 @@ class DatasetWriter:
         return row
 
     def _statistics(self, numbers: dict[str, NDArray[Any]], seen: dict[str, NDArray[np.uint8]]) -> dict[str, Any]:
-        """Statistics of one episode, as columns; what those of all are made of is kept."""
+        """Statistics of one episode, as columns; also accumulates those of all episodes."""
         found: dict[str, Statistics] = {}
         for key, values in numbers.items():
             vectors = values.reshape(len(values), -1)
@@ -161,6 +161,6 @@ class DatasetWriter:
 
 
 def _column(values: NDArray[Any]) -> pa.Array:
-    if values.ndim == 1 or values.shape[1] == 1:  # LeRobot takes a shape of [1] for a number by itself
+    if values.ndim == 1 or values.shape[1] == 1:  # LeRobot reads a shape of [1] as a scalar
         return pa.array(values.reshape(-1))
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])

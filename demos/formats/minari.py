@@ -1,8 +1,8 @@
-"""Minari's format: a folder that `minari.MinariDataset` opens, and `minari.load_dataset` finds by its name.
+"""Minari's format: a folder that `minari.MinariDataset` opens, and `minari.load_dataset` finds by name.
 
-Minari's own writer would store pictures as JPEG, and with them something else than was seen; and what it makes of
-pictures below 32 pixels its reader does not decode. Its reader takes PNG just as well. So Minari writes the
-dataset's description here, and the episodes' HDF5 file is written in the layout that its reader expects.
+Minari's own writer would store images as JPEG, which changes them, and its reader cannot decode what the writer
+makes of images below 32 pixels. The reader also accepts PNG. So Minari writes the dataset's description here, and
+the episodes' HDF5 file is written directly in the layout that its reader expects.
 """
 
 import json
@@ -111,7 +111,7 @@ def _action_space(settings: EnvSettings) -> spaces.Box:
 
 
 def _env_spec(settings: EnvSettings) -> EnvSpec | None:
-    """With which Minari makes the environment; none where the task has no id or the pictures are not square."""
+    """How Minari makes the environment; None if the task has no id or the images are not square."""
     square = settings.observation.height == settings.observation.width
     if settings.external is not None or settings.task not in IDS or not square:
         return None
@@ -120,7 +120,7 @@ def _env_spec(settings: EnvSettings) -> EnvSpec | None:
 
 
 def _dataset_id(path: Path) -> str:
-    """The id under which Minari finds the folder, where it is among those that it searches."""
+    """The id under which Minari finds the folder, if it lies within the folder that Minari searches."""
     root = Path(os.environ.get("MINARI_DATASETS_PATH", "~/.minari/datasets")).expanduser().resolve()
     whole = path.resolve()
     name = whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name
@@ -136,7 +136,7 @@ def _write_episode(group: h5py.Group, episode: Episode, space: spaces.Dict) -> N
     group["rewards"] = episode.reward
     group["terminations"] = last & (episode.discount == 0)
     group["truncations"] = last & (episode.discount > 0)
-    # Minari's infos come with observations: a first one, from the reset, before those of the steps.
+    # Minari's infos are parallel to observations: one from the reset comes before those of the steps.
     group["infos/success"] = np.concatenate([[False], episode.success])
     group["infos/discount"] = np.concatenate([[np.float32(1)], episode.discount])
     if episode.state is not None:
@@ -175,7 +175,7 @@ def _read_episode(data: minari.EpisodeData, attributes: dict[str, Any]) -> Episo
 
 
 def _after_steps(infos: dict[str, Any], key: str, steps: int) -> NDArray[Any]:
-    """Of what Minari stored in infos, what belongs to the steps: others leave out the one from the reset."""
+    """The part of Minari's infos that belongs to the steps: foreign data may lack the one from the reset."""
     values = numbers(f"infos/{key}", infos[key])
     if values.ndim < 1 or len(values) not in (steps, steps + 1):
         raise ValueError(f"infos/{key} has the shape {list(values.shape)}, expected {steps + 1} rows")

@@ -1,4 +1,4 @@
-"""Pictures as PNG, and back."""
+"""Converts images to PNG and back."""
 
 import io
 
@@ -8,14 +8,14 @@ from PIL import Image
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 [H, W, 3], as PNG."""
+    """An image, uint8 [H, W, 3], as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def picture_of(encoded: bytes | None) -> NDArray[np.uint8]:
-    """The picture, uint8 [H, W, 3], that PNG or JPEG bytes hold.
+    """The image, uint8 [H, W, 3], in PNG or JPEG bytes.
 
     Raises:
         ValueError: If there are none, or they are damaged.
@@ -25,5 +25,5 @@ def picture_of(encoded: bytes | None) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(encoded)) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:  # a SyntaxError is Pillow's word for a broken PNG
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises a SyntaxError for a broken PNG
         raise ValueError("a picture is damaged, expected PNG or JPEG") from error

@@ -1,9 +1,9 @@
 """robomimic's format: one HDF5 file, with a group for each demonstration.
 
-Names are those that robosuite's data has: `front_image` for a camera, to be listed under the modality `rgb`, and
-`robot0_proprio-state` for proprioception, under `low_dim`. What robomimic has no place for stands beside, where it
-does not look: the datasets `success`, `discount` and `final_state`, the attribute `trailkit`, and `trailkit_sha256` of
-the actions and states: where someone has changed those, what stands beside is no longer theirs.
+Names follow robosuite's data: `front_image` for a camera, to be listed under the modality `rgb`, and
+`robot0_proprio-state` for proprioception, under `low_dim`. What robomimic cannot hold is stored where it does not
+look: the datasets `success`, `discount` and `final_state`, the attribute `trailkit`, and `trailkit_sha256` of the
+actions and states: if someone changed those, the additional data no longer belongs to them and is ignored.
 """
 
 import json
@@ -95,14 +95,14 @@ def _write_demo(demo: h5py.Group, episode: Episode) -> None:
     demo.attrs[_DIGEST] = _digest(demo)
     for name, values in episode.observation.items():
         key = _PROPRIO if name == "proprio" else f"{name}_image"
-        # A chunk a picture, since robomimic reads single steps.
+        # One chunk per image, since robomimic reads single steps.
         light = {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1}
         for group, part in (("obs", values[:-1]), ("next_obs", values[1:])):
             demo.create_dataset(f"{group}/{key}", data=part, **(light if values.dtype == np.uint8 else {}))
 
 
 def _write_masks(file: h5py.File, demos: int) -> None:
-    """Names the demonstrations to learn from and those kept back; a single one is both."""
+    """Names the demonstrations for training and for validation; a single one is both."""
     names = [f"demo_{number}".encode() for number in range(demos)]
     kept_back = max(1, demos // _HELD_OUT)
     file["mask/train"] = names[: demos - kept_back] or names
@@ -145,7 +145,7 @@ def _read_demo(demo: h5py.Group, name: str) -> Episode:
 
 
 def _is_changed(demo: h5py.Group) -> bool:
-    """Whether trailkit wrote a demonstration, and someone else has changed it since."""
+    """Whether trailkit wrote a demonstration and it was changed afterwards."""
     return _OWN in demo.attrs and demo.attrs.get(_DIGEST) != _digest(demo)
 
 
@@ -154,7 +154,7 @@ def _digest(demo: h5py.Group) -> str:
 
 
 def _observed(demo: h5py.Group, key: str, steps: int) -> NDArray[Any]:
-    """What was observed before each step and after the last one; where that is missing, the last one stands still."""
+    """The observations before each step and after the last one; if the latter is missing, the last one is repeated."""
     before, after = demo["obs"][key], demo.get("next_obs", demo["obs"])[key]
     for group, values in (("obs", before), ("next_obs", after)):
         if not isinstance(values, h5py.Dataset):

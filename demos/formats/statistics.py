@@ -1,4 +1,4 @@
-"""What LeRobot wants to know of each feature of a dataset, to normalise by."""
+"""The statistics that LeRobot needs of each feature of a dataset, for normalisation."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _QUANTILES = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
 
 
 def of_numbers(values: NDArray[Any]) -> Statistics:
-    """Statistics of numbers [N, D], each [D], and how many there are, [1]."""
+    """Statistics of values [N, D], each [D], and their number, [1]."""
     real = values.astype(np.float64)
     return {
         "min": values.min(axis=0),
@@ -23,13 +23,13 @@ def of_numbers(values: NDArray[Any]) -> Statistics:
 
 
 def histogram(pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often each of the 256 levels occurs in the red, green and blue of pictures [N, H, W, 3]: int64 [3, 256]."""
+    """How often each of the 256 levels occurs in the red, green and blue of images [N, H, W, 3]: int64 [3, 256]."""
     channels = np.moveaxis(pictures, -1, 0).reshape(3, -1)
     return np.stack([np.bincount(channel, minlength=256) for channel in channels])
 
 
 def of_pictures(levels: NDArray[np.int64], count: int) -> Statistics:
-    """Statistics of `count` pictures by their histogram, for each colour, [3, 1, 1], with white at 1."""
+    """Statistics of `count` images from their histogram, for each colour channel, [3, 1, 1], with white at 1."""
     shade = np.arange(256) / 255
     share = levels / levels.sum(axis=1, keepdims=True)
     mean = share @ shade

@@ -1,4 +1,4 @@
-"""Pictures as H.264 video, and back."""
+"""Converts images to H.264 video and back."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,45 +11,45 @@ from numpy.typing import NDArray
 
 from trailkit.envs.errors import UserError
 
-# 603 rendered 64x64 pictures: 45.7 dB PSNR and 690 bytes each, where PNG takes 2300. Colour in full resolution is what
-# matters: yuv420p does not get beyond 34.6 dB at any size.
+# 603 rendered 64x64 images: 45.7 dB PSNR and 690 bytes each, where PNG takes 2300. Full colour resolution is
+# decisive: yuv420p does not exceed 34.6 dB at any size.
 PIXELS = "yuv444p"
-# A key frame at every second picture, as LeRobot has it, since training reads single ones. No pictures that refer to
-# later ones, so that the first has the time 0.
+# A key frame at every second image, as in LeRobot, since training reads single ones. No images that refer to later
+# ones, so that the first one has time 0.
 _OPTIONS = {"crf": "10", "g": "2", "bf": "0", "preset": "slow", "threads": "1"}
 
 
 class VideoWriter:
-    """Encodes pictures of one size as H.264 in yuv444p."""
+    """Encodes images of one size as H.264 in yuv444p."""
 
     def __init__(self, path: Path, height: int, width: int, fps: int) -> None:
-        """Begins the video."""
+        """Starts the video."""
         self._container = av.open(path, "w", format="mp4")
         self._stream = self._container.add_stream("libx264", rate=fps, options=_OPTIONS)
         self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, PIXELS
 
     def add(self, pictures: NDArray[np.uint8]) -> None:
-        """Adds pictures, uint8 [N, H, W, 3]."""
+        """Adds images, uint8 [N, H, W, 3]."""
         for picture in pictures:
             self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
 
     def close(self) -> None:
-        """Ends the video."""
+        """Finishes the video."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
 
 
 def read_pictures(path: Path, start: float, count: int, fps: float) -> NDArray[np.uint8]:
-    """Decodes pictures, uint8 [count, H, W, 3].
+    """Decodes images, uint8 [count, H, W, 3].
 
     Args:
-        path: Of the video.
-        start: When the first one is shown, in seconds.
-        count: How many to read.
-        fps: How many follow in a second.
+        path: The path of the video.
+        start: The time of the first image, in seconds.
+        count: How many images to read.
+        fps: Images per second.
 
     Raises:
-        UserError: If the video is damaged or ends before.
+        UserError: If the video is damaged or ends too early.
     """
     try:
         with av.open(path) as container:

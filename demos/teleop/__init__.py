@@ -1,1 +1,1 @@
-"""Recording by a person: the control clock, the session, and the devices that a person holds."""
+"""Recording by a person: the control clock, the session, and the input devices."""

@@ -1,4 +1,4 @@
-"""The interface between a recording session and the device that a person holds."""
+"""The interface between a recording session and a person's input device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,54 +14,54 @@ Picture = NDArray[np.uint8]
 
 
 class Phase(StrEnum):
-    """What a session does at the moment."""
+    """The current phase of a session."""
 
-    READY = "ready"  # the episode begins with the person's first move
+    READY = "ready"  # the episode starts with the person's first move
     PLAYING = "playing"
-    PAUSED = "paused"  # the person is gone; goes on with the next move
-    JUDGING = "judging"  # the time is up: keep, discard or record again
+    PAUSED = "paused"  # the person is absent; the next move resumes
+    JUDGING = "judging"  # time is up: keep, discard or record again
     FINISHED = "finished"  # nothing more is recorded
 
 
 class Status(NamedTuple):
-    """What a person is told at one moment."""
+    """What the person sees at one moment."""
 
     phase: Phase
     kept: int  # episodes in the store
     wanted: int
-    attempt: int  # counts the episodes begun in this session, from 1
+    attempt: int  # counts the episodes started in this session, from 1
     time_left: float  # s, of the episode
     duration: float  # s, of a whole episode
-    solved: bool  # whether the task is solved now
-    trouble: str = ""  # why the episode could not be stored when the person wanted to keep it
+    solved: bool  # whether the task is currently solved
+    trouble: str = ""  # why the episode could not be stored when the person decided to keep it
 
 
 @runtime_checkable
 class Teleoperator(Protocol):
-    """A device in a person's hands, and what that person sees.
+    """A person's input device and display.
 
-    Read and shown to once for each control step, from one thread; neither may block.
+    Used once per control step, from one thread; neither `read` nor `show` may block.
     """
 
     def read(self) -> Command:
-        """What is commanded now. A button is reported once for each press."""
+        """The current command. A button is reported once per press."""
 
     def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
-        """Shows the pictures of this moment, uint8 [H, W, 3] by camera."""
+        """Shows the current images, uint8 [H, W, 3] by camera."""
 
     def close(self) -> None:
-        """Lets go of the device. A second call does nothing."""
+        """Releases the device. A second call does nothing."""
 
 
 @dataclass(frozen=True)
 class Feel:
-    """How the axes of a device become velocities."""
+    """How a device's axes are turned into velocities."""
 
     pos_sensitivity: float = 1.0  # of full speed at full deflection
-    dead_zone: float = 0.1  # deflections below are none; the rest of the way is stretched to begin at 0
+    dead_zone: float = 0.1  # deflections below this are ignored; the remaining range is rescaled to start at 0
 
     def velocity(self, axes: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The velocities that axes [3] in [-1, 1] ask for, in [-1, 1] of full speed."""
+        """The velocities for axes [3] in [-1, 1], in [-1, 1] of full speed."""
         size = np.abs(axes.astype(np.float64))
         beyond = np.clip((size - self.dead_zone) / (1.0 - self.dead_zone), 0.0, 1.0)
         return np.clip(self.pos_sensitivity * np.sign(axes) * beyond, -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""The browser as a device: a web page on this machine, reached directly or through an SSH tunnel."""
+"""The browser as an input device: a web page served by this machine, reached directly or through an SSH tunnel."""
 
 import asyncio
 import ipaddress
@@ -23,26 +23,26 @@ from trailkit.envs.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-_FAREWELL = 0.5  # s for the last moment to reach the page
+_FAREWELL = 0.5  # s, for the last moment to reach the page
 
 
-# In networks that are for documentation, beyond every router; nothing is sent there.
+# In networks reserved for documentation, not routed anywhere; nothing is sent there.
 _ELSEWHERE = {4: (socket.AF_INET, "192.0.2.1"), 6: (socket.AF_INET6, "2001:db8::1")}
 
 
 class BrowserDevice:
-    """Serves the page from a thread of its own, so that the network never delays a control step."""
+    """Serves the page from its own thread, so that the network never delays a control step."""
 
     def __init__(self, store: DemoStore, host: str = "127.0.0.1", port: int = 8008) -> None:
-        """Begins to serve.
+        """Starts serving.
 
         Args:
-            store: Whose episodes the page shows, replays and removes.
-            host: The address to listen on; only this machine reaches the default.
-            port: To listen on; 0 for a free one.
+            store: The store whose episodes the page shows, replays and removes.
+            host: The address to listen on; the default is reachable only from this machine.
+            port: The port to listen on; 0 for a free one.
 
         Raises:
-            UserError: If the address cannot be listened on.
+            UserError: If it cannot listen on the address.
         """
         self._channel = Channel()
         self._token = secrets.token_urlsafe(16)
@@ -62,21 +62,21 @@ class BrowserDevice:
             ) from error
         reached = ipaddress.ip_address(bound.partition("%")[0])
         host = _own_address(reached.version) if reached.is_unspecified else host
-        self.host = f"[{host}]" if ":" in host else host  # as it stands in an address
+        self.host = f"[{host}]" if ":" in host else host  # in the form used in a URL
         self.url = f"http://{self.host}:{self.port}/?token={self._token}"
         if not reached.is_loopback:
             _log.warning("others reach the page: its token travels in clear text, for whoever listens in the network")
 
     def read(self) -> Command:
-        """What the page says now; not connected while no page is open."""
+        """The page's current command; not connected while no page is open."""
         return self._channel.command()
 
     def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
-        """Passes pictures on to the page."""
+        """Passes images on to the page."""
         self._channel.publish(status, pictures)
 
     def close(self) -> None:
-        """Stops serving, once the page has had time to hear how it ended. A second call does nothing."""
+        """Stops serving, after giving the page time to receive the outcome. A second call does nothing."""
         if not self._thread.is_alive():
             return
         if self._channel.attended():
@@ -85,7 +85,7 @@ class BrowserDevice:
         self._thread.join()
 
     def _serve(self, host: str, port: int, listening: Future[tuple[str, int]]) -> None:
-        """Serves until told to stop; `listening` gets address and port, or whatever goes wrong before there are any."""
+        """Serves until stopped; `listening` receives address and port, or any error raised before they are known."""
         try:
             with tempfile.TemporaryDirectory() as videos:
                 self._loop.run_until_complete(self._run(host, port, Path(videos), listening))
@@ -110,7 +110,7 @@ class BrowserDevice:
 
 
 def _own_address(version: int) -> str:
-    """This machine's address as others reach it: the one from which it would reach them, else its name."""
+    """The address at which others reach this machine: the one it would reach them from, or else its host name."""
     family, elsewhere = _ELSEWHERE[version]
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

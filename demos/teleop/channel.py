@@ -1,4 +1,4 @@
-"""What the control loop and a page in a browser tell each other, from two threads."""
+"""The exchange between the control loop and a browser page, across two threads."""
 
 import asyncio
 import threading
@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from trailkit.demos.command import STILL, Button, Command
 from trailkit.demos.teleop.base import Picture, Status
 
-_SILENCE = 0.5  # s without a word from the page, after which nobody is there; it speaks ten times a second
+_SILENCE = 0.5  # s without a message from the page, after which nobody is present; it sends ten per second
 
 
 class Moment(NamedTuple):
-    """What the page is to show."""
+    """What the page should show."""
 
     number: int
     status: Status
     pictures: Mapping[str, Picture]
-    heard: int  # the number of the page's message that was newest when this was made
+    heard: int  # the number of the newest message from the page when this was made
 
 
 class Channel:
-    """The newest command in one direction, the newest moment in the other; only buttons are never dropped."""
+    """The newest command in one direction, the newest moment in the other; only button presses are never dropped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,14 +39,14 @@ class Channel:
         self._on_moment: Callable[[], None] = lambda: None
 
     def command(self) -> Command:
-        """What the person commands now; called by the control loop."""
+        """The person's current command; called by the control loop."""
         with self._lock:
             button = self._buttons.popleft() if self._buttons else None
             there = self.attended()
             return (self._command if there else STILL)._replace(button=button, connected=there)
 
     def attended(self) -> bool:
-        """Whether there is a page that speaks."""
+        """Whether a page is sending messages."""
         heard_at = self._heard_at
         return heard_at is not None and time.monotonic() - heard_at < _SILENCE
 
@@ -58,12 +58,12 @@ class Channel:
         self._on_moment()
 
     def moment(self) -> Moment | None:
-        """The newest moment, if there is one yet."""
+        """The newest moment, or None if there is none yet."""
         with self._lock:
             return self._moment
 
     def wake(self, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-        """Has an event set, in a loop of another thread, whenever there is a newer moment."""
+        """Sets an event, in the event loop of another thread, whenever there is a newer moment."""
 
         def wake() -> None:
             with suppress(RuntimeError):  # the loop has ended
@@ -72,18 +72,18 @@ class Channel:
         self._on_moment = wake
 
     def move(self, axes: NDArray[np.float32], grip: float, number: int) -> None:
-        """Takes in what the page says of its axes [3] and the gripper, in [-1, 1], and the message's number."""
+        """Receives the page's axes [3] and gripper, in [-1, 1], and the number of the message."""
         with self._lock:
             self._command = Command(axes, grip)
             self._heard, self._heard_at = number, time.monotonic()
 
     def press(self, button: Button) -> None:
-        """Takes in a button. What it decides ends an episode, and a grip left over must not begin the next."""
+        """Receives a button press. It ends an episode, so the gripper command is reset to not start the next one."""
         with self._lock:
             self._buttons.append(button)
             self._command = self._command._replace(grip=0.0)
 
     def leave(self) -> None:
-        """The page is gone."""
+        """Called when the page is gone."""
         with self._lock:
             self._command, self._heard_at = STILL, None

@@ -1,4 +1,4 @@
-"""The control clock: ticks at equal distances, whatever the work between them takes."""
+"""The control clock: ticks at a fixed rate, however long the work in between takes."""
 
 import time
 
@@ -6,20 +6,20 @@ import numpy as np
 
 
 class Clock:
-    """Ticks with a fixed period, and remembers how late each tick was."""
+    """Ticks with a fixed period, and records how late each tick was."""
 
     def __init__(self, period: float) -> None:
-        """Begins to tick with the first `wait`.
+        """The first `wait` starts the ticks.
 
         Args:
-            period: Between two ticks, s.
+            period: The time between two ticks, in s.
         """
         self._period = period
         self._next: float | None = None
         self._late: list[float] = []
 
     def wait(self) -> None:
-        """Sleeps until the next tick. Ticks that have passed by a whole period are not made up for."""
+        """Sleeps until the next tick. Ticks that are late by more than a period are not caught up on."""
         now = time.perf_counter()
         if self._next is None or now - self._next > self._period:
             self._next = now  # a reset takes longer than a period: the arm must not race to catch up

@@ -1,4 +1,4 @@
-"""What the devices with a window share: the pictures, the keys that decide about an episode, the gripper's toggle."""
+"""What the window-based devices share: the images, the keys that decide about an episode, the gripper toggle."""
 
 import os
 from collections import deque
@@ -15,7 +15,7 @@ from trailkit.demos.teleop.base import Picture, Status
 
 
 class Key(IntEnum):
-    """Keys by their place on a keyboard, named as on an American one: USB's usage numbers, SDL's scancodes."""
+    """Keys by their position, named as on a US keyboard: USB usage numbers, which are SDL's scancodes."""
 
     A = 4
     D = 7
@@ -66,11 +66,11 @@ KEYBOARD_HINTS = (
 
 
 class Input(NamedTuple):
-    """What came to a window since it was last asked."""
+    """The input that a window received since the last poll."""
 
-    held: frozenset[int]  # keys that are down, or were for a moment
-    pressed: tuple[int, ...] = ()  # keys newly down, in their order
-    pad: tuple[int, ...] = ()  # buttons of a gamepad newly down, by their numbers in SDL's standard layout
+    held: frozenset[int]  # keys that are down, or were for a moment since
+    pressed: tuple[int, ...] = ()  # keys newly pressed, in order
+    pad: tuple[int, ...] = ()  # gamepad buttons newly pressed, by their numbers in SDL's standard layout
     closed: bool = False  # whether the person closed the window
 
 
@@ -84,13 +84,13 @@ class Moment(NamedTuple):
 
 
 class Console:
-    """A window, and what the person decided in it or on the device that it belongs to."""
+    """A window, and the person's decisions made in it or on its device."""
 
     def __init__(self, device: str, legend: tuple[tuple[Hint, ...], ...]) -> None:
         """Opens the window.
 
         Args:
-            device: What the person holds, to be named when it is gone.
+            device: The person's device, to be named when it is disconnected.
             legend: The rows of the key map.
 
         Raises:
@@ -106,7 +106,7 @@ class Console:
         self._connected = True
 
     def poll(self) -> Input:
-        """Takes in what came to the window: its keys that decide, the gripper's, and that it was closed."""
+        """Handles the window's input: the decision keys, the gripper key, and closing."""
         given = self._window.poll()
         for key in given.pressed:
             if key == Key.SPACE:
@@ -118,7 +118,7 @@ class Console:
         return given
 
     def press(self, button: Button) -> None:
-        """Takes in a decision."""
+        """Queues a decision."""
         self._buttons.append(button)
 
     def toggle_grip(self) -> None:
@@ -126,15 +126,15 @@ class Console:
         self._grip = -1.0 if self._grip > 0 else 1.0
 
     def command(self, axes: NDArray[np.float32], connected: bool = True) -> Command:
-        """What is commanded with these axes [3], and the first decision that was not reported yet."""
+        """The command with these axes [3], and the first decision that was not reported yet."""
         self._connected = connected
         button = self._buttons.popleft() if self._buttons else None
         if button is not None:
-            self._grip = 0.0  # the next attempt waits for the person's first move, which this would be
+            self._grip = 0.0  # otherwise this would count as the first move, for which the next attempt waits
         return Command(axes, self._grip, button, connected)
 
     def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
-        """Shows a moment. An attempt begins with the gripper left alone."""
+        """Shows a moment. The gripper command is reset at the start of an attempt."""
         if status.attempt != self._attempt:
             self._attempt, self._grip = status.attempt, 0.0
         self._window.show(Moment(status, pictures, self._grip, self._connected))

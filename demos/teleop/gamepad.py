@@ -1,4 +1,4 @@
-"""A gamepad as a device: its sticks move the hand."""
+"""A gamepad as an input device: its sticks move the hand."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -15,7 +15,7 @@ from trailkit.envs.errors import UserError
 if TYPE_CHECKING:
     from pygame._sdl2.controller import Controller
 
-# pygame is optional, and the console knows what to say where it is missing.
+# pygame is optional, and the console reports if it is missing.
 # ruff: noqa: PLC0415
 
 
@@ -30,7 +30,7 @@ class Pad(IntEnum):
 
 
 class Stick(IntEnum):
-    """Ways of the sticks by their numbers in SDL's standard layout; positive is right and down."""
+    """The axes of the sticks by their numbers in SDL's standard layout; positive is right and down."""
 
     LEFT_X = 0
     LEFT_Y = 1
@@ -38,7 +38,7 @@ class Stick(IntEnum):
 
 
 DECISIONS = {Pad.START: Button.KEEP, Pad.B: Button.DISCARD, Pad.X: Button.RERECORD, Pad.BACK: Button.STOP}
-_FULL = 32767  # deflection
+_FULL = 32767  # full deflection
 _NONE = "no gamepad is there: connect one, on Linux so that you may read its /dev/input/event*, or take device=keyboard"
 _STRANGE = (
     "what the buttons of the gamepad are is not known: describe it in the variable SDL_GAMECONTROLLERCONFIG, or take "
@@ -59,16 +59,16 @@ _LEGEND = (
 
 
 def axes_of(deflection: Mapping[Stick, int]) -> NDArray[np.float32]:
-    """The axes [3] that the sticks ask for, from their deflections in [-32768, 32767]."""
+    """The axes [3] for the sticks' deflections in [-32768, 32767]."""
     right, away, up = deflection[Stick.LEFT_X], -deflection[Stick.LEFT_Y], -deflection[Stick.RIGHT_Y]
     return (np.array([right, away, up], np.float32) / _FULL).clip(-1.0, 1.0)
 
 
 class GamepadDevice:
-    """Moves the hand with the first gamepad there is, as fast as its sticks are deflected.
+    """Moves the hand with the first gamepad, in proportion to its sticks' deflection.
 
-    While no gamepad is there, nobody is; the next one that is connected goes on. The window's keyboard decides about
-    episodes and moves the fingers, too.
+    While no gamepad is connected, the device counts as absent; the next one connected takes over. The window's keyboard
+    also decides about episodes and moves the fingers.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class GamepadDevice:
             raise
 
     def read(self) -> Command:
-        """What the gamepad says; see `Teleoperator`."""
+        """The gamepad's current command; see `Teleoperator`."""
         for button in self._console.poll().pad:
             if button == Pad.A:
                 self._console.toggle_grip()
@@ -101,13 +101,13 @@ class GamepadDevice:
         self._console.show(status, pictures)
 
     def close(self) -> None:
-        """Closes the window and lets go of the gamepad. A second call does nothing."""
+        """Closes the window and releases the gamepad. A second call does nothing."""
         self._gamepads.close()
         self._console.close()
 
 
 class _Gamepads:
-    """The gamepads of this machine, of which one is open or none. Those open send their buttons to the window."""
+    """This machine's gamepads, of which at most one is open. An open one sends its buttons to the window."""
 
     def __init__(self) -> None:
         from pygame._sdl2 import controller
@@ -120,7 +120,7 @@ class _Gamepads:
             raise UserError(_STRANGE if strangers else _NONE)
 
     def read(self) -> dict[Stick, int] | None:
-        """The deflections of the open gamepad's sticks; opens the first there is if none is open."""
+        """The deflections of the open gamepad's sticks; opens the first gamepad if none is open."""
         from pygame._sdl2 import controller
 
         if self._open is not None and not self._open.attached():
@@ -132,7 +132,7 @@ class _Gamepads:
         return None if self._open is None else {stick: self._open.get_axis(stick) for stick in Stick}
 
     def close(self) -> None:
-        """Lets go of the gamepad. A second call does nothing."""
+        """Releases the gamepad. A second call does nothing."""
         from pygame._sdl2 import controller
 
         self._open = None

@@ -1,4 +1,4 @@
-"""The keyboard as a device: the hand moves while keys are held."""
+"""The keyboard as an input device: the hand moves while keys are held."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +16,7 @@ MOVES = {
     **dict.fromkeys((Key.S, Key.DOWN), (1, -1)),
     **dict.fromkeys((Key.E, Key.PAGE_UP), (2, 1)),
     **dict.fromkeys((Key.Q, Key.PAGE_DOWN), (2, -1)),
-}  # the axis of `Command.axes` that each moves, and which way
+}  # the axis of `Command.axes` that each key moves, and its direction
 _LEGEND = (
     (
         Hint(("W", "S"), "away, towards you"),
@@ -28,7 +28,7 @@ _LEGEND = (
 
 
 def axes_of(held: Iterable[int]) -> NDArray[np.float32]:
-    """The axes [3] that held keys ask for. Opposite keys cancel out; others than those of `MOVES` do nothing."""
+    """The axes [3] for the held keys. Opposite keys cancel out; keys that are not in `MOVES` are ignored."""
     axes = np.zeros(3, np.float32)
     for key, (axis, way) in MOVES.items():
         if key in held:
@@ -39,7 +39,7 @@ def axes_of(held: Iterable[int]) -> NDArray[np.float32]:
 class KeyboardDevice:
     """Moves the hand at full speed while keys are held in the window.
 
-    While another window has the focus the hand holds still and the episode goes on.
+    While another window has the focus, the hand holds still and the episode continues.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class KeyboardDevice:
         self._console = Console("keyboard", _LEGEND)
 
     def read(self) -> Command:
-        """What the keys say; see `Teleoperator`."""
+        """The command of the held keys; see `Teleoperator`."""
         return self._console.command(axes_of(self._console.poll().held))
 
     def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:

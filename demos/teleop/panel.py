@@ -1,4 +1,4 @@
-"""What a recording window shows: the pictures, how the session stands, and the key map."""
+"""What a recording window shows: the images, the state of the session, and the key map."""
 
 import pygame
 
@@ -10,9 +10,9 @@ _Colour = tuple[int, int, int]
 _GROUND, _PANEL, _LINE = (20, 23, 28), (29, 34, 42), (49, 56, 68)
 _TEXT, _DIM = (232, 235, 240), (152, 162, 179)
 _GO, _WAIT, _ACCENT = (69, 192, 131), (232, 176, 74), (73, 107, 153)
-_GAP = 16  # pixels between things
+_GAP = 16  # pixels between elements
 _HEADER, _BAR = 56, 24  # heights, pixels
-_SMALL, _LARGE = 22, 28  # sizes of letters, pixels, at which this font looks well
+_SMALL, _LARGE = 22, 28  # font sizes in pixels at which this font looks good
 
 _MESSAGES = {
     Phase.READY: "Move to begin the episode.",
@@ -30,7 +30,7 @@ class Panel:
     """Draws moments onto a surface of any size."""
 
     def __init__(self, device: str, legend: tuple[tuple[Hint, ...], ...]) -> None:
-        """Loads the letters; see `Console`."""
+        """Loads the fonts; see `Console`."""
         pygame.font.init()
         self._fonts = {size: pygame.font.Font(None, size) for size in (_SMALL, _LARGE)}
         self._gone = f"The {device} is gone: connect it again."
@@ -38,7 +38,7 @@ class Panel:
         self._key_map = pygame.Surface((0, 0))
 
     def draw(self, surface: pygame.Surface, moment: Moment) -> None:
-        """Draws a moment over whatever the surface held."""
+        """Draws a moment over the old content of the surface."""
         surface.fill(_GROUND)
         width, height = surface.get_size()
         if self._key_map.get_width() != width - 2 * _GAP:
@@ -67,7 +67,7 @@ class Panel:
         self._write(surface, _FINGERS[moment.grip], _SMALL, _DIM, midright=(place.left - 28, middle))
 
     def _draw_time(self, surface: pygame.Surface, moment: Moment, place: pygame.Rect) -> None:
-        """A bar that shrinks with the time that the episode has left, or, once that is over, what went wrong."""
+        """A bar that shrinks with the episode's remaining time, or an error message if there is one."""
         if moment.status.trouble:
             self._write(surface, moment.status.trouble, _SMALL, _WAIT, midleft=place.midleft)
             return
@@ -78,19 +78,19 @@ class Panel:
         self._write(surface, f"{seconds:.1f} s", _SMALL, _TEXT, center=place.center)
 
     def _draw_picture(self, surface: pygame.Surface, camera: str, picture: Picture, place: pygame.Rect) -> None:
-        """A picture as large as its place allows, in its own proportions."""
+        """Draws an image as large as its place allows, keeping its aspect ratio."""
         if place.width < 1 or place.height < 1:
-            return  # the window is too small for pictures
+            return  # the window is too small for images
         height, width = picture.shape[:2]
         size = pygame.Rect(0, 0, width, height).fit(place)
-        drawn = pygame.Surface((width, height), 0, surface)  # scaling wants the format of what it draws on
+        drawn = pygame.Surface((width, height), 0, surface)  # scaling requires the format of the target surface
         drawn.blit(pygame.image.frombuffer(picture.tobytes(), (width, height), "RGB"), (0, 0))
         pygame.transform.smoothscale(drawn, size.size, surface.subsurface(size))
         label = self._fonts[_SMALL].render(f" {camera} ", True, _TEXT, _GROUND)
         surface.blit(label, (size.left + 8, size.top + 8))
 
     def _draw_key_map(self, surface: pygame.Surface, width: int) -> pygame.Surface:
-        """The rows of the key map, broken where they are too long."""
+        """The rows of the key map, wrapped if they are too long."""
         row_height = self._fonts[_SMALL].get_height() + 18
         places: list[tuple[pygame.Surface, tuple[int, int]]] = []
         y = 0
@@ -108,7 +108,7 @@ class Panel:
         return key_map
 
     def _draw_hint(self, surface: pygame.Surface, hint: Hint) -> pygame.Surface:
-        """Keys, and what they do."""
+        """Keys and their meaning."""
         font = self._fonts[_SMALL]
         caps = [font.render(key, True, _TEXT) for key in hint.keys]
         meaning = font.render(hint.meaning, True, _DIM)
@@ -129,6 +129,6 @@ class Panel:
     def _write(
         self, surface: pygame.Surface, text: str, size: int, colour: _Colour, **anchor: tuple[int, int]
     ) -> pygame.Rect:
-        """Writes a line, with a point of it (as `pygame.Rect` names them) at a place; returns what it covers."""
+        """Writes a line with one of its anchors (named as in `pygame.Rect`) at a place; returns the covered area."""
         written = self._fonts[size].render(text, True, colour)
         return surface.blit(written, written.get_rect(**anchor))

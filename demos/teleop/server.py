@@ -1,4 +1,4 @@
-"""The web server behind the page: one person commands; every request carries the token of the printed address."""
+"""The web server behind the page: one person commands; every request carries the token from the printed address."""
 
 import asyncio
 import hmac
@@ -21,7 +21,7 @@ from trailkit.demos.store import DemoStore
 from trailkit.demos.teleop.channel import Channel, Moment
 from trailkit.envs.errors import UserError
 
-TAKEN = 4001  # the code with which a second page is turned away
+TAKEN = 4001  # the close code that rejects a second page
 _THUMBNAIL = 160  # pixels
 _JPEG_QUALITY = 85
 _PAGE = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -36,15 +36,15 @@ class Server:
         """Makes the application.
 
         Args:
-            channel: To the control loop.
-            store: Whose episodes the page shows; opened apart from the recorder's, which is another thread's.
-            token: What every request has to name.
+            channel: The channel to the control loop.
+            store: The store whose episodes the page shows; opened separately from the one of the recorder's thread.
+            token: The token that every request must contain.
             videos: A folder for replays.
         """
         self._channel, self._store, self._token, self._videos = channel, store, token, videos
         self._socket: web.WebSocketResponse | None = None  # of the page that commands the arm
         self._newer = asyncio.Event()
-        self._filming = asyncio.Lock()  # two films of one episode would be written to the same file
+        self._filming = asyncio.Lock()  # two videos of one episode would be written to the same file
         self.app = web.Application(middlewares=[self._authorize])
         self.app.on_shutdown.append(self._hang_up)
         self.app.router.add_get("/", self._index)
@@ -78,7 +78,7 @@ class Server:
         return web.Response(text=_page(name), content_type=_PAGE[name])
 
     async def _session(self, request: web.Request) -> web.WebSocketResponse:
-        """Commands come in, moments go out, until the page leaves."""
+        """Receives commands and sends moments until the page leaves."""
         socket = web.WebSocketResponse(heartbeat=5, max_msg_size=4096)
         await socket.prepare(request)
         if self._socket is not None:
@@ -102,7 +102,7 @@ class Server:
             await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def _send(self, socket: web.WebSocketResponse) -> None:
-        """Sends the newest moment, then the one that is newest by then: a slow connection misses those between."""
+        """Sends the newest moment, again and again: a slow connection skips those in between."""
         self._newer.set()
         while True:
             await self._newer.wait()
@@ -141,7 +141,7 @@ class Server:
         return web.Response()
 
     async def _find(self, request: web.Request) -> DemoStore:
-        """The episode that a request names, alone in a store: the removal of others does not renumber it."""
+        """The requested episode, alone in a store, so that removing others does not renumber it."""
         store = await self._snapshot()
         rows = tuple(row for row in store.manifest.episodes if row.file == request.match_info["file"])
         if not rows:
@@ -149,14 +149,14 @@ class Server:
         return DemoStore(store.path, replace(store.manifest, episodes=rows), store.source)
 
     async def _snapshot(self) -> DemoStore:
-        """The store as it is now: what other requests remove does not change it."""
+        """The store as it is now, unaffected by removals in other requests."""
         store = DemoStore(self._store.path, self._store.manifest, self._store.source)
         await asyncio.to_thread(store.count)
         return store
 
 
 def _take_in(channel: Channel, text: str) -> None:
-    """Passes on what the page said. What makes no sense is not passed on: the page of another version, or no page."""
+    """Passes on a message of the page. Invalid messages are ignored: they may come from another version of the page."""
     try:
         words: Any = json.loads(text)
         if "button" in words:
@@ -170,7 +170,7 @@ def _take_in(channel: Channel, text: str) -> None:
 
 
 def _encode(moment: Moment) -> tuple[str, bytes]:
-    """The status as JSON, and the pictures side by side as a JPEG."""
+    """The status as JSON, and the images side by side as a JPEG."""
     text = json.dumps(
         {**moment.status._asdict(), "number": moment.number, "heard": moment.heard, "cameras": list(moment.pictures)}
     )
@@ -179,7 +179,7 @@ def _encode(moment: Moment) -> tuple[str, bytes]:
 
 
 def _thumbnail(episode: DemoStore) -> bytes:
-    """What the first camera saw at the end of the only episode of a store."""
+    """The first camera's last image of the only episode in a store."""
     cameras = episode.settings.observation.cameras
     if not cameras:
         raise UserError("the demonstrations have no camera: there is nothing to see")

@@ -1,4 +1,4 @@
-"""A recording session: a person plays episodes against the clock, and decides what becomes of each."""
+"""A recording session: a person plays episodes in real time and decides about each."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ from trailkit.replay.episode import Episode, EpisodeBuilder
 
 _log = logging.getLogger(__name__)
 
-View = Callable[[], Mapping[str, Picture]]  # draws the current state for the person
+View = Callable[[], Mapping[str, Picture]]  # renders the current state for the person
 
 
 def teleoperate(
@@ -32,26 +32,26 @@ def teleoperate(
     clock: Clock,
     interrupted: threading.Event,
 ) -> Iterator[Attempt]:
-    """Lets a person record until a store holds enough episodes, or the person stops; yields what came of each.
+    """Lets a person record until a store holds enough episodes or the person stops; yields the outcome of each attempt.
 
-    An episode begins with the person's first move, and waits for the next one when the person was gone. One that is
-    awaiting its verdict when the session stops is kept if it was solved. One that cannot be written, on a full disk,
-    goes on awaiting its verdict. Attempts begin as in `record`; a discarded one is followed by another start, one that
-    is recorded again by the same.
+    An episode starts with the person's first move, and pauses while the person is absent, until the next move. If an
+    episode awaits its verdict when the session stops, it is kept if it was solved. An episode that cannot be written,
+    because the disk is full, keeps awaiting its verdict. Attempts start as in `record`; a discarded one is followed by
+    a new start, one to be recorded again by the same start.
 
     Args:
-        env: Whose episodes are recorded.
-        device: What the person holds.
-        store: Where the episodes go; each is on the disk when its attempt is yielded.
-        episodes: How many the store is to hold.
-        seed: Of the starts.
-        view: Draws what the person sees.
-        feel: How the device's axes become velocities.
-        clock: Sets the pace of the control steps.
-        interrupted: Set from outside, for instance by a signal, it stops the session as the person's button does.
+        env: The environment to record.
+        device: The person's device.
+        store: Where the episodes go; each is on disk when its attempt is yielded.
+        episodes: How many episodes the store should hold.
+        seed: Seeds the starts.
+        view: Renders what the person sees.
+        feel: How the device's axes are turned into velocities.
+        clock: Paces the control steps.
+        interrupted: If set from outside, for instance by a signal, it stops the session like the person's button.
 
     Raises:
-        UserError: If the store is of another environment, or what is to be kept when the session stops cannot be
+        UserError: If the store belongs to another environment, or an episode to keep when the session stops cannot be
             written.
     """
     store.check(env.settings)
@@ -68,19 +68,19 @@ def teleoperate(
                 device.show(playing.status(kept, episodes, attempt), view())
                 if said is not None and playing.settle(said, store):
                     verdict = said
-            kept = store.count()  # a person can remove episodes meanwhile
+            kept = store.count()  # episodes may have been removed meanwhile
             yield playing.outcome()
             if verdict is Button.STOP:
                 return
             index += verdict is not Button.RERECORD
     finally:
         status = Status(Phase.FINISHED, kept, episodes, attempt, 0.0, _duration(env), False)
-        with suppress(Exception):  # what went wrong before is what must be heard
+        with suppress(Exception):  # the original error must be the one reported
             device.show(status, view())
 
 
 class _Playing:
-    """One episode under way: takes control steps, or waits."""
+    """One episode in progress: makes control steps, or waits."""
 
     def __init__(self, env: Environment, builder: EpisodeBuilder, feel: Feel, seed: int) -> None:
         self._env, self._builder, self._feel = env, builder, feel
@@ -95,7 +95,7 @@ class _Playing:
         self._builder.add(env.reset(), None, success=False, state=env.state())
 
     def tick(self, command: Command) -> Button | None:
-        """Takes a control step if there is one to take; returns the person's verdict once there is one."""
+        """Makes a control step if one is due; returns the person's verdict once there is one."""
         if command.button is not None and (command.button is not Button.KEEP or self.steps):
             return command.button
         if self.phase is Phase.JUDGING:
@@ -119,12 +119,12 @@ class _Playing:
             self.phase = Phase.JUDGING
 
     def settle(self, verdict: Button, store: DemoStore) -> bool:
-        """Stores the episode if it is to be stored, and tells whether that is settled.
+        """Stores the episode if it should be stored, and tells whether the verdict is settled.
 
-        If it is not, the episode goes on awaiting its verdict: the person can free some space and keep it again.
+        If it is not, the episode keeps awaiting its verdict: the person can free disk space and keep it again.
 
         Raises:
-            UserError: If it cannot be stored, and the session stops.
+            UserError: If it cannot be stored and the session stops.
         """
         unjudged = self.phase is Phase.JUDGING and (self.solved_ever or bool(self._trouble))
         if verdict is not Button.KEEP and not (verdict is Button.STOP and unjudged):
@@ -142,12 +142,12 @@ class _Playing:
         return True
 
     def outcome(self) -> Attempt:
-        """What came of it."""
+        """The outcome of the attempt."""
         episode_return = float(self._episode.reward.sum()) if self._stored and self._episode else 0.0
         return Attempt(self._stored, self.steps, self.solved_ever, episode_return)
 
     def status(self, kept: int, wanted: int, attempt: int) -> Status:
-        """What to tell the person."""
+        """What to show the person."""
         duration = _duration(self._env)
         left = duration - self.steps * self._env.control_timestep
         return Status(self.phase, kept, wanted, attempt, left, duration, self._env.solved, self._trouble)

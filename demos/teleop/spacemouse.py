@@ -1,4 +1,4 @@
-"""A SpaceMouse as a device: its cap, pushed, turns into the hand's motion."""
+"""A SpaceMouse as an input device: pushing its cap moves the hand."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -19,11 +19,11 @@ from trailkit.envs.errors import UserError
 if TYPE_CHECKING:
     import pyspacemouse
 
-# pyspacemouse is optional, so what needs it imports it.
+# pyspacemouse is optional, so it is imported only where it is needed.
 # ruff: noqa: PLC0415
 
-_QUEUE = 63  # reports that Linux keeps; it drops those that come after, until some are read
-_RETRY = 1.0  # s between two looks for a device that is gone
+_QUEUE = 63  # reports that Linux queues; it drops later ones until some are read
+_RETRY = 1.0  # s between two searches for a disconnected device
 _LEGEND = (
     (
         Hint(("cap",), "pushed, pulled and lifted, moves the hand"),
@@ -35,26 +35,26 @@ _LEGEND = (
 
 
 class Pushed(NamedTuple):
-    """What a SpaceMouse said since it was last asked."""
+    """What a SpaceMouse reported since the last read."""
 
     axes: NDArray[np.float32]  # [3]
-    left: int = 0  # how often its left button went down
+    left: int = 0  # how often its left button was pressed
     right: int = 0
 
 
 class SpaceMouseDevice:
-    """Moves the hand with the first SpaceMouse there is, as fast as its cap is pushed.
+    """Moves the hand with the first SpaceMouse, in proportion to its cap's deflection.
 
-    While it is gone, nobody is there; connected again, it goes on. The window's keyboard decides about episodes and
-    moves the fingers, too.
+    While it is disconnected, the device counts as absent; once connected again, it continues. The window's keyboard
+    also decides about episodes and moves the fingers.
     """
 
     def __init__(self) -> None:
         """Opens the SpaceMouse, and then the window.
 
         Raises:
-            UserError: If there is no SpaceMouse or it may not be read, there is no screen to open the window on, or
-                what is needed is not installed.
+            UserError: If there is no SpaceMouse or reading it is not permitted, there is no screen to open the window
+                on, or a library is not installed.
         """
         self._mouse = SpaceMouse()
         try:
@@ -64,7 +64,7 @@ class SpaceMouseDevice:
             raise
 
     def read(self) -> Command:
-        """What the SpaceMouse says; see `Teleoperator`."""
+        """The SpaceMouse's current command; see `Teleoperator`."""
         self._console.poll()
         pushed = self._mouse.read()
         if pushed is None:
@@ -80,19 +80,19 @@ class SpaceMouseDevice:
         self._console.show(status, pictures)
 
     def close(self) -> None:
-        """Closes the window and lets go of the SpaceMouse. A second call does nothing."""
+        """Closes the window and releases the SpaceMouse. A second call does nothing."""
         self._mouse.close()
         self._console.close()
 
 
 class SpaceMouse:
-    """The first SpaceMouse there is, read report by report, so that a press between two control steps is not missed."""
+    """The first SpaceMouse, read report by report, so that no press between two control steps is missed."""
 
     def __init__(self) -> None:
-        """Opens it.
+        """Opens the device.
 
         Raises:
-            UserError: If there is none, it may not be read, or what is needed is not installed.
+            UserError: If there is none, reading it is not permitted, or a library is not installed.
         """
         with extra("teleop"):
             self._device: pyspacemouse.SpaceMouseDevice | None = _open()
@@ -102,10 +102,10 @@ class SpaceMouse:
     def _begin(self) -> None:
         self._axes = STILL.axes
         self._down = (False, False)
-        self._heard = 0.0  # when the newest report came
+        self._heard = 0.0  # when the newest report arrived
 
     def read(self) -> Pushed | None:
-        """What it said since the last call; None while it is gone."""
+        """What it reported since the last call; None while it is disconnected."""
         from easyhid import HIDException
 
         if self._device is None and time.monotonic() - self._tried > _RETRY:
@@ -122,7 +122,7 @@ class SpaceMouse:
             return None
 
     def _take(self, device: "pyspacemouse.SpaceMouseDevice") -> Pushed:
-        """Takes in all reports that came. Without one the cap is where it was."""
+        """Processes all reports that arrived. Without any, the cap is where it was."""
         reports, presses = 0, [0, 0]
         while (state := device.read()).t > self._heard:
             self._heard = state.t
@@ -133,19 +133,19 @@ class SpaceMouse:
             ]
             self._down = down
             self._axes = np.array([state.x, state.y, state.z], np.float32).clip(-1.0, 1.0)
-        if reports >= _QUEUE:  # the report that the cap was let go may be among the dropped ones
+        if reports >= _QUEUE:  # the report of the cap's release may be among the dropped ones
             self._axes = STILL.axes
         return Pushed(self._axes, *presses)
 
     def close(self) -> None:
-        """Lets go of it. A second call does nothing."""
+        """Releases the device. A second call does nothing."""
         if self._device is not None:
             self._device.close()
             self._device = None
 
 
 def _are_down(state: "pyspacemouse.SpaceMouseState", specs: "Iterable[pyspacemouse.ButtonSpec]") -> tuple[bool, bool]:
-    """Whether the left and the right button are down, as they are reported: MENU and FIT on large devices."""
+    """Whether the left and the right button are down, as reported: MENU and FIT on large devices."""
     down = {spec.bit for spec, pressed in zip(specs, state.buttons, strict=True) if pressed and spec.byte == 1}
     return 0 in down, 1 in down
 
@@ -173,5 +173,5 @@ def _open() -> "pyspacemouse.SpaceMouseDevice":
 
 
 def udev_rule() -> Path:
-    """The file that lets users read these devices on Linux, once it lies in /etc/udev/rules.d."""
+    """The file that lets users read these devices on Linux, if installed in /etc/udev/rules.d."""
     return Path(str(resources.files("trailkit.demos.teleop") / "70-spacemouse.rules"))

@@ -1,4 +1,4 @@
-"""A window on this machine's screen: what it shows, and the keys that are held in it."""
+"""A window on this machine's screen: its content, and the keys held in it."""
 
 import os
 from typing import Final
@@ -10,9 +10,9 @@ from trailkit.demos.teleop.panel import Panel
 from trailkit.envs.errors import UserError
 
 TITLE: Final = "trailkit record"
-_SIZE: Final = (1072, 720)  # pixels, for two pictures of 512 beside each other
+_SIZE: Final = (1072, 720)  # pixels, for two images of 512 pixels side by side
 _SHORTCUT = pygame.KMOD_CTRL | pygame.KMOD_ALT | pygame.KMOD_META
-# Gamepads send these, too. pygame 2.6 fails at reading one of a gamepad that is gone, and says SystemError.
+# Gamepads send these, too. pygame 2.6 raises a SystemError when it reads one from a disconnected gamepad.
 _JOYSTICK: Final = (
     *(pygame.JOYAXISMOTION, pygame.JOYBALLMOTION, pygame.JOYHATMOTION, pygame.JOYBUTTONUP, pygame.JOYBUTTONDOWN),
     *(pygame.JOYDEVICEADDED, pygame.JOYDEVICEREMOVED),
@@ -20,9 +20,9 @@ _JOYSTICK: Final = (
 
 
 class Window:
-    """One window; a process has no other, since SDL knows but one.
+    """One window; a process has only one, since SDL supports only one here.
 
-    When another window gets the focus, SDL reports every key that is down as released: none stays held unheard.
+    When another window gets the focus, SDL reports every key that is down as released, so no key stays held unnoticed.
     """
 
     def __init__(self, device: str, legend: tuple[tuple[Hint, ...], ...]) -> None:
@@ -31,11 +31,11 @@ class Window:
         Raises:
             UserError: If there is no screen to open it on.
         """
-        # SDL would draw through OpenGL otherwise: many times slower without a GPU, and in the way of the renderer.
+        # Otherwise SDL would draw through OpenGL: many times slower without a GPU, and in conflict with the renderer.
         os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
         try:
             pygame.display.init()
-            if pygame.display.get_driver() == "offscreen":  # what SDL falls back on where there is no desktop
+            if pygame.display.get_driver() == "offscreen":  # SDL's fallback if there is no desktop
                 raise pygame.error("there is no screen")
             screen = pygame.display.get_desktop_sizes()[0]
             pygame.display.set_caption(TITLE)
@@ -45,12 +45,12 @@ class Window:
             raise UserError(
                 f"no window can be opened ({error}): {device} needs a desktop; over SSH take device=browser"
             ) from error
-        pygame.key.stop_text_input()  # an input method would keep keys to itself
+        pygame.key.stop_text_input()  # an input method would intercept keys
         self._panel = Panel(device, legend)
         self._held: set[int] = set()
 
     def poll(self) -> Input:
-        """What came since the last call. The keyboard's own repetition of a held key is left out."""
+        """The input since the last call. Auto-repeat of held keys is ignored."""
         pressed: list[int] = []
         pad: list[int] = []
         closed = False

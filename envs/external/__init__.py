@@ -1,1 +1,1 @@
-"""Environments that are not trailkit's own: Gymnasium's, dm_control's, Meta-World's, and those of users."""
+"""Environments that are not trailkit's own: those of Gymnasium, dm_control and Meta-World, and users' own."""

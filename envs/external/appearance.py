@@ -1,7 +1,7 @@
-"""How an environment that is not trailkit's own can look otherwise, while everything in it moves as before.
+"""Changes to how an external environment looks that leave its dynamics unchanged.
 
-The names are those of `trailkit.envs.appearance`, of which this is the counterpart for models that are compiled already
-and whose parts have names of others'.
+The names are those of `trailkit.envs.appearance`; this is its counterpart for models that are already compiled and
+whose parts have unknown names.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,24 +16,24 @@ from trailkit.envs.simulator import mujoco
 
 _ARM = (1.0, 0.55, 0.12)  # orange
 _STANDING = (0.5, 0.85, 0.7)  # green
-_LIGHT = 0.55  # of the usual brightness
-TURN = Turn(pan=np.radians(2.0), roll=np.radians(4.0))  # some 3 of 64 pixels to the side
+_LIGHT = 0.55  # as a fraction of the usual brightness
+TURN = Turn(pan=np.radians(2.0), roll=np.radians(4.0))  # about 3 of 64 pixels to the side
 
 
 def change_model(
     model: mujoco.MjModel, data: mujoco.MjData, appearance: Iterable[Appearance], again: bool = False
 ) -> None:
-    """Changes what a model looks like.
+    """Changes the look of a model.
 
     Args:
         model: The model.
         data: Its state.
-        appearance: What is to look otherwise.
-        again: Whether it was changed so before and is changed back but for its textures, which were handed to the
-            renderer.
+        appearance: The changes to make.
+        again: Whether the model was changed before and then restored, except for its textures, which the renderer had
+            already received.
 
     Raises:
-        UserError: If the arm is to have another colour, and no motor tells which bodies are an arm.
+        UserError: If the arm's colour is to change, but no motor shows which bodies form an arm.
     """
     for each in appearance:
         _CHANGES[each](model, data)
@@ -55,7 +55,7 @@ def _colour_standing(model: mujoco.MjModel, _: mujoco.MjData) -> None:
 
 
 def _change_light(model: mujoco.MjModel, data: mujoco.MjData) -> None:
-    """Dims all lights, and mirrors where they stand from left to right."""
+    """Dims all lights and mirrors their positions from left to right."""
     headlight = model.vis.headlight
     for light in (headlight.ambient, headlight.diffuse, model.light_ambient, model.light_diffuse):
         light[:] = _LIGHT * np.asarray(light)

@@ -1,4 +1,4 @@
-"""Pictures of an environment that is not trailkit's own: of its model by our renderer, else by its own `render`."""
+"""Images of an external environment: of its MuJoCo model by our renderer, otherwise by its own `render`."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from trailkit.envs.external.source import Source
 from trailkit.envs.rendering import Quality, Renderer
 from trailkit.envs.simulator import mujoco
 
-OWN = "own"  # the view that the environment's own `render` has
+OWN = "own"  # the view of the environment's own `render`
 
 
 class Cameras:
-    """Draws the cameras of an environment's model, and the view of its own."""
+    """Renders the cameras of an environment's model, and its own view."""
 
     def __init__(self, source: Source, looks: Looks) -> None:
-        """Finds the cameras of an environment that looks as `looks` says."""
+        """Finds the cameras of an environment whose look `looks` controls."""
         self._source, self._looks = source, looks
         self._renderers: dict[tuple[int, int, Quality], tuple[Any, Renderer]] = {}
         found = source.simulation()
@@ -37,20 +37,20 @@ class Cameras:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The view of the environment's own, then the model's cameras."""
+        """The environment's own view, then the model's cameras."""
         return (OWN, *self._ids)
 
     def check(self, camera: str) -> None:
-        """Makes sure that there is a camera.
+        """Checks that a camera exists.
 
         Raises:
-            UserError: If there is none; names those that there are.
+            UserError: If it does not; lists those that exist.
         """
         if camera not in self.names:
             raise unknown("camera", camera, self.names)
 
     def stands(self, camera: str) -> bool:
-        """Whether a camera stands, so that `camera_pose` and `distract=[camera]` turn it."""
+        """Whether a camera is fixed in the world, so that `camera_pose` and `distract=[camera]` turn it."""
         found = self._source.simulation()
         if found is None:
             return False
@@ -60,10 +60,10 @@ class Cameras:
         return bool(standing_cameras(found[0])[self._ids[camera] if view is None else view.fixedcamid])
 
     def draw(self, camera: str, height: int, width: int, quality: Quality) -> NDArray[np.uint8]:
-        """Draws the current state, uint8 [height, width, 3].
+        """Renders the current state, uint8 [height, width, 3].
 
         Raises:
-            UserError: If there is no headless OpenGL, or the environment cannot be drawn at all.
+            UserError: If there is no headless OpenGL, or the environment cannot be rendered at all.
         """
         found = self._source.simulation()
         if found is None:
@@ -81,7 +81,7 @@ class Cameras:
 
     def _renderer(self, model: mujoco.MjModel, *size: Any) -> Renderer:
         of, renderer = self._renderers.get(size, (None, None))
-        if renderer is None or of is not model:  # composer compiles some models anew at each reset
+        if renderer is None or of is not model:  # composer recompiles some models at each reset
             if renderer is not None:
                 renderer.close()
             renderer = Renderer(model, *size)

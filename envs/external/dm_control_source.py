@@ -1,4 +1,4 @@
-"""dm_control's tasks: the control suite's, and those of `dm_control.manipulation`."""
+"""dm_control's tasks: those of the control suite and of `dm_control.manipulation`."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ _MANIPULATION = "manipulation"
 
 
 class DmControlSource:
-    """A `Source` around a `dm_control` environment; `env.kwargs` are those of its task."""
+    """A `Source` around a `dm_control` environment; `env.kwargs` are passed to its task."""
 
     def __init__(self, settings: EnvSettings) -> None:
         """Makes the environment.
 
         Raises:
-            UserError: If there is no such domain or task, or it refuses `env.kwargs`.
+            UserError: If there is no such domain or task, or it rejects `env.kwargs`.
         """
         assert settings.external is not None
         domain, _, task = settings.task.partition("/")
@@ -64,7 +64,7 @@ class DmControlSource:
         return drawn
 
     def hand_action(self, motion: NDArray[np.float64]) -> None:
-        """None: each robot's motors are its own."""
+        """None: every robot has different motors."""
 
     def close(self) -> None:
         """See `Source`."""
@@ -72,7 +72,7 @@ class DmControlSource:
 
     @property
     def _random(self) -> np.random.RandomState:
-        """What the task draws from; a composer environment has it, a suite's task does."""
+        """The generator that the task uses; a composer environment has it, in the suite the task does."""
         state: np.random.RandomState | None = getattr(self._env, "random_state", None)
         if state is None:
             state = self._env.task.random
@@ -80,14 +80,14 @@ class DmControlSource:
 
 
 def _load(domain: str, task: str, kwargs: dict[str, Any]) -> Any:
-    # Each takes a second to import, and needs what `simulator` settles.
+    # Each takes a second to import, and must be imported after `simulator` has set up rendering.
     if domain == _MANIPULATION:
         from dm_control import manipulation  # noqa: PLC0415
 
         if task not in manipulation.ALL:
             raise unknown("task of dm_control.manipulation", task, manipulation.ALL)
         env = manipulation.load(task, **kwargs)
-        env._time_limit = float("inf")  # `load` takes none, and the settings' is in force instead
+        env._time_limit = float("inf")  # `load` has no argument for it; the settings' time limit applies instead
         return env
     from dm_control import suite  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""An environment that is not trailkit's own, as an `Environment`."""
+"""An external environment behind the `Environment` interface."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from trailkit.envs.settings import EnvSettings, External, Origin
 
 
 class ExternalEnvironment(Environment):
-    """Gives a `Source` what trailkit's own environments have: actions in [-1, 1], cameras, success, a time limit."""
+    """Adds to a `Source` what trailkit's own environments have: actions in [-1, 1], cameras, success, a time limit."""
 
     def __init__(self, settings: EnvSettings, seed: int | None = None) -> None:
         """Makes the environment.
@@ -39,7 +39,7 @@ class ExternalEnvironment(Environment):
         self._looks = Looks(settings)
         try:
             self.seed(int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed)
-            self._begin()  # some can be asked for their observation and their model only then
+            self._begin()  # some have an observation and a model only after a reset
             self._over = True  # until `reset`
             self._views = Cameras(self._source, self._looks)
             for camera in settings.observation.cameras:
@@ -50,7 +50,7 @@ class ExternalEnvironment(Environment):
             self._judge = judge(self._external.success)
             own = settings.observation.proprioception
             self._proprioception = Proprioception(self._external.proprio) if own else None
-            self.observation_spec()  # what is wrong with a part of the observation shows
+            self.observation_spec()  # raises now if a part of the observation is wrong
         except BaseException:
             self.close()
             raise
@@ -73,19 +73,19 @@ class ExternalEnvironment(Environment):
 
     @property
     def told(self) -> dict[str, NDArray[Any]]:
-        """The environment's whole observation by name, which scripted experts read and policies do not see."""
+        """The environment's complete observation by name, which scripted experts read but policies do not see."""
         return dict(self._moment.observation)
 
     def reset(self) -> dm_env.TimeStep:
-        """Begins an episode; see `dm_env.Environment`."""
+        """Starts an episode; see `dm_env.Environment`."""
         self._begin()
         return dm_env.restart(self.observe())  # type: ignore[no-untyped-call, no-any-return]
 
     def step(self, action: Any) -> dm_env.TimeStep:
-        """Takes a control step; see `dm_env.Environment`.
+        """Makes a control step; see `dm_env.Environment`.
 
         Raises:
-            UserError: If the action has another shape, or holds NaN; if the environment tells of no success.
+            UserError: If the action has another shape or contains NaN, or the environment reports no success.
         """
         if self._over:
             return self.reset()
@@ -103,7 +103,7 @@ class ExternalEnvironment(Environment):
         return self._timestep(reward)
 
     def observation_spec(self) -> dict[str, specs.Array]:
-        """The specs of `observe`; those of pictures are bounded."""
+        """The specs of `observe`; those of images are bounded."""
         size = self.settings.observation
         pictures: dict[str, specs.Array] = {
             camera: specs.BoundedArray((size.height, size.width, 3), np.uint8, 0, 255, camera)  # type: ignore[no-untyped-call]
@@ -120,11 +120,11 @@ class ExternalEnvironment(Environment):
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What actions of -1 and of 1 are in the environment's own units, [A] each."""
+        """What actions of -1 and of 1 mean in the environment's own units, [A] each."""
         return self._source.low, self._source.high
 
     def state(self) -> None:
-        """None: such environments keep goals, and change their models, beside MuJoCo's state."""
+        """None: such environments keep goals, and change their models, outside of MuJoCo's state."""
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
         """See `Environment`."""
@@ -137,7 +137,7 @@ class ExternalEnvironment(Environment):
         low, high = self._source.low, self._source.high
         if action.shape != low.shape:
             raise UserError(f"hand_action of {self.settings.task} gives shape {action.shape}: expected {low.shape}")
-        width = np.where(high > low, high - low, 1.0)  # one that has no width is what it is, whatever is asked for
+        width = np.where(high > low, high - low, 1.0)  # an entry whose bounds are equal cannot be changed
         scaled: NDArray[np.float32] = (2 * (action - low) / width - 1).clip(-1.0, 1.0).astype(np.float32)
         return scaled
 
@@ -161,7 +161,7 @@ class ExternalEnvironment(Environment):
 
     def close(self) -> None:
         """Frees the renderers and the environment. A second call does nothing."""
-        if self._closed:  # composer's environments can be closed but once
+        if self._closed:  # composer's environments can be closed only once
             return
         self._closed = True
         if hasattr(self, "_views"):
@@ -171,12 +171,12 @@ class ExternalEnvironment(Environment):
     def _begin(self) -> None:
         self._looks.end()
         self._moment = self._source.reset(self._seed)
-        self._seed = None  # what follows is drawn on
+        self._seed = None  # later episodes continue the random sequence
         self._looks.begin(self._source)
         self._solved, self._over, self._steps = False, False, 0
 
     def _scale(self, action: NDArray[np.float64]) -> NDArray[np.float64]:
-        """An action in [-1, 1], clipped, in the environment's own units."""
+        """Clips an action in [-1, 1] and converts it to the environment's own units."""
         low, high = self._source.low, self._source.high
         if action.shape != low.shape:
             raise UserError(f"an action of shape {action.shape}: {self.settings.task} takes shape {low.shape}")

@@ -17,13 +17,13 @@ from trailkit.envs.simulator import mujoco
 
 
 class GymnasiumSource:
-    """A `Source` around a `gymnasium.Env`, which may have a method `hand_action` as `Source` has."""
+    """A `Source` around a `gymnasium.Env`, which may have a method `hand_action` like that of `Source`."""
 
     def __init__(self, name: str, env: "gymnasium.Env[Any, Any]") -> None:
-        """Takes the environment over.
+        """Takes ownership of the environment.
 
         Raises:
-            UserError: If its actions are no vectors of bounded numbers.
+            UserError: If its actions are not vectors of bounded numbers.
         """
         space = env.action_space
         if not isinstance(space, spaces.Box):
@@ -53,7 +53,7 @@ class GymnasiumSource:
         model, data = (getattr(inner, name, None) for name in ("model", "data"))
         if not (isinstance(model, mujoco.MjModel) and isinstance(data, mujoco.MjData)):
             return None
-        if callback := getattr(inner, "_render_callback", None):  # Gymnasium-Robotics moves the goal's mark in it
+        if callback := getattr(inner, "_render_callback", None):  # Gymnasium-Robotics moves the goal's marker in it
             callback()
         return model, data
 
@@ -90,7 +90,7 @@ class GymnasiumSource:
         self._env.close()
 
     def _find_camera(self) -> mujoco.MjvCamera:
-        """The view of Gymnasium's `MujocoRenderer` where there is one, else the model's free camera."""
+        """The view of Gymnasium's `MujocoRenderer` if there is one, otherwise the model's free camera."""
         found = self.simulation()
         assert found is not None
         model, data = found
@@ -101,7 +101,7 @@ class GymnasiumSource:
             return camera
         if renderer.camera_id not in (-1, None):
             camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, renderer.camera_id
-        # What its viewers begin with, and keep.
+        # The view with which its viewers start, and which they keep.
         camera.lookat[:], camera.distance = np.median(data.geom_xpos, axis=0), model.stat.extent
         for key, value in (renderer.default_cam_config or {}).items():
             if isinstance(value, np.ndarray):
@@ -112,7 +112,7 @@ class GymnasiumSource:
 
 
 class RoboticsSource(GymnasiumSource):
-    """An environment of Gymnasium-Robotics, of which the Fetch arm's actions move its hand."""
+    """An environment of Gymnasium-Robotics; the Fetch arm's actions move its hand."""
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """See `Source`; the gripper opens with 1."""
@@ -120,10 +120,10 @@ class RoboticsSource(GymnasiumSource):
 
 
 def make(settings: EnvSettings) -> GymnasiumSource:
-    """Makes one of Gymnasium's ids; its own time limit gives way to the settings'.
+    """Makes an environment from its Gymnasium id; the settings' time limit replaces its own.
 
     Raises:
-        UserError: If there is no such id, its package is not installed, it refuses `env.kwargs`, or is broken.
+        UserError: If the id is unknown, its package is not installed, it rejects `env.kwargs`, or it is broken.
     """
     assert settings.external is not None
     source = GymnasiumSource
@@ -141,13 +141,13 @@ def make(settings: EnvSettings) -> GymnasiumSource:
         env = gymnasium.make(name, **_render_mode(name), **kwargs)
     except UserError:
         raise
-    except Exception as error:  # whatever goes wrong in an environment that is not trailkit's
+    except Exception as error:  # anything can go wrong in an external environment
         raise UserError(f"{settings.task} cannot be made: {one_line(error)}") from error
     return source(settings.task, env)
 
 
 def _render_mode(name: str) -> dict[str, Any]:
-    """Pictures, if the environment says that it has any; else its maker need not know of render modes."""
+    """Requests images if the environment declares them; otherwise its constructor need not know render modes."""
     entry = gymnasium.spec(name).entry_point
     creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
     modes = getattr(creator, "metadata", {}).get("render_modes", ())
@@ -161,7 +161,7 @@ def _named(observation: Any) -> Mapping[str, NDArray[Any]]:
 
 
 def _array(value: Any) -> NDArray[Any]:
-    """A part of an observation; of what is no array, such as a Tuple's, one that holds it."""
+    """A part of an observation; anything that is not an array, such as a Tuple, is wrapped in an object array."""
     try:
         return np.asarray(value)
     except ValueError:
@@ -171,10 +171,10 @@ def _array(value: Any) -> NDArray[Any]:
 
 
 def _timestep(env: "gymnasium.Env[Any, Any]") -> float:
-    """Seconds between actions, as far as the environment says."""
+    """Seconds between actions, as far as the environment tells."""
     inner = env.unwrapped
     step = getattr(inner, "dt", None)
     if isinstance(step, float) and step > 0:
-        return float(step)  # a number of NumPy's is a float too, and no JSON
+        return float(step)  # a NumPy float is also a float, but not JSON
     rate = inner.metadata.get("render_fps")
     return 1 / rate if rate else CONTROL_TIMESTEP

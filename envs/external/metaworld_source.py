@@ -1,4 +1,4 @@
-"""Meta-World's tasks (Yu et al. 2019, https://arxiv.org/abs/1910.10897), each with goals that differ by episode."""
+"""Meta-World's tasks (Yu et al. 2019, https://arxiv.org/abs/1910.10897), each with goals that vary by episode."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from trailkit.envs.simulator import mujoco
 
 
 class MetaWorldSource(GymnasiumSource):
-    """Seeds itself: Meta-World's `reset` takes no seed, and draws goals only where it is told to."""
+    """Handles seeding itself: Meta-World's `reset` takes no seed, and draws goals only if told to."""
 
     def __init__(self, settings: EnvSettings) -> None:
         """Makes the environment.
 
         Raises:
-            UserError: If there is no such task, Meta-World is not installed, or there are `env.kwargs`.
+            UserError: If there is no such task, Meta-World is not installed, or `env.kwargs` are given.
         """
         assert settings.external is not None
         if settings.external.kwargs:
@@ -33,7 +33,7 @@ class MetaWorldSource(GymnasiumSource):
                 "task of Meta-World", settings.task, [each.removesuffix("-goal-observable") for each in tasks]
             )
         self._sawyer: Any = tasks[name](seed=0)
-        self._sawyer.max_path_length = np.inf  # the settings' limit is in force instead
+        self._sawyer.max_path_length = np.inf  # the settings' time limit applies instead
         self._sawyer.seeded_rand_vec, self._sawyer._freeze_rand_vec = True, False
         super().__init__(settings.task, self._sawyer)
 
@@ -44,24 +44,24 @@ class MetaWorldSource(GymnasiumSource):
         return super().reset(None)
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Source`: actions are such motions."""
+        """See `Source`: actions have exactly this form."""
         return motion
 
 
 def _mend(base: Any) -> None:
-    """Lets Meta-World 3.0 run on a current MuJoCo, whose constraints have more numbers than the eleven that it sets."""
+    """Makes Meta-World 3.0 work with current MuJoCo, whose constraints have more than the eleven values it sets."""
     base.reset_mocap_welds = _reset_mocap_welds
 
 
 def _reset_mocap_welds(env: Any) -> None:
     welds = env.model.eq_type == mujoco.mjtEq.mjEQ_WELD
     env.model.eq_data[welds] = 0.0
-    env.model.eq_data[welds, 6] = -1.0  # of the quaternion between hand and mocap body: none, as Meta-World writes it
-    env.model.eq_data[welds, 10] = 5.0  # torque for each unit of force
+    env.model.eq_data[welds, 6] = -1.0  # the quaternion between hand and mocap body: unset, as Meta-World does it
+    env.model.eq_data[welds, 10] = 5.0  # ratio of torque to force
 
 
 def expert(task: str) -> Any:
-    """Meta-World's own scripted policy of a task, which reads the whole observation.
+    """Meta-World's own scripted policy for a task, which reads the complete observation.
 
     Raises:
         UserError: If there is none.

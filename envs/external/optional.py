@@ -1,4 +1,4 @@
-"""Packages that not everyone needs."""
+"""Optional dependencies."""
 
 import importlib
 from typing import Any
@@ -7,10 +7,10 @@ from trailkit.envs.errors import UserError
 
 
 def require(module: str, extra: str) -> Any:
-    """Imports a module of an extra.
+    """Imports a module of an optional dependency.
 
     Raises:
-        UserError: If it is not installed; says what installs it.
+        UserError: If it is not installed; says how to install it.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""The parts of an environment's observation that are the robot's own, so that a policy is not told the rest."""
+"""Selects the parts of an observation that describe the robot itself, and hides the rest from policies."""
 
 import re
 from collections.abc import Mapping
@@ -13,31 +13,31 @@ _PART = re.compile(r"(?P<key>[^\[\]]*)(\[(?P<start>-?\d*):(?P<stop>-?\d*)\])?")
 
 
 class Proprioception:
-    """Picks and joins parts of an observation."""
+    """Selects and concatenates parts of an observation."""
 
     def __init__(self, parts: Mapping[str, str]) -> None:
-        """Reads what the parts are.
+        """Parses the parts.
 
         Args:
-            parts: By a name of one's own: an entry of the observation, such as "position"; a slice of one,
-                "observation[0:4]"; or, of an observation without entries, "[0:4]".
+            parts: By a name of your choice: an entry of the observation, such as "position"; a slice of one, such as
+                "observation[0:4]"; or, for an observation without entries, "[0:4]".
 
         Raises:
-            UserError: If a part is not of that form.
+            UserError: If a part has another form.
         """
         self._parts = {name: _read(name, part) for name, part in parts.items()}
 
     def __call__(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The parts one after another, float32 [P].
+        """The concatenated parts, float32 [P].
 
         Raises:
-            UserError: If the observation has no such entry, or nothing there.
+            UserError: If the observation lacks such an entry, or the selection is empty.
         """
         return np.concatenate([_take(observation, name, *part) for name, part in self._parts.items()])
 
 
 def _read(name: str, part: object) -> tuple[str, slice]:
-    if not isinstance(part, str):  # YAML takes [0:4] for a list
+    if not isinstance(part, str):  # YAML reads [0:4] as a list
         raise UserError(f"env.proprio.{name} is {part!r}: put it in quotes, such as '[0:4]'")
     match = _PART.fullmatch(part)
     if match is None or not part:

@@ -1,4 +1,4 @@
-"""Gymnasium-Robotics (https://robotics.farama.org) on a current MuJoCo."""
+"""Gymnasium-Robotics (https://robotics.farama.org) with current MuJoCo."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,9 +8,9 @@ from trailkit.envs.simulator import mujoco
 
 
 def load() -> Any:
-    """Imports Gymnasium-Robotics, mended.
+    """Imports Gymnasium-Robotics and patches it.
 
-    Since MuJoCo 3.17 its enumerations equal NumPy's integers from the right only, and version 1.4 asks from the left.
+    Since MuJoCo 3.17 its enums equal NumPy integers only as the right operand of ==; version 1.4 also has them left.
 
     Raises:
         UserError: If it is not installed.

@@ -1,4 +1,4 @@
-"""What `ExternalEnvironment` asks of an environment, whatever its interface."""
+"""What `ExternalEnvironment` requires of an environment, whatever its interface."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -11,9 +11,9 @@ from trailkit.envs.simulator import mujoco
 
 
 class Moment(NamedTuple):
-    """What an environment says after a reset or a step."""
+    """What an environment returns after a reset or a step."""
 
-    observation: Mapping[str, NDArray[Any]]  # by name; one that is an array has the name "observation"
+    observation: Mapping[str, NDArray[Any]]  # by name; an observation that is a single array is named "observation"
     reward: float = 0.0
     terminated: bool = False
     truncated: bool = False
@@ -21,43 +21,43 @@ class Moment(NamedTuple):
 
 
 class Source(Protocol):
-    """An environment, in its own units."""
+    """An environment in its own units."""
 
-    low: NDArray[np.float64]  # [A], of its actions
+    low: NDArray[np.float64]  # [A], the bounds of its actions
     high: NDArray[np.float64]
-    timestep: float  # seconds of a step
+    timestep: float  # seconds per step
 
     def reset(self, seed: int | None) -> Moment:
-        """Begins an episode; with a seed, that of the seed."""
+        """Starts an episode; with a seed, the random state is set to it first."""
 
     def step(self, action: NDArray[np.float64]) -> Moment:
-        """Takes a step; the action is [A] within `low` and `high`."""
+        """Makes a step; the action is [A] within `low` and `high`."""
 
     def simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData] | None:
-        """MuJoCo's model and state behind it, ready to be drawn; None if it has none."""
+        """The underlying MuJoCo model and state, ready to be rendered; None if there are none."""
 
     def own_camera(self) -> mujoco.MjvCamera:
-        """The view of its own `render`, where there is a simulation."""
+        """The view of its own `render`, if there is a simulation."""
 
     def picture(self) -> NDArray[np.uint8]:
-        """What its own `render` shows, uint8 [H, W, 3].
+        """The image that its own `render` returns, uint8 [H, W, 3].
 
         Raises:
             UserError: If it renders nothing.
         """
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """The action that moves the hand as `Environment.hand_action` says; None if none does."""
+        """The action that moves the hand as `Environment.hand_action` specifies; None if there is none."""
 
     def close(self) -> None:
-        """Frees it."""
+        """Frees its resources."""
 
 
 def bounds(space: str, low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Checks the bounds of an action space, to which [-1, 1] is stretched.
+    """Checks the bounds of an action space, onto which [-1, 1] is scaled.
 
     Raises:
-        UserError: If they are not those of a vector, or infinite.
+        UserError: If they are not vectors, or infinite.
     """
     if low.ndim != 1:
         raise UserError(f"{space} has actions of shape {low.shape}: trailkit's policies give vectors [A]")

@@ -1,4 +1,4 @@
-"""When a task of an environment is solved, as far as the environment says."""
+"""When an environment's task counts as solved, according to the environment."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,15 +15,15 @@ Judge = Callable[[Moment], bool]
 
 
 def judge(rule: str) -> Judge:
-    """What tells of a step whether it left the task solved.
+    """Returns the function that tells whether a step left the task solved.
 
     Args:
-        rule: `info` reads "success" or "is_success" of the step's info, `info.KEY` another entry; `reward>=NUMBER`
-            compares the environment's own reward; `terminated` is for those that end where they are solved; `never`
-            is for those that know no success.
+        rule: `info` reads "success" or "is_success" from the step's info, `info.KEY` another entry;
+            `reward>=NUMBER` compares the environment's own reward; `terminated` is for environments that terminate on
+            success; `never` is for those without a notion of success.
 
     Raises:
-        UserError: If the rule is none of these. The judge raises it where the info has no such entry.
+        UserError: If the rule is none of these. The returned function raises it if the info has no such entry.
     """
     if rule == "info":
         return lambda moment: _told(moment.info, _USUAL)

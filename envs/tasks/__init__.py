@@ -1,6 +1,6 @@
-"""The manipulation tasks, a small file each.
+"""The manipulation tasks, one small file each.
 
-A new task is a module with a subclass of `ManipulationTask` and a row in `TASKS`.
+To add a task, write a module with a subclass of `ManipulationTask` and add a row to `TASKS`.
 """
 
 from collections.abc import Callable

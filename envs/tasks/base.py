@@ -1,6 +1,6 @@
-"""What every task shares: the table, the robot, the cameras, and how an episode begins and is rewarded.
+"""What all tasks share: the table, the robot, the cameras, and how an episode starts and is rewarded.
 
-A task adds its props in `__init__`, places them in `place_props` and says in `solved` when it is done.
+A task adds its props in `__init__`, places them in `place_props` and defines success in `solved`.
 """
 
 import functools
@@ -52,7 +52,7 @@ class TableTop(composer.Arena):  # type: ignore[misc]  # dm_control has no types
 
 
 class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has no types
-    """A task of the Jaco arm over a table, with a sparse reward of 1 for each step that finds it solved."""
+    """A task of the Jaco arm over a table, with a sparse reward of 1 for each step after which it is solved."""
 
     def __init__(self, settings: EnvSettings) -> None:
         check_cameras(settings, stands=lambda camera: camera != CameraName.WRIST)
@@ -72,7 +72,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
 
     @abstractmethod
     def place_props(self, physics: Any, random: np.random.RandomState) -> None:
-        """Puts the task's things where the episode finds them; called with the robot in place."""
+        """Places the task's things for a new episode; called with the robot already in place."""
 
     @abstractmethod
     def solved(self, physics: Any) -> bool:
@@ -93,7 +93,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
         return action_spec(self._controller)
 
     def after_compile(self, physics: Any, random_state: np.random.RandomState) -> None:
-        """Looks up what the model was compiled to; it is compiled once."""
+        """Looks up ids in the compiled model, which is compiled once."""
         self.robot.bind(physics)
         self.close()
         model = physics.model.ptr
@@ -102,7 +102,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
             self._cameras[camera] = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, prefix + camera)
 
     def initialize_episode(self, physics: Any, random_state: np.random.RandomState) -> None:
-        """Draws a start: the hand anywhere over the workspace, the props as the task says."""
+        """Draws a start state: the hand anywhere over the workspace, the props as the task defines."""
         for _ in range(_MAX_PLACEMENTS):
             if self.robot.place(TOOL_START.sample(random_state), grip=random_state.uniform(0.0, 0.3)):
                 break
@@ -110,14 +110,14 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
             raise composer.EpisodeInitializationError("no start position within the arm's reach was found")
         self.place_props(physics, random_state)
         if self.distractions is not None:
-            mujoco.mj_kinematics(physics.model.ptr, physics.data.ptr)  # they look where the things are now
+            mujoco.mj_kinematics(physics.model.ptr, physics.data.ptr)  # distractions depend on where the things are now
             self.distractions.begin(physics.model.ptr, physics.data.ptr, TABLE_TOP)
 
     def before_step(self, physics: Any, action: NDArray[np.float64], random_state: np.random.RandomState) -> None:
-        """Commands the motors; actions beyond [-1, 1] are clipped.
+        """Commands the motors; actions outside [-1, 1] are clipped.
 
         Raises:
-            UserError: If the action has another shape than the action space, or holds NaN.
+            UserError: If the action's shape differs from the action space's, or it contains NaN.
         """
         clipped = np.asarray(action, np.float64).clip(-1.0, 1.0)
         if clipped.shape != (self._controller.size,):
@@ -132,14 +132,14 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
         return float(self.solved(physics))
 
     def render(self, camera: str) -> NDArray[np.uint8]:
-        """The picture of a camera at the observation's size and quality, uint8 [height, width, 3]."""
+        """The image of a camera at the observation's size and quality, uint8 [height, width, 3]."""
         observation = self._settings.observation
         if self._renderer is None:
             self._renderer = Renderer(self.robot.model, observation.height, observation.width)
         return self._renderer.render(self.robot.data, self._cameras[camera], self.distractions)
 
     def observe(self) -> dict[str, NDArray[Any]]:
-        """What an agent observes of the current state, by name."""
+        """The agent's observation of the current state, by name."""
         return {name: observe() for name, observe in self._observers().items()}
 
     def camera_id(self, camera: str) -> int:
@@ -178,7 +178,7 @@ class ManipulationTask(composer.Task):  # type: ignore[misc]  # dm_control has n
 def _add_camera(
     world: Any, name: CameraName, position: tuple[float, ...], target: tuple[float, ...], fovy: float
 ) -> None:
-    """Adds a camera that looks at a point, the world's z axis upwards in its picture."""
+    """Adds a camera that looks at a point, with the world's z axis pointing up in its image."""
     backward = np.subtract(position, target) / np.linalg.norm(np.subtract(position, target))
     right = np.cross((0, 0, 1), backward)
     right /= np.linalg.norm(right)

@@ -1,4 +1,4 @@
-"""A task of trailkit's as an `Environment`, whose model is compiled once."""
+"""One of trailkit's tasks as an `Environment`, whose model is compiled once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,21 +17,21 @@ from trailkit.envs.simulator import composer, mujoco
 from trailkit.envs.tasks import TASKS
 from trailkit.envs.tasks.things import state_of_things
 
-# All that pictures and the further course depend on; Reach's ball is a mocap body.
+# Everything that images and the further simulation depend on; Reach's ball is a mocap body.
 _STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS | mujoco.mjtState.mjSTATE_MOCAP_POS | mujoco.mjtState.mjSTATE_MOCAP_QUAT
 
 
 class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc]  # dm_control has no types
     """A manipulation task of the Jaco arm.
 
-    An episode ends at its time limit only, with a discount of 1: a truncation, not a termination.
+    An episode ends only at its time limit, with a discount of 1: a truncation, not a termination.
     """
 
     control_timestep = CONTROL_TIMESTEP
     cameras = tuple(camera.value for camera in CameraName)
 
     def __init__(self, settings: EnvSettings, seed: int | None = None) -> None:
-        """Compiles the task's model, which takes a second or so.
+        """Compiles the task's model, which takes about a second.
 
         Raises:
             UserError: If there is no such task.
@@ -45,20 +45,20 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         composer.Environment.__init__(
             self,
             task,
-            # Composer compares times after the step, so half a step below the limit makes for whole steps.
+            # Composer compares times after the step, so half a step below the limit gives the exact number of steps.
             time_limit=(settings.episode_steps - 0.5) * task.control_timestep,
             random_state=seed,
             strip_singleton_obs_buffer_dim=True,
             recompile_mjcf_every_episode=False,
             max_reset_attempts=10,
         )
-        # Composer means to compile once more at the first reset, for tasks that change their model at each.
+        # Composer would compile again at the first reset, for tasks that change their model at each reset.
         self._mjcf_never_compiled = False
         if seed is not None:
             self._seed_distractions(seed)
 
     def seed(self, seed: int) -> None:
-        """Makes the episodes from the next `reset` on those of this seed."""
+        """Seeds the episodes from the next `reset` on."""
         seed = short_seed(seed)
         self._random_state.seed(seed)
         self._seed_distractions(seed)
@@ -69,15 +69,15 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         return bool(self.task.solved(self.physics))
 
     def step(self, action: Any) -> dm_env.TimeStep:
-        """Takes a control step of 50 ms; see `dm_env.Environment`."""
+        """Makes a control step of 50 ms; see `dm_env.Environment`."""
         return _plain(composer.Environment.step(self, action))
 
     def reset(self) -> dm_env.TimeStep:
-        """Begins an episode; see `dm_env.Environment`."""
+        """Starts an episode; see `dm_env.Environment`."""
         return _plain(composer.Environment.reset(self))
 
     def observation_spec(self) -> dict[str, specs.Array]:
-        """See `Environment`; composer knows no bounds of pictures."""
+        """See `Environment`; composer does not provide bounds for images."""
         found = composer.Environment.observation_spec(self)
         pictures: dict[str, specs.Array] = {
             camera: specs.BoundedArray(found[camera].shape, np.uint8, 0, 255, camera)  # type: ignore[no-untyped-call]
@@ -93,10 +93,10 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         return state
 
     def set_state(self, state: NDArray[np.float64]) -> None:
-        """Puts the simulation into a state that `state` returned, to draw and observe it.
+        """Puts the simulation into a state that `state` returned, to render and observe it.
 
         Raises:
-            UserError: If the state is of another model.
+            UserError: If the state belongs to another model.
         """
         model, data = self.physics.model.ptr, self.physics.data.ptr
         size = mujoco.mj_stateSize(model, _STATE)
@@ -106,10 +106,10 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         mujoco.mj_forward(model, data)
 
     def lay_out_as(self, state: NDArray[np.float64]) -> None:
-        """Puts the things on the table where they are in a state that `state` returned; robot and clock stay.
+        """Moves the things on the table to where they are in a state that `state` returned; robot and clock stay.
 
         Raises:
-            UserError: If the state is of another model.
+            UserError: If the state belongs to another model.
         """
         data, robot = self.physics.data.ptr, self.task.robot
         joints, dofs = np.append(robot.arm_qpos, robot.finger_qpos), np.append(robot.arm_dofs, robot.finger_dofs)
@@ -123,11 +123,11 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
         return state_of_things(self.physics.model.ptr, self.physics.data.ptr, self.task.robot.root)
 
     def observe(self) -> dict[str, NDArray[Any]]:
-        """What an agent observes of the current state: pictures uint8 [height, width, 3], proprio float32 [P]."""
+        """The agent's observation of the current state: images uint8 [height, width, 3], proprio float32 [P]."""
         return dict(self.task.observe())
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
-        """See `Environment`: Cartesian actions are such motions, joint velocities follow from the pose."""
+        """See `Environment`: Cartesian actions have exactly this form; joint velocities are computed from it."""
         motion = np.clip(motion, -1.0, 1.0)
         if self.settings.action_space is ActionSpace.JOINT:
             robot = self.task.robot
@@ -137,7 +137,7 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
     def render(
         self, camera: str | None = None, height: int = 480, width: int = 640, quality: Quality = Quality.FULL
     ) -> NDArray[np.uint8]:
-        """Draws the current state for people to look at, uint8 [height, width, 3].
+        """Renders the current state for people, uint8 [height, width, 3].
 
         Raises:
             UserError: If there is no such camera, or no headless OpenGL.
@@ -164,6 +164,6 @@ class TaskEnvironment(composer.Environment, Environment):  # type: ignore[misc] 
 
 
 def _plain(timestep: dm_env.TimeStep) -> dm_env.TimeStep:
-    """Gives observations as a plain dict of arrays of their own, which later steps do not overwrite."""
+    """Converts observations to a plain dict of copied arrays, which later steps do not overwrite."""
     observation: Mapping[str, Any] = timestep.observation
     return timestep._replace(observation={key: np.array(value) for key, value in observation.items()})

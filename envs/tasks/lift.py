@@ -1,4 +1,4 @@
-"""Lift: raise the red block 5 cm off the table, among other blocks or not."""
+"""Lift: raise the red block 5 cm off the table, with or without other blocks around it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _SPACING = 0.11  # m, between centres: room for the open fingers
 
 
 class Lift(ManipulationTask):
-    """The red block lies anywhere in the workspace; distractors of other colours may lie about it."""
+    """The red block lies anywhere in the workspace, possibly among distractors of other colours."""
 
     def __init__(self, settings: EnvSettings, distractors: tuple[tuple[float, float, float, float], ...] = ()) -> None:
         super().__init__(settings)
@@ -23,7 +23,7 @@ class Lift(ManipulationTask):
             self._arena.add_free_entity(block)
 
     def place_props(self, physics: Any, random: np.random.RandomState) -> None:
-        """Lays the blocks out anew."""
+        """Places the blocks at random."""
         lay_out(physics, self._blocks, random, _SPACING)
 
     def solved(self, physics: Any) -> bool:
@@ -42,5 +42,5 @@ def lift(settings: EnvSettings) -> Lift:
 
 
 def lift_distracted(settings: EnvSettings) -> Lift:
-    """A green and a blue block lie about the red one."""
+    """The red block among a green and a blue one."""
     return Lift(settings, distractors=(GREEN, BLUE))

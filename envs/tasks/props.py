@@ -13,20 +13,20 @@ from trailkit.envs.workspace import WORKSPACE
 RED, GREEN, BLUE = (0.85, 0.1, 0.1, 1.0), (0.1, 0.65, 0.2, 1.0), (0.1, 0.25, 0.85, 1.0)
 BLOCK_HALF_SIZE = 0.025  # m
 _YELLOW, _BROWN, _GREY = (0.95, 0.8, 0.1, 1.0), (0.3, 0.2, 0.1, 1.0), (0.45, 0.47, 0.5, 1.0)
-_LIGHT, _HEAVY = 0.05, 0.4  # kg: what is carried, and what is to stay where it is
+_LIGHT, _HEAVY = 0.05, 0.4  # kg: what is carried, and what should stay in place
 _FRICTION = (1.5, 0.01, 0.0001)
 _MAX_DRAWS, _MAX_LAYOUTS = 1000, 100
 
 
 class Prop(composer.Entity):  # type: ignore[misc]  # dm_control has no types
-    """A thing that moves freely."""
+    """A freely moving thing."""
 
-    elevation = 0.0  # m: how high its origin is while it lies on the table
-    yaw = (-0.3, 0.3)  # rad: how it may be turned at the start
-    spread = 1.0  # of the workspace's length and width, within which its centre is then
+    elevation = 0.0  # m: the height of its origin when it lies on the table
+    yaw = (-0.3, 0.3)  # rad: its range of rotation at the start
+    spread = 1.0  # as a fraction of the workspace's length and width: the range of its centre at the start
 
     def _begin(self, name: str) -> None:
-        """Makes a model without geoms; for `_build`."""
+        """Makes a model without geoms, for `_build`."""
         self._root = mjcf.RootElement(model=name)
 
     @property
@@ -36,11 +36,11 @@ class Prop(composer.Entity):  # type: ignore[misc]  # dm_control has no types
 
 
 class Block(Prop):
-    """A cube of 5 cm. Another thing can be put on it."""
+    """A 5 cm cube. Another thing can be put on it."""
 
     elevation = BLOCK_HALF_SIZE
     yaw = (np.pi / 4 - 0.3, np.pi / 4 + 0.3)  # corners towards the fingers, as a person would turn the hand
-    floor = BLOCK_HALF_SIZE  # m over its origin: what it bears
+    floor = BLOCK_HALF_SIZE  # m above its origin: the surface that carries another thing
 
     def _build(self, name: str, rgba: tuple[float, float, float, float]) -> None:
         self._begin(name)
@@ -77,13 +77,13 @@ class Banana(Prop):
             size=(radius,),
             mass=_LIGHT / 5,
             rgba=rgba,
-            friction=(*_FRICTION[:2], 0.005),  # m: so much softer than a capsule is a fruit
+            friction=(*_FRICTION[:2], 0.005),  # m: a fruit is that much softer than a capsule
             condim=6,
         )
 
 
 class Peg(Prop):
-    """A red cylinder of 4 cm that stands 8 cm high."""
+    """A red cylinder, 4 cm in diameter and 8 cm high."""
 
     elevation = 0.04
 
@@ -102,16 +102,16 @@ class Peg(Prop):
 
 
 class Box(Prop):
-    """A grey box without a lid; its origin is in the middle, under its floor."""
+    """A grey box without a lid; its origin is at the centre of its underside."""
 
     def _build(self, name: str, inside: float, wall: float, height: float) -> None:
-        """Builds it.
+        """Builds the model.
 
         Args:
-            name: Of the model.
+            name: The name of the model.
             inside: Half of the inner length and width, in m.
             wall: The thickness of walls and floor, in m.
-            height: In m.
+            height: The height, in m.
         """
         self._begin(name)
         self.floor = wall
@@ -128,7 +128,7 @@ class Box(Prop):
 
 
 def lay_out(physics: Any, props: Sequence[Prop], random: np.random.RandomState, spacing: float) -> None:
-    """Lays things out, uniformly over their `spread` of the workspace, with centres `spacing` m apart or more."""
+    """Places things uniformly over their `spread` of the workspace, with centres at least `spacing` m apart."""
     for _ in range(_MAX_LAYOUTS):
         if (poses := _draw_poses(props, random, spacing)) is not None:
             break
@@ -142,7 +142,7 @@ def lay_out(physics: Any, props: Sequence[Prop], random: np.random.RandomState, 
 def _draw_poses(
     props: Sequence[Prop], random: np.random.RandomState, spacing: float
 ) -> list[tuple[float, float, float]] | None:
-    """Draws x, y and yaw of each thing; None if those drawn first leave no room for another."""
+    """Draws x, y and yaw of each thing; None if the first ones leave no room for another."""
     poses: list[tuple[float, float, float]] = []
     for prop in props:
         for _ in range(_MAX_DRAWS):

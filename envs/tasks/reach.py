@@ -1,4 +1,4 @@
-"""Reach: bring the tool to the red ball."""
+"""Reach: move the tool to the red ball."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _HEIGHT = 0.03  # m, of the ball's centre over the table
 
 
 class Reach(ManipulationTask):
-    """The ball hovers just over the table, anywhere in the workspace, and the hand passes through it."""
+    """The ball hovers just above the table, anywhere in the workspace; the hand can pass through it."""
 
     def __init__(self, settings: EnvSettings) -> None:
         super().__init__(settings)
@@ -24,7 +24,7 @@ class Reach(ManipulationTask):
         self._ball.add("geom", type="sphere", size=(_RADIUS,), rgba=RED, contype=0, conaffinity=0)
 
     def place_props(self, physics: Any, random: np.random.RandomState) -> None:
-        """Puts the ball somewhere else."""
+        """Puts the ball at a random place."""
         physics.bind(self._ball).mocap_pos = (*WORKSPACE.sample(random)[:2], _HEIGHT)
 
     def solved(self, physics: Any) -> bool:

@@ -19,33 +19,33 @@ from trailkit.envs.errors import UserError
 from trailkit.envs.settings import EnvSettings
 
 _RANDOM_EPISODES = 25
-_STARTS = 200  # of the trainer's episodes: cheap, and the better known, the surer the verdict on the demonstrations'
+_STARTS = 200  # of the trainer's episodes: cheap, and more of them make the verdict on the demonstrations' surer
 _DRAWINGS = 3  # ticks
 _WITHOUT_STATES = (
     "the demonstrations have no simulator states of this task: only their first frames were compared with the "
     "trainer's, by what most of its own show at a pixel; where things lie and how the hand moves were not judged"
 )
-_LITTLE = 0.01  # of a logit: less is drawn dark, even if nothing else moves the probe more
+_LITTLE = 0.01  # of a logit: smaller effects are drawn dark, even if they are the largest
 
 Tick = Callable[[], None]
 
 
 class Audit(NamedTuple):
-    """What an audit found."""
+    """The result of an audit."""
 
-    demonstrations: int  # that were looked at
+    demonstrations: int  # how many were examined
     early_steps: int
     cues: list[Cue]
     early: Probed  # on early frames alone
     whole: Probed  # on frames spread over the episodes
-    movement: list[Accuracy]  # from the hand's way since the start, at ages 1, 2, …; empty without states
+    movement: list[Accuracy]  # from the hand's movement since the start, at ages 1, 2, …; empty without states
     notes: list[str]  # what could not be judged, and why
     verdict: Verdict
-    sheets: dict[str, list[Panel]]  # a camera
+    sheets: dict[str, list[Panel]]  # by camera
 
 
 def ticks(store: DemoStore) -> int:
-    """How often an audit of a store reports that it got on."""
+    """How often an audit of a store reports progress."""
     return min(len(store), MAX_EPISODES) + _RANDOM_EPISODES + _DRAWINGS + 2 * FOLDS
 
 
@@ -61,15 +61,15 @@ def audit(
 
     Args:
         store: The demonstrations.
-        settings: Of the trainer's environment.
-        early_steps: How many frames of an episode are early: nothing of the task is done yet.
-        seed: Of all that is drawn.
+        settings: The settings of the trainer's environment.
+        early_steps: How many frames of an episode are early, i.e. before any progress on the task.
+        seed: Seeds all random draws.
         tick: Called as often as `ticks` says.
-        training: Of the probes.
+        training: The training settings of the probes.
 
     Raises:
-        UserError: If there are too few demonstrations, one is damaged, their pictures are not of the trainer's
-            cameras and size, or nothing can be drawn here.
+        UserError: If there are too few demonstrations, one is damaged, their images do not have the trainer's cameras
+            and size, or nothing can be rendered here.
     """
     notes = list(_check(store, settings))
     demos = join(list(_ticking(read_demos(store, early_steps), tick)))
@@ -95,7 +95,7 @@ def audit(
 
 
 def _check(store: DemoStore, settings: EnvSettings) -> Iterator[str]:
-    """Refuses what cannot be compared, and yields what a training would refuse."""
+    """Rejects what cannot be compared, and yields what a training would reject."""
     ours, theirs = settings.observation, store.settings.observation
     if not theirs.cameras:
         raise UserError(f"the demonstrations in {store.path} have no pictures: an audit looks at nothing else")
@@ -122,7 +122,7 @@ def _ticking(parts: Iterator[Part], tick: Tick) -> Iterator[Part]:
 def _judge_states(
     trainer: Trainer, demos: Part, agent: Part, starts: Floats, seed: int, tick: Tick
 ) -> tuple[list[Cue], list[Accuracy], Part]:
-    """Compares the demonstrations with the same states as the trainer draws them, and their states with its own."""
+    """Compares the demonstrations with the same states rendered by the trainer, and their states with its own."""
     assert demos.states is not None and agent.states is not None
     redrawn = demos._replace(pictures=trainer.draw(demos.states))
     tick()
@@ -139,7 +139,7 @@ def _judge_states(
 
 
 def _judge_starts(trainer: Trainer, demos: Part, starts: Floats, seed: int, tick: Tick) -> list[Cue]:
-    """Compares the first frames of the demonstrations with those of the trainer."""
+    """Compares the first frames of the demonstrations with those of the trainer's episodes."""
     drawn, regions = trainer.draw(starts), trainer.segment(starts)
     tick()
     tick()

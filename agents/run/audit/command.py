@@ -1,4 +1,4 @@
-"""`trailkit demos audit DIR [key=value ...]`: asks, shows how far it is, and says what it found."""
+"""`trailkit demos audit DIR [key=value ...]`: runs an audit, shows its progress, and prints its result."""
 
 import json
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from trailkit.envs.settings import EnvSettings
 from trailkit.replay.atomic import written_aside
 
 RESULT = "audit.json"
-_BY_HEART = 0.1  # more of an accuracy on the episodes trained on than on others, from which on it is worth a word
+_BY_HEART = 0.1  # a larger gap in accuracy between training and held-out episodes is worth a remark
 
 
 def audit_demos(folder: str, words: Sequence[str]) -> Path:
-    """Audits the demonstrations in a folder, prints what came out and writes it down; returns where.
+    """Audits the demonstrations in a folder, prints and writes the result; returns where.
 
     Raises:
-        UserError: If a word makes no sense, the demonstrations cannot be compared with the trainer's environment (see
+        UserError: If a word is invalid, the demonstrations cannot be compared with the trainer's environment (see
             `audit`), or the results cannot be written.
     """
     store = DemoStore.open(folder)
@@ -62,7 +62,7 @@ def audit_demos(folder: str, words: Sequence[str]) -> Path:
 
 
 def to_json(found: Audit, settings: EnvSettings, seed: int) -> dict[str, object]:
-    """All that was found, but for the pictures, as JSON values."""
+    """The complete result except for the images, as JSON values."""
     verdict = found.verdict
     return {
         "demonstrations": found.demonstrations,
@@ -94,7 +94,7 @@ def to_json(found: Audit, settings: EnvSettings, seed: int) -> dict[str, object]
 
 
 def tell(found: Audit) -> RenderableType:
-    """What was found, for people to read."""
+    """The result, for people to read."""
     table = Table("cue", title="balanced accuracy on episodes held out, with its 95% interval")
     for heading in ("early frames", "whole episodes", "levels", "chance", ""):
         table.add_column(heading, no_wrap=True)
@@ -111,7 +111,7 @@ def tell(found: Audit) -> RenderableType:
 
 
 def _learned_by_heart(found: Audit) -> list[str]:
-    """What the probe of early frames knows of its own episodes only."""
+    """What the probe of early frames memorised of its training episodes."""
     train, held_out = found.early.train, found.early.accuracy.mean
     if train - held_out < _BY_HEART:
         return []
@@ -122,7 +122,7 @@ def _learned_by_heart(found: Audit) -> list[str]:
 
 
 def _moved(found: Audit) -> list[str]:
-    """From when on the hand's way tells an expert from chance, which is no cheat but the task."""
+    """The age from which the hand's movement distinguishes an expert from chance: not cheating, but the task."""
     ages = [age for age, judged in enumerate(found.movement, start=1) if finding(judged).value == "found"]
     if not ages:
         return []
@@ -137,7 +137,7 @@ def _text(judged: Accuracy | None) -> str:
 
 
 def _own_settings(settings: EnvSettings, words: Sequence[str]) -> list[str]:
-    """The demonstrations' own settings as words, but for those that are given."""
+    """The demonstrations' own settings as words, except for those given by the user."""
     observation = settings.observation
     own = {
         "env": settings.task,

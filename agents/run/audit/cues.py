@@ -1,4 +1,4 @@
-"""Cues: what a discriminator could go by that has nothing to do with the task, each judged by itself."""
+"""Cues: features unrelated to the task that a discriminator could use, each judged on its own."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,26 +12,26 @@ from trailkit.agents.run.audit.regions import ARM, BACKGROUND
 from trailkit.agents.run.audit.scene import Layout
 from trailkit.agents.run.audit.scoring import Accuracy, Floats, Samples, chance_alike, held_out, linear, quadratic
 
-_HUES = 12  # bins of the histogram
-_FEWEST_PIXELS = 4  # of a region in a frame: fewer are its edge
-_FEWEST_EPISODES = 5  # of each side, that a cue can be judged by
-_SHARES = {BACKGROUND: 1.0, ARM: 0.5}  # of the trainer's starts, in which a pixel shows a region to be taken for it
+_HUES = 12  # number of bins of the histogram
+_FEWEST_PIXELS = 4  # of a region in a frame: with fewer, only its edge is visible
+_FEWEST_EPISODES = 5  # per side, below which a cue is not judged
+_SHARES = {BACKGROUND: 1.0, ARM: 0.5}  # a pixel counts as a region if it shows it in this share of the trainer's starts
 
-PLACE_TOLERANCE = 0.003  # m: a pixel of a 64x64 picture is 6 mm wide over the workspace
+PLACE_TOLERANCE = 0.003  # m: a pixel of a 64x64 image covers 6 mm of the workspace
 
 
 class Cue(NamedTuple):
-    """How well one cue tells the demonstrations from the trainer's environment."""
+    """How well a single cue distinguishes the demonstrations from the trainer's environment."""
 
     name: str
     early: Accuracy | None  # on early frames; None if too few show it
     spread: Accuracy | None = None  # on frames spread over the episodes; None if it was not judged there
-    difference: float | None = None  # mean, in levels of 255, where the same states were drawn again
-    chance: float | None = None  # that one of the placements would differ as much if all were drawn as the trainer's
+    difference: float | None = None  # mean, in levels of 255, if the same states were rendered again
+    chance: float | None = None  # that any placement would differ as much if all were drawn like the trainer's
 
 
 class Pictures(NamedTuple):
-    """The pictures of one side, with the cameras' pixels in a row."""
+    """The images of one side, with the pixels of all cameras in one row."""
 
     pixels: NDArray[np.uint8]  # [M, P, 3]
     regions: NDArray[np.uint8]  # [M, P]
@@ -44,14 +44,14 @@ def in_a_row(pictures: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def usual_regions(regions: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """Stands in for the regions of pictures whose states are not known: what a pixel shows in most of the trainer's.
+    """Substitutes the regions of images with unknown states: what a pixel shows in most of the trainer's images.
 
     Args:
-        regions: Of the trainer's pictures, [M, P].
-        count: Of pictures that need them.
+        regions: The regions of the trainer's images, [M, P].
+        count: The number of images that need regions.
 
     Returns:
-        The same for each picture, [count, P]; 255 where pixels show now this, now that.
+        The same regions for each image, [count, P]; 255 where pixels show varying regions.
     """
     usual = np.full(regions.shape[1], 255, np.uint8)
     for region, share in _SHARES.items():
@@ -62,14 +62,14 @@ def usual_regions(regions: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
 def appearance(
     demos: Pictures, trainer: Pictures, moments: Moments | None, objects: list[str], seed: int
 ) -> Iterator[Cue]:
-    """Judges colour, background, arm and objects by their colours.
+    """Judges overall colour, background, arm and objects by their colours.
 
     Args:
-        demos: As they were recorded.
-        trainer: The same states as the trainer's environment draws them; or, without states, starts of its own.
-        moments: Of both; None without states, where only starts are compared, all of them.
-        objects: Their names, in the order of their regions.
-        seed: Of the folds.
+        demos: The demonstrations as recorded.
+        trainer: The same states rendered by the trainer's environment; without states, starts of its own.
+        moments: The moments of both; None without states, where all images are starts and all are compared.
+        objects: The names of the objects, in the order of their regions.
+        seed: Seeds the folds.
     """
     names = {"background": BACKGROUND, "arm appearance": ARM}
     names |= {f"appearance of {name}": ARM + 1 + i for i, name in enumerate(objects)}
@@ -87,7 +87,7 @@ def appearance(
 
 
 def placement(demos: Layout, trainer: Layout, seed: int) -> Iterator[Cue]:
-    """Judges where things are when episodes begin; both layouts are of starts, one an episode."""
+    """Judges where things are when episodes start; both layouts are of starts, one per episode."""
     judged = {"start of the arm": (demos.hand, trainer.hand)}
     for name, ours in demos.objects.items():
         theirs = trainer.objects[name]
@@ -96,13 +96,13 @@ def placement(demos: Layout, trainer: Layout, seed: int) -> Iterator[Cue]:
     for name, (ours, theirs) in judged.items():
         expert, agent = (Samples(side, np.arange(len(side))) for side in (ours, theirs))
         early = held_out(quadratic(PLACE_TOLERANCE), expert, agent, seed)
-        # Bonferroni: so many things are asked that one alone would often seem unusual.
+        # Bonferroni: with so many things tested, one alone would often seem unusual.
         chance = min(1.0, len(judged) * chance_alike(ours, theirs, PLACE_TOLERANCE, seed))
         yield Cue(name, early, chance=chance)
 
 
 def movement(demos: Layout, trainer: Layout, moments: tuple[Moments, Moments], seed: int) -> list[Accuracy]:
-    """Judges, at each early age but 0, how the hand has moved since the start: from it one tells an expert."""
+    """Judges, at each early age above 0, how the hand has moved since the start, which reveals an expert."""
     ages = min(int(each.age[each.early].max()) for each in moments)
     judged = []
     for age in range(1, ages + 1):
@@ -128,7 +128,7 @@ def _judge(
 
 
 def _colours(pixels: NDArray[np.uint8]) -> Floats:
-    """Mean and deviation of each channel, and a histogram of hues weighted by saturation: [M, 6 + hues]."""
+    """Mean and standard deviation of each channel, and a histogram of hues weighted by saturation: [M, 6 + hues]."""
     hue, saturation, _ = np.moveaxis(np.asarray(Image.fromarray(pixels).convert("HSV")), -1, 0)
     bins = hue.astype(int) * _HUES // 256
     hues = np.stack([np.where(bins == i, saturation, 0).mean(1) for i in range(_HUES)], 1)
@@ -136,7 +136,7 @@ def _colours(pixels: NDArray[np.uint8]) -> Floats:
 
 
 def _region(side: Pictures, number: int) -> Floats:
-    """Mean and deviation of each channel within a region, [M, 6]; NaN where it hardly shows."""
+    """Mean and standard deviation of each channel within a region, [M, 6]; NaN where it is hardly visible."""
     rows = []
     for pixels, regions in zip(side.pixels, side.regions, strict=True):
         found = pixels[regions == number]
@@ -146,7 +146,7 @@ def _region(side: Pictures, number: int) -> Floats:
 
 
 def _difference(demos: Pictures, trainer: Pictures, number: int | None) -> float:
-    """The mean absolute difference of the pixels of a region, of all by default, in levels."""
+    """The mean absolute difference of the pixels of a region, by default of all pixels, in levels."""
     within = slice(None) if number is None else demos.regions == number
     ours, theirs = (side.pixels[within].astype(np.int16) for side in (demos, trainer))
     return float(np.abs(ours - theirs).mean()) if ours.size else 0.0

@@ -1,4 +1,4 @@
-"""The frames that an audit looks at: of demonstrations, and of a random policy in the trainer's environment."""
+"""The frames that an audit examines: of demonstrations, and of a random policy in the trainer's environment."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,14 +14,14 @@ from trailkit.envs.settings import EnvSettings, ObservationSettings
 
 Floats = NDArray[np.float64]
 
-MAX_EPISODES = 50  # of demonstrations: more would take longer and tell no more
-_SPREAD = 12  # frames that stand for a whole episode
+MAX_EPISODES = 50  # of demonstrations: more would take longer without more information
+_SPREAD = 12  # frames that represent a whole episode
 _NO_PICTURES = ObservationSettings(cameras=())
-_PLAYED, _RESET = 1, 2  # what episodes are begun for, each with seeds of its own
+_PLAYED, _RESET = 1, 2  # the purposes of episodes, each with its own seeds
 
 
 class Moments(NamedTuple):
-    """Which frames of which episodes, M in all."""
+    """Which frames of which episodes, M in total."""
 
     episode: NDArray[np.int64]  # [M], from 0
     age: NDArray[np.int64]  # [M], steps since reset
@@ -29,14 +29,14 @@ class Moments(NamedTuple):
     spread: NDArray[np.bool_]  # [M], whether it is one of those spread over the whole episode
 
     def of(self, which: NDArray[np.bool_]) -> Self:
-        """Some of them."""
+        """Some of the moments."""
         return self._replace(
             episode=self.episode[which], age=self.age[which], early=self.early[which], spread=self.spread[which]
         )
 
     @property
     def start(self) -> NDArray[np.bool_]:
-        """Which are the first of their episodes, [M]."""
+        """Which are the first frames of their episodes, [M]."""
         first: NDArray[np.bool_] = self.age == 0
         return first
 
@@ -45,9 +45,9 @@ class Part(NamedTuple):
     """What an audit keeps of one or more episodes."""
 
     moments: Moments
-    pictures: dict[str, NDArray[np.uint8]]  # [M, H, W, 3] a camera; none of episodes that are yet to be drawn
+    pictures: dict[str, NDArray[np.uint8]]  # [M, H, W, 3] a camera; empty for episodes that are not rendered yet
     states: Floats | None  # [M, S]
-    solved: NDArray[np.bool_]  # [M], whether the task is
+    solved: NDArray[np.bool_]  # [M], whether the task is solved
 
 
 def read_demos(store: DemoStore, early_steps: int) -> Iterator[Part]:
@@ -65,7 +65,7 @@ def read_demos(store: DemoStore, early_steps: int) -> Iterator[Part]:
 
 
 def play_random(settings: EnvSettings, episodes: int, early_steps: int, seed: int) -> Iterator[Part]:
-    """Plays episodes of a random policy one by one, in which nothing is drawn."""
+    """Plays episodes of a random policy one by one, without rendering."""
     with make_environment(replace(settings, observation=_NO_PICTURES)) as env:
         device = RandomDevice(env, seed)
         for number in range(episodes):
@@ -82,7 +82,7 @@ def play_random(settings: EnvSettings, episodes: int, early_steps: int, seed: in
 
 
 def draw_starts(settings: EnvSettings, count: int, seed: int) -> Floats:
-    """The states in which episodes of the trainer's environment begin, [count, S]."""
+    """The states in which episodes of the trainer's environment start, [count, S]."""
     states = []
     with make_environment(replace(settings, observation=_NO_PICTURES)) as env:
         for number in range(count):
@@ -93,7 +93,7 @@ def draw_starts(settings: EnvSettings, count: int, seed: int) -> Floats:
 
 
 def join(parts: list[Part]) -> Part:
-    """The episodes of several parts in one; it has states if each of them has."""
+    """Concatenates the episodes of several parts; the result has states if each part has them."""
     states = [part.states for part in parts if part.states is not None]
     moments = zip(*(part.moments for part in parts), strict=True)
     return Part(
@@ -105,12 +105,12 @@ def join(parts: list[Part]) -> Part:
 
 
 def _start_seed(seed: int, purpose: int, number: int) -> int:
-    """A seed that no recording uses: from the same starts as the demonstrations' all would look alike."""
+    """A seed that no recording uses: starts equal to the demonstrations' would all look alike."""
     return int(np.random.SeedSequence(seed, spawn_key=(purpose, number)).generate_state(1)[0])
 
 
 def _choose(number: int, length: int, early_steps: int) -> Moments:
-    """The early frames of an episode, and some that are spread over it."""
+    """The early frames of an episode, and some spread over it."""
     spread = np.unique(np.linspace(0, length, _SPREAD).round().astype(np.int64))
     age = np.union1d(spread, np.arange(min(early_steps, length + 1)))
     return Moments(np.full(len(age), number), age, age < early_steps, np.isin(age, spread))

@@ -12,43 +12,43 @@ from trailkit.replay.atomic import written_aside
 
 _SIDE = 256  # pixels, of a panel
 _TITLE, _GAP = 26, 12  # pixels
-_STRONG = 64  # levels: a difference that is drawn in the brightest colour
+_STRONG = 64  # levels: a difference drawn in the brightest colour
 _COLUMNS = 4
 _PAPER, _INK = (255, 255, 255), (30, 30, 30)
-# Black, violet, orange, pale yellow: brighter is more, also to those who see no colours.
+# Black, violet, orange, pale yellow: brighter means more, also for the colour-blind.
 _HEAT = np.array([(0, 0, 4), (101, 21, 110), (229, 92, 48), (252, 255, 164)], float)
 
 Picture = NDArray[np.uint8]
 
 
 class Panel(NamedTuple):
-    """A picture under its title."""
+    """An image with a title."""
 
     title: str
     picture: Picture  # uint8 [H, W, 3]
 
 
 def median(pictures: Picture) -> Picture:
-    """The median of pictures, [M, H, W, 3]: what hardly ever moves."""
+    """The median of images, [M, H, W, 3]: what hardly ever moves."""
     found: Picture = np.median(pictures, axis=0).astype(np.uint8)
     return found
 
 
 def difference(one: Picture, other: Picture) -> Picture:
-    """How far two pictures differ, as heat."""
+    """The difference of two images as a heat map."""
     levels = np.abs(one.astype(float) - other.astype(float)).max(-1)
     return heat(levels / _STRONG)
 
 
 def heat(values: NDArray[Any]) -> Picture:
-    """Colours numbers [H, W]: those from 0 to 1, the brightest."""
+    """Colours values [H, W]; 1 and above is brightest."""
     place = values.clip(0, 1) * (len(_HEAT) - 1)
     channels = [np.interp(place, range(len(_HEAT)), _HEAT[:, channel]) for channel in range(3)]
     return np.stack(channels, -1).astype(np.uint8)
 
 
 def overlay(picture: Picture, values: NDArray[Any]) -> Picture:
-    """Lays heat over a picture, which shows through in grey."""
+    """Draws a heat map over an image, which shows through in grey."""
     grey = picture.mean(-1, keepdims=True)
     mixed: Picture = (0.35 * grey + 0.65 * heat(values)).astype(np.uint8)
     return mixed

@@ -1,4 +1,4 @@
-"""Probes on pixels: whether a discriminator tells the demonstrations from a random policy, and by what it does."""
+"""Probes on pixels: whether a discriminator distinguishes the demonstrations from a random policy, and by what."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -15,45 +15,45 @@ from trailkit.discriminators.augmentation import Augmentation, crop_sizes
 from trailkit.discriminators.discriminator import Discriminator
 from trailkit.discriminators.probe import Labelled, ProbeSettings, occlusion, probe
 
-_MAPPED = 20  # frames of each fold that are occluded
-_CROP = 7 / 8  # of each side: more than a training sees as a rule, since what betrays may lie at the edge
+_MAPPED = 20  # frames of each fold for occlusion maps
+_CROP = 7 / 8  # of each side: more than a training usually sees, since cues may be at the edge
 
 Pictures = Mapping[str, NDArray[np.uint8]]
 
 
 class Side(NamedTuple):
-    """Frames of demonstrations, or of the random policy."""
+    """Frames of the demonstrations, or of the random policy."""
 
     pictures: Pictures  # [M, H, W, 3] a camera
     moments: Moments
 
     def of(self, which: NDArray[np.bool_]) -> "Side":
-        """Some of them."""
+        """Some of the frames."""
         pictures = {camera: images[which] for camera, images in self.pictures.items()}
         return Side(pictures, self.moments.of(which))
 
 
 class Probed(NamedTuple):
-    """What probes made of frames of both sides."""
+    """The results of probes on frames of both sides."""
 
     accuracy: Accuracy
     start: Accuracy  # on the first frames of the episodes, before anything has moved
-    train: float  # balanced accuracy on the episodes that the probes were trained on
-    maps: dict[str, NDArray[np.float32]]  # [H, W] a camera: how far the logit moves where it is covered; may be empty
+    train: float  # balanced accuracy on the probes' training episodes
+    maps: dict[str, NDArray[np.float32]]  # [H, W] a camera: how much occlusion changes the logit; may be empty
 
 
 def run_probes(
     demos: Side, agent: Side, seed: int, tick: Callable[[], None], mapped: bool, settings: ProbeSettings | None = None
 ) -> Probed:
-    """Trains a probe for each fold and judges them all.
+    """Trains a probe for each fold and evaluates all of them.
 
     Args:
         demos: Frames of the demonstrations.
         agent: Frames of the random policy.
-        seed: Of all that is drawn.
+        seed: Seeds all random draws.
         tick: Called after each fold.
         mapped: Whether to find out where the probes look.
-        settings: Of their training.
+        settings: The training settings of the probes.
     """
     episode, expert, frames = _both(demos, agent)
     sizes = {camera: (images.shape[1], images.shape[2]) for camera, images in frames.items()}
@@ -83,7 +83,7 @@ def run_probes(
 
 
 def _both(demos: Side, agent: Side) -> tuple[NDArray[np.int64], NDArray[np.bool_], dict[str, Tensor]]:
-    """The frames of both sides: their episodes [N], whether they are demonstrations' [N], and their pictures."""
+    """The frames of both sides: their episodes [N], whether they are demonstrations' [N], and their images."""
     episode = np.concatenate([demos.moments.episode, agent.moments.episode])
     expert = np.arange(len(episode)) < len(demos.moments.episode)
     joined = {name: np.concatenate([images, agent.pictures[name]]) for name, images in demos.pictures.items()}

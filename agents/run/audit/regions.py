@@ -13,16 +13,16 @@ BACKGROUND, ARM = 0, 1  # the objects follow
 
 
 class Segmenter:
-    """Draws what each pixel shows, and knows the objects by name.
+    """Renders what each pixel shows, and knows the names of the objects.
 
-    An object is whatever the world holds, besides the robot, in a body of its own.
+    An object is any top-level body other than the robot.
     """
 
     def __init__(self, env: TaskEnvironment) -> None:
         """Makes a renderer, which `close` frees.
 
         Raises:
-            UserError: If no headless OpenGL is to be had.
+            UserError: If headless OpenGL is not available.
         """
         gl.require()
         self._env = env
@@ -32,18 +32,18 @@ class Segmenter:
         self.objects = {mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_BODY, i).rstrip("/"): int(i) for i in roots}
         region = {0: BACKGROUND, robot: ARM} | {root: ARM + 1 + i for i, root in enumerate(roots)}
         of_geom = [region[model.body_rootid[body]] for body in model.geom_bodyid]
-        self._region = np.array([*of_geom, BACKGROUND], np.uint8)  # the last for where there is nothing, -1
+        self._region = np.array([*of_geom, BACKGROUND], np.uint8)  # the last entry is for pixels that show nothing, -1
         self._renderer = _make_renderer(model, env.settings.observation.height, env.settings.observation.width)
 
     def close(self) -> None:
         """Frees the renderer."""
-        # MuJoCo's renderer frees its buffers in whichever context is current, which drawing makes its own: in another's
-        # they would be that one's.
+        # MuJoCo's renderer frees its buffers in the current context; rendering makes its own context current. Otherwise
+        # the buffers of another context would be freed.
         self._renderer.render()
         self._renderer.close()
 
     def draw(self) -> NDArray[np.uint8]:
-        """The regions of the current state's pixels, those of all cameras in a row: [cameras * height * width]."""
+        """The regions of the current state's pixels, all cameras in one row: [cameras * height * width]."""
         drawn = []
         for camera in self._env.settings.observation.cameras:
             self._renderer.update_scene(self._env.physics.data.ptr, self._env.task.camera_id(camera))
@@ -53,7 +53,7 @@ class Segmenter:
 
 
 def _make_renderer(model: Any, height: int, width: int) -> Any:
-    """Makes MuJoCo's own renderer, with a buffer of the pictures' size and one sample a pixel."""
+    """Makes MuJoCo's own renderer, with a buffer of the images' size and one sample per pixel."""
     size, effort = model.vis.global_, model.vis.quality
     saved = size.offheight, size.offwidth, effort.offsamples, effort.shadowsize
     size.offheight, size.offwidth, effort.offsamples, effort.shadowsize = height, width, 0, 0

@@ -1,4 +1,4 @@
-"""The trainer's environment, and what it makes of states."""
+"""The trainer's environment, and what it renders and measures in states."""
 
 from typing import Any, NamedTuple, Self
 
@@ -11,25 +11,25 @@ from trailkit.envs.tasks.environment import TaskEnvironment
 
 Floats = NDArray[np.float64]
 
-_FINGER_WAY = 0.05  # m, about the way of a finger's tip from open to closed
-_ARROW = 0.05  # m, of an object's x axis: about what a turn moves of it
+_FINGER_WAY = 0.05  # m, about the distance of a fingertip from open to closed
+_ARROW = 0.05  # m, length of an object's x axis: about how far a rotation moves its parts
 
 
 class Layout(NamedTuple):
     """Where things are in M states."""
 
-    hand: Floats  # [M, 4], in m: the tool, and how far the tips of the fingers are closed
-    objects: dict[str, Floats]  # [M, 5]: in m: the position, and the x axis seen from above, as long as the thing
+    hand: Floats  # [M, 4], in m: the tool, and how far the fingertips are closed
+    objects: dict[str, Floats]  # [M, 5], in m: the position, and 5 cm of the x axis, seen from above
 
 
 class Trainer:
-    """The environment that an agent would be trained in."""
+    """The environment in which an agent would be trained."""
 
     def __init__(self, settings: EnvSettings) -> None:
-        """Compiles it.
+        """Compiles the environment.
 
         Raises:
-            UserError: If no headless OpenGL is to be had.
+            UserError: If headless OpenGL is not available.
         """
         self._env = TaskEnvironment(settings)
         self._env.reset()
@@ -37,15 +37,15 @@ class Trainer:
 
     @property
     def objects(self) -> list[str]:
-        """The names of the objects; the pixels of the first are the region after the arm's, and so on."""
+        """The names of the objects; the first one's pixels are the region after the arm's, and so on."""
         return list(self._segmenter.objects)
 
     def takes(self, states: Floats) -> bool:
-        """Whether states are of this model."""
+        """Whether states belong to this model."""
         return bool(states.shape[1:] == self._env.state().shape)
 
     def draw(self, states: Floats) -> dict[str, NDArray[np.uint8]]:
-        """Draws states, [M, S]: pictures [M, H, W, 3] a camera."""
+        """Renders states, [M, S]: images [M, H, W, 3] a camera."""
         pictures: dict[str, list[Any]] = {camera: [] for camera in self._env.settings.observation.cameras}
         for state in states:
             self._env.set_state(state)
@@ -54,7 +54,7 @@ class Trainer:
         return {camera: np.stack(drawn) for camera, drawn in pictures.items()}
 
     def segment(self, states: Floats) -> NDArray[np.uint8]:
-        """Draws what each pixel of states [M, S] shows: [M, cameras * H * W], see `Segmenter`."""
+        """Renders what each pixel shows in states [M, S]: [M, cameras * H * W], see `Segmenter`."""
         regions = []
         for state in states:
             self._env.set_state(state)

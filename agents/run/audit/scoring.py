@@ -1,4 +1,4 @@
-"""How well two sets of numbers can be told apart: small classifiers, judged on episodes that they did not see."""
+"""How well two sets of values can be told apart: small classifiers, evaluated on held-out episodes."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,8 +11,8 @@ Score = Callable[[Floats], Floats]  # features [N, F] to logits [N]
 Fit = Callable[[Floats, Floats], Score]  # the expert's features and the agent's
 
 FOLDS = 5  # each probe learns from four fifths of the episodes
-_SHRINKAGE = 0.1  # of covariances towards their diagonal: there are as few episodes as a person can record
-_ADDED = 2.0  # episodes that were right, and as many that were wrong: the interval of Agresti and Coull (1998)
+_SHRINKAGE = 0.1  # of covariances towards their diagonal: there are only as many episodes as a person can record
+_ADDED = 2.0  # extra episodes that were right, and as many that were wrong: the interval of Agresti and Coull (1998)
 _Z = 1.96  # for 95%
 _PERMUTATIONS = 4999
 
@@ -25,7 +25,7 @@ class Samples(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """The balanced accuracy on episodes held out, with its interval of 95% over episodes."""
+    """The balanced accuracy on held-out episodes, with its 95% interval over episodes."""
 
     mean: float
     low: float
@@ -33,12 +33,12 @@ class Accuracy(NamedTuple):
 
 
 def fold_of(episodes: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each episode, [episodes]: as many in each as can be."""
+    """The fold of each episode, [episodes], with folds of equal size as far as possible."""
     return np.random.default_rng(seed).permutation(episodes) % FOLDS
 
 
 def linear(expert: Floats, agent: Floats) -> Score:
-    """Fits a linear discriminant: two classes of one covariance."""
+    """Fits a linear discriminant: two classes with a shared covariance."""
     scale = np.sqrt((expert.var(0) + agent.var(0)) / 2) + 1e-6
     difference = (expert.mean(0) - agent.mean(0)) / scale
     middle = (expert.mean(0) + agent.mean(0)) / 2
@@ -49,10 +49,10 @@ def linear(expert: Floats, agent: Floats) -> Score:
 
 
 def quadratic(tolerance: float) -> Fit:
-    """Makes a fit of a Gaussian to each class: it tells a thing that always lies in one place from one that does not.
+    """Fits a Gaussian to each class, which detects a thing that always lies in one place.
 
     Args:
-        tolerance: The deviation of every feature is taken to be no less: smaller differences do not show.
+        tolerance: The minimum standard deviation of every feature: smaller differences are invisible.
     """
 
     def fit(expert: Floats, agent: Floats) -> Score:
@@ -63,9 +63,9 @@ def quadratic(tolerance: float) -> Fit:
 
 
 def held_out(fit: Fit, expert: Samples, agent: Samples, seed: int) -> Accuracy:
-    """Judges each fold's episodes by a classifier that was fitted to the others.
+    """Evaluates each fold's episodes with a classifier that was fitted to the others.
 
-    Episodes of the two sides that have the same number are held out together.
+    Episodes of the two sides with the same number are held out together.
     """
     fold = fold_of(1 + max(side.episode.max() for side in (expert, agent)), seed)
     logits = [np.zeros(len(side.episode)) for side in (expert, agent)]
@@ -78,21 +78,21 @@ def held_out(fit: Fit, expert: Samples, agent: Samples, seed: int) -> Accuracy:
 
 
 def chance_alike(expert: Floats, agent: Floats, tolerance: float, seed: int) -> float:
-    """How often two sides drawn alike lie as far apart as these do: a permutation test of the energy distance.
+    """How often two identically distributed sides differ this much: a permutation test of the energy distance.
 
-    It finds a difference with far fewer episodes than the accuracy of a classifier does, but says nothing of its size.
+    It detects a difference with far fewer episodes than a classifier's accuracy, but says nothing about its size.
     See "Energy statistics", Székely and Rizzo 2013 (https://doi.org/10.1016/j.jspi.2013.03.018), sec. 6.
 
     Args:
-        expert: One row an episode, [N, F].
-        agent: The other side's, [M, F]; features count by their deviation there.
-        tolerance: The deviation of every feature is taken to be no less: smaller differences do not show.
-        seed: Of the permutations.
+        expert: One row per episode, [N, F].
+        agent: The other side's, [M, F]; features are scaled by their standard deviation there.
+        tolerance: The minimum standard deviation of every feature: smaller differences are invisible.
+        seed: Seeds the permutations.
     """
     both = np.concatenate([expert, agent]) / np.maximum(agent.std(0), tolerance)
     apart = np.linalg.norm(both[:, None] - both[None], axis=-1)
     random = np.random.default_rng(seed)
-    # Each row says who counts as the expert: first those who are.
+    # Each row says who counts as the expert; the first row is the actual assignment.
     first = np.arange(len(both)) < len(expert)
     chosen = np.stack([first, *(random.permutation(first) for _ in range(_PERMUTATIONS))]).astype(float)
     of_chosen = chosen @ apart
@@ -101,13 +101,13 @@ def chance_alike(expert: Floats, agent: Floats, tolerance: float, seed: int) -> 
     outside = apart.sum() - 2 * across - inside
     n, m = len(expert), len(agent)
     energy = 2 * across / (n * m) - inside / n**2 - outside / m**2
-    return float((energy >= energy[0] * (1 - 1e-9)).mean())  # permutations that change nothing round differently
+    return float((energy >= energy[0] * (1 - 1e-9)).mean())  # permutations that change nothing may round differently
 
 
 def accuracy(
     expert: Floats, expert_episode: NDArray[np.int64], agent: Floats, agent_episode: NDArray[np.int64]
 ) -> Accuracy:
-    """The balanced accuracy of logits, every episode counting as one: its frames are much alike."""
+    """The balanced accuracy of logits; each episode counts once, since its frames are similar."""
     sides = (expert >= 0, expert_episode), (agent < 0, agent_episode)
     means, centres, variances = [], [], []
     for right, episode in sides:

@@ -1,4 +1,4 @@
-"""What follows from an audit, in plain words."""
+"""The conclusions of an audit, in plain words."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,25 +8,25 @@ from trailkit.agents.run.audit.cues import Cue
 from trailkit.agents.run.audit.scoring import Accuracy
 from trailkit.configs.choices import Constraint
 
-# The accuracy, of which the lower end of the interval must be above for a cue to count as found.
+# A cue counts as found if the lower end of the accuracy's interval is above this.
 FOUND = 0.55
-# Where a test says how probable a difference is by chance, that has to be less, and the accuracy itself above `FOUND`.
-# In simulation, 25 placements that leave half of the workspace empty, which can be told in three of four cases at best,
-# pass for the trainer's in one of fifty sets.
+# If a test gives the probability of a difference by chance, that must be below this, and the accuracy itself above
+# `FOUND`. In simulation, 25 placements that leave half of the workspace empty, for which the accuracy is three in four
+# at best, pass as the trainer's in one of fifty sets.
 CHANCE = 0.05
-# The upper end, below which a cue counts as absent: what a block that is never in one half would give at best.
+# A cue counts as absent if the interval's upper end is below this: the best for a block that is never in one half.
 ABSENT = 0.75
-# Mean difference of the same states drawn twice, in levels of 255, up to which they look alike: drivers of OpenGL round
-# differently by one, and the discriminator's augmentation adds noise of 8.
+# Mean difference of the same states rendered twice, in levels of 255, up to which they count as equal: OpenGL drivers
+# differ by one in rounding, and the discriminator's augmentation adds noise of 8.
 SUBTLE = 2.0
-# Share of the episodes whose early frames may show the task solved: the paper allows for initial states that are so by
+# Share of the episodes whose early frames may show the task solved: the paper allows initial states that are solved by
 # chance, and a tenth of the constraining frames cannot make the discriminator unlearn the task.
 SOLVED = 0.1
 UNEXPLAINED = "something else"
 
 
 class Finding(StrEnum):
-    """What became of a cue."""
+    """The result for a cue."""
 
     FOUND = "found"
     ABSENT = "absent"
@@ -45,12 +45,12 @@ class Verdict(NamedTuple):
 
 
 def finding(judged: Accuracy | None, difference: float | None = None, chance: float | None = None) -> Finding:
-    """What an accuracy on held-out episodes says of a cue.
+    """What an accuracy on held-out episodes says about a cue.
 
     Args:
-        judged: The accuracy; None if the cue does not show.
-        difference: That of the same states drawn twice, levels of 255.
-        chance: That there would be as much of a difference by chance.
+        judged: The accuracy; None if the cue is not visible.
+        difference: The difference of the same states rendered twice, in levels of 255.
+        chance: The probability of such a difference by chance.
     """
     if judged is None:
         return Finding.UNSEEN
@@ -62,7 +62,7 @@ def finding(judged: Accuracy | None, difference: float | None = None, chance: fl
 
 
 def shown_early(cue: Cue) -> Finding:
-    """What early frames say of a cue."""
+    """What early frames say about a cue."""
     return finding(cue.early, cue.difference, cue.chance)
 
 
@@ -72,11 +72,11 @@ def decide(
     """Draws the conclusion.
 
     Args:
-        cues: What was judged.
-        start: How well the probe of early frames does on the first frame of an episode, before anything moved.
-        whole: How well the other probe does on frames of whole episodes.
+        cues: The judged cues.
+        start: The accuracy of the probe of early frames on the first frames of episodes, before anything moved.
+        whole: The accuracy of the other probe on frames of whole episodes.
         early_solved: For each early age, the share of the demonstrations in which the task is solved by then.
-        demonstrations: How many there are.
+        demonstrations: The number of demonstrations.
     """
     early = [cue.name for cue in cues if shown_early(cue) is Finding.FOUND]
     late = [cue.name for cue in cues if cue.name not in early and finding(cue.spread, cue.difference) is Finding.FOUND]

@@ -1,7 +1,7 @@
-"""The measurements behind every claim of speed: both sides of a ratio, taken in turns in one run.
+"""The measurements behind every speed claim: both sides of a ratio, measured alternately in one run.
 
-Each `bench_…` returns a `Comparison`: medians over rounds. Simulation and pictures are timed by the processor time that
-they use, since whichever takes longer is interrupted more often where other programs want the cores too.
+Each `bench_…` returns a `Comparison` of medians over rounds. Simulation and rendering are measured in processor time,
+since the slower side would be interrupted more often by other programs.
 """
 
 import functools
@@ -29,9 +29,9 @@ _STATE_ONLY = ObservationSettings(cameras=())
 
 
 def bench_render(rounds: int = 5, pictures: int = 10) -> Comparison:
-    """Compares the renderer with dm_control's camera: pictures a second of the task lift at 64x64, larger is better.
+    """Compares the renderer with dm_control's camera: 64x64 images of the task lift per second, larger is better.
 
-    Both draw the same model in the same states, those of an expert's episode.
+    Both render the same model in the same states, those of an expert's episode.
     """
     medians = [_render_round(pictures) for _ in range(rounds)]
     ours, other = (1 / float(seconds) for seconds in np.median(medians, axis=0))
@@ -47,10 +47,10 @@ def bench_render(rounds: int = 5, pictures: int = 10) -> Comparison:
 
 
 def _render_round(pictures: int) -> tuple[float, float]:
-    """Median seconds for a picture of ours and of dm_control's.
+    """Median seconds per image for our renderer and for dm_control's.
 
-    They do not take turns picture by picture, nor share an environment from round to round: dm_control takes its OpenGL
-    context for current once it has made it so, and would draw into ours.
+    They do not alternate image by image, nor share an environment between rounds: dm_control assumes that its OpenGL
+    context stays current once it has made it so, and would draw into ours.
     """
     with TaskEnvironment(EnvSettings("lift", observation=_STATE_ONLY), seed=0) as env:
         camera, data = env.task.camera_id("front"), env.physics.data.ptr
@@ -63,7 +63,7 @@ def _render_round(pictures: int) -> tuple[float, float]:
 
 
 def _median_seconds(env: TaskEnvironment, actions: list[NDArray[np.float32]], draw: Callable[[], object]) -> float:
-    """Plays the actions from the start of an episode and draws each state; the first picture sets up a context."""
+    """Plays the actions from the start of an episode and renders each state; the first image sets up a context."""
     env.seed(0)
     env.reset()
     draw()
@@ -75,10 +75,10 @@ def _median_seconds(env: TaskEnvironment, actions: list[NDArray[np.float32]], dr
 
 
 def bench_bare_render(rounds: int = 5, pictures: int = 40) -> Comparison:
-    """Compares the renderer with the two calls that nobody can do without: milliseconds, smaller is better.
+    """Compares the renderer with the two calls that are unavoidable: milliseconds, smaller is better.
 
-    `mjr_render` and `mjr_readPixels` draw each picture once more, of the scene that the renderer has arranged for it,
-    in its context; so what differs is arranging the scene and copying the picture.
+    `mjr_render` and `mjr_readPixels` draw each image again from the scene that the renderer has arranged, in its
+    context; so the difference is arranging the scene and copying the image.
     """
     medians = [_bare_render_round(pictures) for _ in range(rounds)]
     whole, bare = (1e3 * float(seconds) for seconds in np.median(medians, axis=0))
@@ -102,14 +102,14 @@ def _bare_render_round(pictures: int) -> tuple[float, float]:
             env.step(action)
             seconds.append((_seconds(lambda: renderer.render(data, camera)), _seconds(renderer.draw)))
         renderer.close()
-    whole, bare = np.median(seconds[1:], axis=0)  # the first picture sets up what the driver needs
+    whole, bare = np.median(seconds[1:], axis=0)  # the first image initialises the driver
     return float(whole), float(bare)
 
 
 def bench_env(rounds: int = 5, steps: int = 100) -> Comparison:
-    """Compares steps of the task lift with the 64x64 front picture and without any: milliseconds, smaller is better.
+    """Compares steps of the task lift with and without the 64x64 front image: milliseconds, smaller is better.
 
-    Both environments begin with the same seed and take the same actions, the first half an expert's, then random ones.
+    Both environments have the same seed and the same actions, the first half an expert's, the rest random.
     """
     settings = EnvSettings("lift"), EnvSettings("lift", observation=_STATE_ONLY)
     with TaskEnvironment(settings[0], seed=0) as pixels, TaskEnvironment(settings[1], seed=0) as state:
@@ -129,7 +129,7 @@ def bench_env(rounds: int = 5, steps: int = 100) -> Comparison:
 
 
 def bench_reset(rounds: int = 5, resets: int = 10) -> Comparison:
-    """Compares the beginning of an episode of lift with a step of it, both with a 64x64 picture: milliseconds."""
+    """Compares a reset of lift with a step of it, both with a 64x64 image: milliseconds."""
     with TaskEnvironment(EnvSettings("lift"), seed=0) as env:
         actions = list(np.random.default_rng(0).uniform(-1, 1, (40, 4)).astype(np.float32))
         medians = []
@@ -189,9 +189,9 @@ _USAGE = f"name what to measure: trailkit bench all|{'|'.join(BENCHES)} [out=NAM
 def main(words: list[str]) -> None:
     """`trailkit bench all|NAME... [out=NAME.md]`: measures, prints both sides of each ratio, and writes them.
 
-    Each benchmark has a process of its own, so that none measures what another has left in memory. The file gets the
-    table, and one beside it that ends in .json the numbers with the commit, the machine and the time that it took. Of
-    all, launch is left out where Ray is not installed.
+    Each benchmark has its own process, so that no measurement includes memory left by another. The .md file gets the
+    table, and a .json file beside it the numbers with the commit, the machine and the duration. `all` skips launch if
+    Ray is not installed.
 
     Raises:
         UserError: If there is no such benchmark, or the file has another suffix.
@@ -208,7 +208,7 @@ def main(words: list[str]) -> None:
 
 
 def _read(words: list[str]) -> tuple[list[str], list[Path]]:
-    """The benchmarks that are named, and where to write."""
+    """The named benchmarks, and where to write."""
     outs = [Path(word.removeprefix("out=")) for word in words if word.startswith("out=")]
     names = [word for word in words if "=" not in word]
     if not names or len(outs) + len(names) != len(words):
@@ -231,7 +231,7 @@ def _measure(name: str) -> list[Comparison]:
 
 
 def _actions(env: TaskEnvironment, steps: int) -> list[NDArray[np.float32]]:
-    """What the scripted expert does in the episode of seed 0, which the environment is about to begin again."""
+    """The scripted expert's actions in the episode of seed 0, which the environment will play next."""
     expert = ScriptedExpert(env, seed=0)
     env.seed(0)
     env.reset()
@@ -245,7 +245,7 @@ def _actions(env: TaskEnvironment, steps: int) -> list[NDArray[np.float32]]:
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    """Of processor time, in all threads."""
+    """The processor time of a call, over all threads."""
     began = time.process_time()
     call()
     return time.process_time() - began

@@ -1,4 +1,4 @@
-"""What a benchmark measured: two sides, taken in turns in one run, and the ratio that is claimed."""
+"""The result of a benchmark: two sides, measured alternately in one run, and the claimed ratio."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,14 +22,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured, and the ratio that is claimed."""
+    """The measured values, and the claimed ratio."""
 
     name: str
     unit: str
     ours: Side
     other: Side
     ratio: float
-    target: float | None  # None: measured for information
+    target: float | None  # None: only for information
     at_least: bool  # whether the ratio should be at least or at most the target
 
     @property
@@ -58,7 +58,7 @@ def markdown(comparisons: Iterable[Comparison]) -> str:
 
 
 def write_comparisons(out: Path, comparisons: Sequence[Comparison], about: dict[str, Any]) -> None:
-    """Writes the table to `out`, and what it is of, with the numbers, to the file beside it that ends in .json.
+    """Writes the table to `out`, and the numbers with what they describe to a .json file beside it.
 
     Raises:
         UserError: If they cannot be written.
@@ -78,5 +78,5 @@ def _cells(each: Comparison) -> Iterator[str]:
 
 
 def _rounded(value: float) -> str:
-    """To four figures, and without an exponent."""
+    """The value with four significant figures, without an exponent."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""The measurements behind the claims about demonstrations: what recording and loading them cost."""
+"""The measurements behind the claims about demonstrations: the cost of recording and loading them."""
 
 import tempfile
 import time
@@ -22,19 +22,19 @@ _SOURCE = {"device": "scripted"}
 
 
 def bench_demos(episodes: int = 100, rounds: int = 3) -> Iterator[Comparison]:
-    """Measures what recording adds to control steps, and what demonstrations that are loaded take of time and memory.
+    """Measures how much time recording adds to control steps, and the time and memory for loading demonstrations.
 
-    Times are the processor's, since other programs may want the cores too.
+    Times are processor times, since other programs may use the cores, too.
 
     Args:
-        episodes: How many to load; of 100 steps, with one 64x64 picture each.
-        rounds: How often to measure, fewer than episodes; the medians count.
+        episodes: How many to load; they have 100 steps, with one 64x64 image each.
+        rounds: How often to measure, less than `episodes`; medians are reported.
     """
     with tempfile.TemporaryDirectory() as folder, make_environment(_SETTINGS) as env:
         store = DemoStore.create(Path(folder) / "demos", _SETTINGS, _SOURCE)
         yield _recording(env, store, rounds)
         for index in range(episodes - rounds):
-            store.append(store.read(index % rounds))  # decoding takes as long, whether or not they are alike
+            store.append(store.read(index % rounds))  # decoding takes as long whether they are equal or not
         yield from _loading(DemoStore.open(store.path), rounds)
 
 
@@ -53,7 +53,7 @@ def _recording(env: Environment, store: DemoStore, rounds: int) -> Comparison:
 
 
 def _play(env: Environment, store: DemoStore, seed: int) -> tuple[float, float]:
-    """Processor seconds a step of one expert's episode, without recording it and with."""
+    """Processor seconds per step of an expert's episode, without recording it and with."""
     expert, builder = ScriptedExpert(env), EpisodeBuilder(provenance(store, seed, 0))
     playing = recording = 0.0
     env.seed(seed)

@@ -1,7 +1,7 @@
-"""The floor under an update: what its convolutions and matrix products take by themselves.
+"""The lower bound of an update's time: its convolutions and matrix products alone.
 
-An update is made once while what PyTorch is asked for is listened to; then each convolution and product, forwards and
-backwards, is made alone, on tensors of the same shapes, strides and types.
+PyTorch's operations are recorded during one update; then each convolution and product, forward and backward, is run
+alone, on tensors of the same shapes, strides and dtypes.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _NAMES = frozenset({"convolution", "convolution_backward", "mm", "addmm", "bmm",
 
 @dataclass(frozen=True)
 class _Layout:
-    """What makes one tensor as fast to work on as another."""
+    """The properties of a tensor that determine the speed of operations on it."""
 
     shape: tuple[int, ...]
     stride: tuple[int, ...]
@@ -34,7 +34,7 @@ class _Layout:
 
 
 class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the calls that do the work."""
+    """Records the calls that do the work."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -47,11 +47,11 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def kernels_of(update: Callable[[], object]) -> Callable[[], None]:
-    """Makes an update once, and returns what makes its convolutions and products alone, without gradients."""
+    """Makes an update once, and returns a function that runs only its convolutions and products, without gradients."""
     with _Listener() as listener:
         update()
     made = [
-        (func, *tree_map_only(_Layout, _Layout.make, arguments))  # a tensor of its own for each, as in the update
+        (func, *tree_map_only(_Layout, _Layout.make, arguments))  # a separate tensor for each, as in the update
         for func, arguments in listener.calls
     ]
 

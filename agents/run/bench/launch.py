@@ -1,4 +1,4 @@
-"""What processes bring: environment steps by the number of actors, and launch=ray beside launch=inline."""
+"""What more processes gain: environment steps by the number of actors, and launch=ray versus launch=inline."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ _TASK = "env=lift_distracted"
 
 
 def bench_actors(counts: tuple[int, ...] = (1, 2, 4, 8), seconds: float = 30) -> Iterator[Comparison]:
-    """Compares numbers of actors that feed a learner which only counts: environment steps a second."""
+    """Compares numbers of actors that feed a learner which only counts: environment steps per second."""
     rates: dict[int, float] = {}
     for count in counts:
         rates[count] = _steps_per_second(count, seconds)
@@ -46,7 +46,7 @@ def bench_actors(counts: tuple[int, ...] = (1, 2, 4, 8), seconds: float = 30) ->
 
 
 def bench_launch(rounds: int = 3, minutes: float = 2.0) -> Iterator[Comparison]:
-    """Compares steps of actors and of the learner in the same time, with launch=ray and launch=inline, in turns."""
+    """Compares actor and learner steps in the same time, with launch=ray and launch=inline, alternately."""
     with tempfile.TemporaryDirectory() as folder:
         demos = f"{folder}/demos"
         record_demos(configure("record", RecordConfig, [_TASK, "device=scripted", "episodes=5", f"out={demos}"]))
@@ -72,7 +72,7 @@ def bench_launch(rounds: int = 3, minutes: float = 2.0) -> Iterator[Comparison]:
 
 
 class _Counter:
-    """A learner that only counts, and a replay that keeps nothing."""
+    """A learner that only counts, with a replay that stores nothing."""
 
     def __init__(self, config: TrainConfig) -> None:
         agent = build.make_agent(config, env_settings(config.env))
@@ -80,11 +80,11 @@ class _Counter:
         self._steps: dict[int, int] = {}
 
     def latest(self, version: int) -> tuple[int, Any] | None:
-        """The first weights, which stay."""
+        """The initial weights, which never change."""
         return (0, [self._weights]) if version < 0 else None
 
     def episodes_of(self, actor: int) -> tuple[int, int]:
-        """No episodes, and so many steps that the random policy is done."""
+        """No episodes, and so many steps that the random policy is already done."""
         self._steps[actor] = 0
         return 0, sys.maxsize
 
@@ -118,7 +118,7 @@ def _steps_per_second(count: int, seconds: float) -> float:
 
 
 def _train(words: list[str], out: str) -> tuple[float, float]:
-    """How many steps the actors and the learner of a training came to."""
+    """The number of steps of a training's actors and of its learner."""
     command = [sys.executable, "-m", "trailkit.agents.run.cli", "train", *words, f"out={out}"]
     subprocess.run(command, check=True, capture_output=True)
     last = rows_by_step(Path(out) / "metrics.csv")[-1]

@@ -36,7 +36,7 @@ _FRAME_BYTES = 64 * 64 * 3
 
 
 def bench_learner(rounds: int = 7) -> Iterator[Comparison]:
-    """Compares full TRAIL updates with the same update written plainly: milliseconds, larger ratios are better.
+    """Compares full TRAIL updates with the same update in plain code: milliseconds, larger ratios are better.
 
     Critic, policy and discriminator at `preset=cpu`, batch 64 (half of it the agent's), 64x64, the threads of training.
     """
@@ -74,7 +74,7 @@ def bench_learner(rounds: int = 7) -> Iterator[Comparison]:
 
 
 def bench_replay(rounds: int = 7) -> Iterator[Comparison]:
-    """Compares what replay stores with the raw frames, and what it gives with what the learner takes."""
+    """Compares what replay stores with the raw frames, and its sampling rate with what the learner uses."""
     config = _config()
     torch.set_num_threads(config.threads)
     with make_environment(env_settings(config.env)) as env:
@@ -82,7 +82,7 @@ def bench_replay(rounds: int = 7) -> Iterator[Comparison]:
         update = _update(config, config.encoder.kind, env, _batch(config, episodes))
     (milliseconds,) = _medians([update], rounds)
     size = config.agent.batch_size
-    taken = 2 * size / milliseconds * 1e3  # a batch of either table for each update
+    taken = 2 * size / milliseconds * 1e3  # a batch from each table per update
     replay = build_data.make_replay(config)
     before = _resident_bytes()
     for episode in episodes:
@@ -122,7 +122,7 @@ def _episodes(env: Environment, count: int) -> list[Episode]:
 
 
 def _batch(config: TrainConfig, episodes: list[Episode]) -> ImitationBatch:
-    """One batch, of which the expert's half is made as the agent's."""
+    """One batch, with the expert's half made like the agent's."""
     replay = MemoryReplay(config.replay.capacity, config.agent.n_step, config.env.early_steps, seed=0)
     for episode in episodes:
         replay.add(episode)
@@ -138,7 +138,7 @@ def _update(config: TrainConfig, kind: EncoderKind, env: Environment, batch: Imi
 
 
 def _medians(calls: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Median milliseconds of each call; they take turns, after one round that does not count."""
+    """Median milliseconds of each call; they alternate, after a first round that is not counted."""
     seconds = [[_seconds(call) for call in calls] for _ in range(rounds + 1)][1:]
     return [1e3 * float(median) for median in np.median(seconds, axis=0)]
 
@@ -150,7 +150,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _batch_seconds(replay: Replay, size: int, batches: int = 50) -> float:
-    """Mean seconds for a batch of either table."""
+    """Mean seconds for one batch from each table."""
     main, early = (replay.batches(table, size) for table in (Table.MAIN, Table.EARLY))
     next(main), next(early)
     began = time.perf_counter()
@@ -160,5 +160,5 @@ def _batch_seconds(replay: Replay, size: int, batches: int = 50) -> float:
 
 
 def _resident_bytes() -> int:
-    """The memory that this process has, on Linux."""
+    """The resident memory of this process, on Linux."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

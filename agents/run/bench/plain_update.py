@@ -1,4 +1,4 @@
-"""A full TRAIL update as one would write it first: the other side of the learner's benchmark.
+"""A full TRAIL update in plain code, as a first version: the other side of the learner's benchmark.
 
 The same networks' heads, losses, optimisers, batches and augmentations as `Adversarial(AdversarialReward, D4PG)`, but
 with the Nature encoder in the contiguous layout, images scaled before use, an encoder pass for each use (critic and
@@ -53,7 +53,7 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def random_crop(images: Tensor, size: int) -> Tensor:
-    """Crops each image at a place of its own."""
+    """Crops each image at a random place."""
     slack = images.shape[-1] - size
     corners = torch.randint(slack + 1, (len(images), 2)).tolist()
     return torch.stack(
@@ -62,7 +62,7 @@ def random_crop(images: Tensor, size: int) -> Tensor:
 
 
 def random_shift(images: Tensor, pixels: int) -> Tensor:
-    """Pads with the border and crops."""
+    """Pads by repeating the border, and crops."""
     return random_crop(F.pad(images, (pixels,) * 4, mode="replicate"), images.shape[-1])
 
 
@@ -82,7 +82,7 @@ def augment(images: Tensor, crop: int, settings: AugmentationSettings) -> Tensor
 
 
 class PlainUpdate:
-    """One camera, "front"; square images."""
+    """For one camera, "front", with square images."""
 
     def __init__(self, size: int, crop: int, proprio_size: int, action_size: int, embedding: int = 64) -> None:
         self.settings, self.strengths, self.crop = D4PGSettings(), AugmentationSettings(), crop

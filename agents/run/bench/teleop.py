@@ -1,4 +1,4 @@
-"""What a person feels at the recording page: how evenly control runs, and how soon a key shows."""
+"""What a person notices on the recording page: how regular control is, and the delay from key to image."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ from trailkit.agents.run.bench.comparison import Comparison, Side
 from trailkit.envs.errors import UserError
 from trailkit.envs.settings import CONTROL_TIMESTEP
 
-_HEARTBEAT = 0.1  # s, the page's
-_NOTICEABLE = 120.0  # ms from a key to its effect, beyond which steering feels sluggish
+_HEARTBEAT = 0.1  # s, of the page
+_NOTICEABLE = 120.0  # ms from a key to its effect, above which control feels sluggish
 _WORDS = ("env=reach", "device=browser", "teleop.port=0", "teleop.view_cameras=[front]", "teleop.view_size=256")
 
 
@@ -25,7 +25,7 @@ def bench_teleop(seconds: float = 60.0) -> Iterator[Comparison]:
     """Records through the page's own connection, from another process, with a 256x256 stream.
 
     Args:
-        seconds: For how long keys are pressed.
+        seconds: How long keys are pressed.
     """
     with tempfile.TemporaryDirectory() as folder:
         words = [*_WORDS, f"out={folder}/demos", f"env.episode_steps={int(2 * seconds / CONTROL_TIMESTEP)}"]
@@ -46,7 +46,7 @@ def bench_teleop(seconds: float = 60.0) -> Iterator[Comparison]:
 
 
 async def _press_keys(address: str, seconds: float) -> list[float]:
-    """Presses and releases a key, at moments unrelated to the control clock; returns how long each took to show, s."""
+    """Presses and releases a key at moments unrelated to the control clock; returns each one's delay to display, s."""
     latencies: list[float] = []
     random = np.random.default_rng(0)
     async with aiohttp.ClientSession() as client, client.ws_connect(address.replace("/?", "/session?")) as socket:

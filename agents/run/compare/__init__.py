@@ -1,1 +1,1 @@
-"""`trailkit compare`: what runs came to, as a table, plots and a page."""
+"""`trailkit compare`: the results of runs, as a table, plots and a page."""

@@ -19,11 +19,11 @@ _USAGE = "name the runs to compare: trailkit compare RUN... [out=NAME.html]"
 def compare(words: Sequence[str]) -> None:
     """`trailkit compare RUN... [out=NAME.md|.html]`: prints a table and verdicts, and writes them.
 
-    A name that ends in .md gets them as they are printed, and a .json beside it; one that ends in .html a page with
-    plots and videos, and the plots as PNG beside it.
+    A name that ends in .md gets them as printed, with a .json beside it; one that ends in .html gets a page with plots
+    and videos, with the plots as PNG beside it.
 
     Raises:
-        UserError: If no run is named, none holds anything to compare, or the file has another suffix.
+        UserError: If no run is named, none contains anything to compare, or the file has another suffix.
     """
     outs = [Path(word.removeprefix("out=")) for word in words if word.startswith("out=")]
     folders = [word for word in words if "=" not in word]
@@ -43,7 +43,7 @@ def compare_runs(folders: Sequence[Path], outs: Sequence[Path] = ()) -> list[Row
     for out in outs:
         if out.suffix not in (".md", ".html"):
             raise UserError(f"out={out}: name a page (.html) or a table (.md)")
-    each_once = list({folder.resolve(): folder for folder in folders}.values())  # or it would count as two seeds
+    each_once = list({folder.resolve(): folder for folder in folders}.values())  # else one would count as two seeds
     runs = _with_names_of_their_own(_read(each_once))
     runs.sort(key=lambda run: (run.row.task, run.row.method, run.row.seed))
     found = list(contests(runs))
@@ -77,7 +77,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _read(folders: Sequence[Path]) -> list[Run]:
-    """The runs that can be compared; what is wrong with the others is said, and an error if there is no other."""
+    """The runs that can be compared; prints what is wrong with the others, or raises it if no run can be compared."""
     runs, errors = [], []
     for folder in folders:
         try:
@@ -92,7 +92,7 @@ def _read(folders: Sequence[Path]) -> list[Run]:
 
 
 def _with_names_of_their_own(runs: list[Run]) -> list[Run]:
-    """Names runs by their paths, if the names of their folders do not tell them apart."""
+    """Names runs by their paths, if their folders' names are not unique."""
     if len({run.row.run for run in runs}) == len(runs):
         return runs
     return [replace(run, row=replace(run.row, run=str(run.folder))) for run in runs]

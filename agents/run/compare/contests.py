@@ -1,4 +1,4 @@
-"""Which of several methods or policies is better."""
+"""Compares several methods or policies to find the better one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ from trailkit.agents.run.statistics import (
     probability_of_improvement,
 )
 
-_LEARNED = 0.8  # of episodes solved
-_ALIKE = 0.9  # of the learner steps of another run: trainings of so many minutes are never equally far
+_LEARNED = 0.8  # share of episodes solved
+_ALIKE = 0.9  # of the learner steps of another run: trainings with a time limit never get equally far
 
 
 @dataclass(frozen=True)
 class Contest:
-    """Two contenders of one task, and which is better."""
+    """Two contenders on one task, and which is better."""
 
     task: str
     first: str
     second: str
     verdict: Verdict
-    improvement: float | None  # how likely a run of the first is better than one of the second, if there are several
+    improvement: float | None  # probability that a run of the first is better than one of the second, if several
 
     def __str__(self) -> str:
         likely = (
@@ -38,7 +38,7 @@ class Contest:
 
 
 def summaries(runs: Sequence[Run]) -> Iterator[str]:
-    """Says what each method of several runs comes to (interquartile mean, interval), and what it took."""
+    """Describes the result of each method with several runs (interquartile mean, interval), and what it took."""
     for task in sorted({run.row.task for run in runs}):
         for method, group in by_method([run for run in runs if run.row.task == task]).items():
             if len(group) > 1:
@@ -53,13 +53,13 @@ def summaries(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _ages(runs: Sequence[Run]) -> str:
-    """Says what runs of one method have learned that are not equally far, such as one that still learns."""
+    """Tells the learner steps of a method's runs if they differ, for instance because one is still training."""
     steps = [run.row.learner_steps for run in runs]
     return f", after {min(steps):,} to {max(steps):,} learner steps" if min(steps) < _ALIKE * max(steps) else ""
 
 
 def _cost(rows: Sequence[Row]) -> str:
-    """What it took each of a method's runs to first solve as much as is called learned."""
+    """What it took each of a method's runs to first reach the success that counts as learned."""
     plays = any(row.actor_steps for row in rows)
     found = [row.first_with(_LEARNED) for row in rows]
     reached = sorted(at.actor_steps if plays else at.learner_steps for at in found if at is not None)
@@ -72,11 +72,11 @@ def _cost(rows: Sequence[Row]) -> str:
 
 
 def contests(runs: Sequence[Run]) -> Iterator[Contest]:
-    """Compares each method with the best one of its task, or the runs with the best one where there is one method.
+    """Compares each method with the best one of its task, or the runs with the best one if there is only one method.
 
-    Runs that differ in their seeds alone are of one method. Methods are compared over seeds where both have several
-    runs, which says something of the method; else only the policies at hand are. The p-values hold for all comparisons
-    of a task together, and for the best having been chosen by what it is then compared by.
+    Runs that differ only in their seeds belong to one method. Methods are compared over seeds if both have several
+    runs, which says something about the method; otherwise only the policies at hand are. The p-values hold for all
+    comparisons of a task together, and account for the fact that the best was chosen by the same results.
     """
     for task in sorted({run.row.task for run in runs}):
         methods = by_method([run for run in runs if run.row.task == task])
@@ -109,5 +109,5 @@ def _verdict(ours: Sequence[Run], others: Sequence[Run]) -> Verdict:
 
 
 def _pooled(runs: Sequence[Run], side: int) -> dict[tuple[int, ...], bool]:
-    """The episodes of several runs, which make no pairs with those of one."""
+    """The episodes of several runs, keyed so that they are not paired with the other side's."""
     return {(side, number, seed): solved for number, run in enumerate(runs) for seed, solved in run.outcomes.items()}

@@ -1,4 +1,4 @@
-"""Plots of runs: success over steps and time, and what tells why."""
+"""Plots of runs: success over steps and time, and diagnostics."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from trailkit.agents.run.metrics import histograms, rows_by_step
 from trailkit.agents.run.statistics import interquartile_interval
 
 _CLOCKS = {"actor_steps": "steps played", "step": "learner steps", "minutes": "minutes of training"}
-# Metrics that are read beside each other.
+# Metrics that are read together.
 _DIAGNOSTICS = {
     "discriminator's accuracy (constraint: 0.5 is wanted)": (
         "disc_acc_expert",
@@ -43,7 +43,7 @@ _SOURCES = {  # of frames, whose logits have histograms
 
 
 class Table(NamedTuple):
-    """A run's metrics: each an array over the rows, NaN where it did not occur."""
+    """A run's metrics: each an array over the rows, NaN where it was not recorded."""
 
     columns: Mapping[str, NDArray[np.float64]]
 
@@ -55,7 +55,7 @@ class Table(NamedTuple):
 
 
 def read_table(folder: Path) -> Table:
-    """Reads the metrics of a run, which may be going on; without any, there are no rows."""
+    """Reads the metrics of a run, which may be in progress; without any, there are no rows."""
     rows = rows_by_step(folder / "metrics.csv")
     names = rows[0] if rows else {"step": "", "actor_steps": "", "seconds": ""}
     columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
@@ -63,7 +63,7 @@ def read_table(folder: Path) -> Table:
 
 
 def success_curves(methods: Mapping[str, Sequence[Table]]) -> bytes:
-    """Success over each clock, as PNG: a line for each method, the interquartile mean of its runs and its interval."""
+    """Success over each clock, as PNG: for each method, the interquartile mean of its runs and its interval."""
     figure = Figure((12, 3.6), layout="constrained")
     for axes, (clock, label) in zip(figure.subplots(1, len(_CLOCKS)), _CLOCKS.items(), strict=True):
         for number, (method, tables) in enumerate(methods.items()):
@@ -82,7 +82,7 @@ def success_curves(methods: Mapping[str, Sequence[Table]]) -> bytes:
 
 
 def diagnostics(tables: Mapping[str, Table]) -> bytes | None:
-    """What tells why a run went as it did, over learner steps, as PNG; None if there is none of it."""
+    """Diagnostics of why runs went as they did, over learner steps, as PNG; None if there are none."""
     there = {
         title: [name for name in names if any(len(table.of(name)[1]) for table in tables.values())]
         for title, names in _DIAGNOSTICS.items()
@@ -113,7 +113,7 @@ def diagnostics(tables: Mapping[str, Table]) -> bytes | None:
 
 
 def logits(tables: Mapping[str, Table]) -> bytes | None:
-    """What the discriminator says of each source of frames, over learner steps, as PNG: a row for each run with one."""
+    """The discriminator's logits by source of frames, over learner steps, as PNG: one row per run that has them."""
     found = {run: histograms(table.columns) for run, table in tables.items()}
     found = {run: parts for run, parts in found.items() if parts}
     if not found:
@@ -130,7 +130,7 @@ def logits(tables: Mapping[str, Table]) -> bytes | None:
             ends = tables[run].columns["step"][known]
             first, second, *others = parts[name]
             edges = [first, second, *others, others[-1] + second - first]
-            # Each row of the metrics is about the steps since the one before.
+            # Each row of the metrics covers the steps since the previous one.
             axes.pcolormesh(np.concatenate([[0], ends]), edges, shares[:, known], vmin=0, vmax=0.5, cmap="viridis")
             axes.axhline(0, color="white", linewidth=0.8, linestyle=":")
             axes.set_title(title, fontsize=8)
@@ -141,7 +141,7 @@ def logits(tables: Mapping[str, Table]) -> bytes | None:
 
 
 def _summary(axes: Any, tables: Sequence[Table], clock: str, colour: str, method: str) -> None:
-    """The interquartile mean over the runs, at the learner steps that all of them were evaluated at."""
+    """The interquartile mean over the runs, at the learner steps at which all of them were evaluated."""
     evaluated = [
         dict(zip(table.columns["step"][known], zip(table.columns[clock][known], values, strict=True), strict=True))
         for table in tables
@@ -156,7 +156,7 @@ def _summary(axes: Any, tables: Sequence[Table], clock: str, colour: str, method
 
 def _png(figure: Figure) -> bytes:
     for axes in figure.axes:
-        axes.xaxis.set_major_formatter(_short)  # steps in full would run into one another
+        axes.xaxis.set_major_formatter(_short)  # full numbers of steps would overlap
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=110)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The page that `trailkit compare RUN... out=NAME.html` writes: all about some runs in one file, without a server."""
+"""The page that `trailkit compare RUN... out=NAME.html` writes: everything about runs in one file, without a server."""
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,22 +19,22 @@ figcaption { font-size: 13px; color: #555 }
 
 
 class Page:
-    """Gathers the parts of a page, in order."""
+    """Collects the parts of a page, in order."""
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._parts = [f"<h1>{escape(title)}</h1>"]
 
     def heading(self, text: str) -> None:
-        """Begins a section."""
+        """Starts a section."""
         self._parts.append(f"<h2>{escape(text)}</h2>")
 
     def paragraph(self, text: str, kind: str) -> None:
-        """Adds a paragraph: a finding, a verdict, or that all is well."""
+        """Adds a paragraph: a finding, a verdict, or that everything is well."""
         self._parts.append(f'<p class="{kind}">{escape(text)}</p>')
 
     def table(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Adds a table; the first row's keys are its head."""
+        """Adds a table; the keys of the first row are its header."""
         head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
         body = "".join(
             "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row.values()) + "</tr>" for row in rows
@@ -46,7 +46,7 @@ class Page:
         self._parts.append(f'<div class="wide"><img alt="{escape(says)}" src="{_data(png, "image/png")}"></div>')
 
     def videos(self, paths: Sequence[tuple[str, Path]]) -> None:
-        """Adds videos, each with what is to be said of it."""
+        """Adds videos, each with a caption."""
         for caption, path in paths:
             source = _data(path.read_bytes(), "video/mp4")
             video = f'<video controls muted loop playsinline preload="metadata" src="{source}"></video>'
@@ -62,7 +62,7 @@ class Page:
 
 
 def newest_videos(folder: Path, most: int = 2, largest: int = 8_000_000) -> Iterator[Path]:
-    """The first videos of a run's newest step that has some, but for those that would make a page too large."""
+    """The first videos of a run's newest step that has any, except those that would make a page too large."""
     folders = sorted({path.parent for path in folder.glob(f"videos/{9 * '[0-9]'}/*.mp4")})
     if folders:
         fitting = (path for path in sorted(folders[-1].glob("*.mp4")) if path.stat().st_size <= largest)

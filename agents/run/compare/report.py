@@ -1,4 +1,4 @@
-"""What is to be said of some runs, as a page."""
+"""Writes a page about runs."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ def write_report(path: Path, runs: Sequence[Run], contests: Sequence[Contest]) -
 
 
 def _say(page: Page, runs: Sequence[Run], contests: Sequence[Contest]) -> None:
-    """What it comes to, first of all."""
+    """Adds the conclusions, which come first."""
     for sentence in [*summaries(runs), *contests]:
         page.paragraph(str(sentence), "verdict")
     said = [(run, sentence) for run in runs for sentence in run.findings]
@@ -68,7 +68,7 @@ def _plot(page: Page, path: Path, task: str, runs: Sequence[Run], tables: Mappin
 
 
 def _settings(page: Page, runs: Sequence[Run]) -> None:
-    """The settings by which runs differ."""
+    """Adds the settings in which runs differ."""
     keys = [key for key in runs[0].settings if len({str(run.settings[key]) for run in runs}) > 1]
     if keys:
         page.heading("What the runs differ by")

@@ -1,4 +1,4 @@
-"""What runs left in their folders, summed up."""
+"""Summarises what runs left in their folders."""
 
 import json
 import re
@@ -16,8 +16,8 @@ from trailkit.agents.run.statistics import wilson
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 
-_LAST = 3  # evaluations that say whether a run is stable
-# Settings, and groups of them, that tell no method from another.
+_LAST = 3  # evaluations that show whether a run is stable
+# Settings, and groups of them, that do not distinguish methods.
 _NO_CHOICE = (
     *("out", "seed", "threads", "device", "checkpoint_every", "keep_checkpoints", "evaluation."),
     *("launch.address", "launch.replay_port", "launch.step_timeout", "launch.answer_timeout", "launch.start_timeout"),
@@ -35,27 +35,27 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """What one run came to."""
+    """The results of one run."""
 
     run: str
     task: str
     method: str
     seed: int
-    demos: int | None  # episodes that it was allowed to learn from; None for all
+    demos: int | None  # episodes that it could learn from; None for all
     learner_steps: int
     actor_steps: int
-    minutes: float  # of training, its evaluations included
+    minutes: float  # of training, including its evaluations
     episodes: int  # in the last evaluation
     success: float  # in the last evaluation, in [0, 1]
     low: float
     high: float
     average_return: float
     best: float  # success in the best evaluation
-    last: tuple[float, ...]  # success in the last evaluations, the newest at the end
+    last: tuple[float, ...]  # success in the last evaluations, newest last
     curve: tuple[Point, ...] = ()  # every evaluation
 
     def first_with(self, share: float) -> Point | None:
-        """The first evaluation with so much success, or None if there was none."""
+        """The first evaluation with at least this success, or None if there was none."""
         return next((point for point in self.curve if point.success >= share), None)
 
 
@@ -65,18 +65,18 @@ class Run:
 
     folder: Path
     row: Row
-    settings: Mapping[str, Any]  # what may tell its method from others
+    settings: Mapping[str, Any]  # what may distinguish its method from others
     outcomes: Mapping[int, bool] = field(repr=False)  # success by the seed of the episode, in the last evaluation
     findings: Sequence[str] = ()  # what went wrong
 
 
 def read_run(folder: Path) -> Run:
-    """Sums up a run from what it left in its folder.
+    """Summarises a run from the files in its folder.
 
-    Of evaluations of the last step that has any, `trailkit evaluate`'s among them, the one of the most episodes counts.
+    Of the evaluations of the last evaluated step, also those by `trailkit evaluate`, the one with most episodes counts.
 
     Raises:
-        UserError: If it holds no run, or none that was evaluated, or an evaluation is damaged.
+        UserError: If it contains no run or no evaluation, or an evaluation is damaged.
     """
     config, metrics = load_config(folder), late_metrics(folder)
     steps = [found for step in sorted(folder.glob("evaluations/" + 9 * "[0-9]")) if (found := _evaluations(step))]
@@ -119,12 +119,12 @@ def read_run(folder: Path) -> Run:
 
 
 def _actor_steps(rows: Sequence[Mapping[str, str]], step: int) -> int:
-    """Those that had been played by the last metrics up to a learner step."""
+    """The number of steps played according to the last metrics up to a learner step."""
     return max((int(row["actor_steps"]) for row in rows if int(row["step"]) <= step), default=0)
 
 
 def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs of one task by their method, whose name has the settings by which it differs from its namesakes."""
+    """Groups runs of one task by method; the names include the settings in which methods of the same name differ."""
     groups: dict[str, list[list[Run]]] = {}
     for run in runs:
         namesakes = groups.setdefault(run.row.method, [])
@@ -150,9 +150,9 @@ def _differences(run: Run, namesakes: Sequence[Sequence[Run]]) -> list[str]:
 
 
 def choices(config: TrainConfig) -> dict[str, Any]:
-    """Those settings of a run that may tell its method from another's, by their keys."""
+    """The settings of a run that may distinguish its method from another's, by key."""
     settings = {key: value for key, value in flat(config).items() if not key.startswith(_NO_CHOICE)}
-    for key in ("demos", "random_demos"):  # wherever they lie
+    for key in ("demos", "random_demos"):  # regardless of where they are stored
         settings[key] = None if settings[key] is None else Path(settings[key]).name
     return settings
 
@@ -171,7 +171,7 @@ class _Evaluation:
 
 
 def _evaluations(folder: Path) -> list[_Evaluation]:
-    """Those of a step in the run's own environment: the training's, and those that a person asked for."""
+    """The evaluations of a step in the run's own environment: the training's, and those requested by a user."""
     asked = [path for path in folder.glob("*/eval_info.json") if re.fullmatch(r"seed\d+_episodes\d+", path.parent.name)]
     return [_evaluation(path, int(folder.name)) for path in (*folder.glob("eval_info.json"), *sorted(asked))]
 

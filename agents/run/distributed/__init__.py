@@ -1,1 +1,1 @@
-"""Trainings of many processes, on Ray."""
+"""Training with many processes, on Ray."""

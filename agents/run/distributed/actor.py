@@ -1,4 +1,4 @@
-"""Who plays."""
+"""The role that plays episodes."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ from trailkit.envs.make import make_environment
 from trailkit.replay.episode import Episode
 from trailkit.replay.transition import Observation
 
-PATIENCE_S = 10.0  # with a learner that does not answer, before the old weights are used again
+PATIENCE_S = 10.0  # how long to wait for the learner before the old weights are used again
 _log = logging.getLogger(__name__)
 
 
@@ -47,11 +47,11 @@ class ActorRole(Role):
         torch.set_num_threads(1)
         replay, weights = ray.get_actor(self._replay), RemoteWeights(ray.get_actor(LEARNER), self)
         settings = env_settings(self.config.env)
-        self.waits()  # it may be long in reading what was played before
+        self.waits()  # it may take long to read earlier episodes
         first, total = answer(replay.episodes_of, self._number)
         self.moves()
         seed = _process_seed(self.config.seed, self._number, first)
-        config = replace(self.config, seed=seed)  # of the exploration noise
+        config = replace(self.config, seed=seed)  # for the exploration noise
         env = make_environment(settings, seed)
         player = build.make_player(config, settings)
         starts = episode_starts(self.config.seed, first, self._number, self._layouts)
@@ -70,14 +70,14 @@ class ActorRole(Role):
 
 
 class _Sent:
-    """An episode on its way to the replay, while the next one is played."""
+    """An episode being sent to the replay while the next one is played."""
 
     def __init__(self, replay: Any, episode: Episode, metrics: Metrics) -> None:
         self._replay, self._contents = replay, (ray.put(episode), metrics)
         self._answer = replay.insert.remote(*self._contents)
 
     def total_steps(self) -> int:
-        """Waits until it has arrived, however often the replay dies meanwhile; how many steps all actors played."""
+        """Waits until it has arrived, however often the replay dies meanwhile; returns the steps of all actors."""
         try:
             total: int = ray.get(self._answer)
         except RayActorError:
@@ -94,11 +94,11 @@ class RemoteWeights:
 
     @property
     def version(self) -> int:
-        """The learner step that made them; -1 before the first."""
+        """The learner step that produced the weights; -1 before the first."""
         return -1 if self._snapshot is None else self._snapshot.version
 
     def latest(self) -> Snapshot:
-        """Asks for them; the first ones are waited for, however long the learner takes to begin."""
+        """Requests the newest weights; waits for the first ones, however long the learner takes to start."""
         self._role.waits()
         self._ask()
         while self._snapshot is None:
@@ -119,25 +119,25 @@ class RemoteWeights:
 
 
 class Watched:
-    """A policy whose every action is a sign of life."""
+    """A policy that reports a sign of life with every action."""
 
     def __init__(self, policy: Policy, role: Role) -> None:
         self._policy, self._role = policy, role
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts an episode."""
         self._policy.reset()
 
     def act(self, observation: Observation) -> Action:
-        """Chooses an action, and notes that the role got on."""
+        """Chooses an action, and reports that the role made progress."""
         self._role.moves()
         return self._policy.act(observation)
 
     def load(self, parameters: Parameters) -> None:
-        """Takes over weights."""
+        """Loads weights."""
         self._policy.load(parameters)
 
 
 def _process_seed(seed: int, actor: int, first: int) -> int:
-    """A seed for each life of each actor."""
+    """A separate seed for each life of each actor."""
     return int(np.random.SeedSequence([seed, actor, first], spawn_key=(3,)).generate_state(1)[0])

@@ -17,17 +17,17 @@ from trailkit.envs.errors import UserError
 
 _LOOK_EVERY_S = 0.5
 _REACH_WITHIN_S = 10.0
-# No record of each call for Ray's dashboard, which is not there: it grows by a megabyte and a half a minute.
+# Disables the record of each call for Ray's dashboard, which is not used: it grows by 1.5 MB per minute.
 _SYSTEM = {"task_events_report_interval_ms": 0}
-# What a process group is told to end by: Ray's processes are of the command's group, and must outlive the checkpoint.
+# The signals that end a process group: Ray's processes are in the command's group, and must outlive the checkpoint.
 _OF_THE_GROUP = {signal.SIGTERM, signal.SIGHUP}
 
 
 def start_ray(config: TrainConfig, interrupted: threading.Event) -> None:
-    """Starts Ray on this machine, or finds it at the address and waits until it has what the roles need.
+    """Starts Ray on this machine, or connects to it at the address and waits until it has what the roles need.
 
     Raises:
-        UserError: If there is none, or it has too little for the roles.
+        UserError: If there is no Ray, or it has too few resources for the roles.
     """
     launch = config.launch
     cpus = launch.learner_cpus + actors(config) * launch.actor_cpus
@@ -46,13 +46,13 @@ def start_ray(config: TrainConfig, interrupted: threading.Event) -> None:
 
 
 def _start_ray(cpus: float, quiet: dict[str, Any]) -> None:
-    # More processes than cores are slower, but no mistake: Ray is told of as many cores as are asked for.
+    # More processes than cores are slower, but not an error: Ray is told to have as many cores as requested.
     cores = max(os.cpu_count() or 1, int(cpus + 1))
-    heeded = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_GROUP)  # what it starts inherits that
+    heeded = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_GROUP)  # inherited by the processes that it starts
     try:
-        # "local", since by default Ray would rather join a cluster that this machine belongs to.
+        # "local", since by default Ray would join a cluster that this machine belongs to.
         ray.init(address="local", num_cpus=cores, include_dashboard=False, _system_config=_SYSTEM, **quiet)
-    except Exception as error:  # no narrower one says that its processes took too long, on a machine that is busy
+    except Exception as error:  # there is no narrower error for processes that took too long to start on a busy machine
         raise UserError(f"Ray does not start: {' '.join(str(error).split())}") from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, heeded)
@@ -86,11 +86,11 @@ def _reach(address: str) -> None:
 
 
 def _wait_for_room(launch: LaunchConfig, needs: dict[str, float], interrupted: threading.Event) -> None:
-    """Waits for machines that are still to join a cluster, as those of a SLURM job do."""
+    """Waits for machines that have yet to join a cluster, like those of a SLURM job."""
     waited = time.monotonic() + (launch.start_timeout if launch.address is not None else 0.0)
     told = False
     while not interrupted.is_set():
-        # Of a cluster, what others have left of it; one that was just started does not know yet what is free.
+        # In a cluster, count what others have left; a newly started Ray does not know yet what is free.
         found = ray.cluster_resources if launch.address is None else ray.available_resources
         there: dict[str, float] = found()  # type: ignore[no-untyped-call]
         lacking = [name for name, wanted in needs.items() if there.get(name, 0.0) < wanted]
@@ -108,7 +108,7 @@ def _wait_for_room(launch: LaunchConfig, needs: dict[str, float], interrupted: t
 
 
 def _check_machines(launch: LaunchConfig) -> None:
-    """Makes sure that there is a machine for the learner, and one for an actor: no role is spread over several."""
+    """Checks that there is a machine for the learner and one for an actor: no role is spread over several."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     for role, key, need in (
         ("learner", "CPU", launch.learner_cpus),
@@ -123,5 +123,5 @@ def _check_machines(launch: LaunchConfig) -> None:
 
 
 def actors(config: TrainConfig) -> int:
-    """How many processes play: none where the learner does without the agent's episodes."""
+    """How many processes play: none if the learner does not use the agent's episodes."""
     return 0 if config.learner is LearnerKind.bc else config.launch.actors

@@ -1,4 +1,4 @@
-"""Who evaluates."""
+"""The role that evaluates policies."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class EvaluatorRole(Role):
-    """Evaluates the policies that the learner puts down for it."""
+    """Evaluates the policies that the learner offers."""
 
     def _run(self) -> None:
         torch.set_num_threads(1)
@@ -42,13 +42,13 @@ class EvaluatorRole(Role):
 
 
 def next_policy(learner: Any) -> tuple[int, str, Parameters]:
-    """Waits for the next policy to be evaluated, however often the learner dies meanwhile."""
+    """Waits for the next policy to evaluate, however often the learner dies meanwhile."""
     while True:
         due = answer(learner.next_evaluation)
         if due is not None:
             step, token, (weights,) = due
             try:
                 return step, token, ray.get(weights, timeout=PATIENCE_S)
-            except RayError as error:  # the weights went with the learner
+            except RayError as error:  # the weights were lost with the learner
                 _log.info("no weights of step %d: %s", step, type(error).__name__)
         time.sleep(_ASK_EVERY_S)

@@ -1,4 +1,4 @@
-"""Who learns."""
+"""The role that learns."""
 
 import logging
 import threading
@@ -25,13 +25,13 @@ from trailkit.replay.base import ReplayTimeout, Table
 from trailkit.replay.reverb import ReverbSampler
 from trailkit.replay.transition import Transition
 
-_UNLOCKED_WITHIN_S = 60.0  # by the process before, which may be ending on a machine that was cut off
-_BACKLOG = 2  # policies that may wait for the evaluator
+_UNLOCKED_WITHIN_S = 60.0  # by the previous process, which may be ending on a machine that was disconnected
+_BACKLOG = 2  # policies that may await evaluation
 _log = logging.getLogger(__name__)
 
 
 class LearnerRole(KeepsEpisodes):
-    """Learns, checkpoints, logs and publishes; without Reverb it holds the replay, too."""
+    """Learns, saves checkpoints, logs and publishes weights; without Reverb it also holds the replay."""
 
     def __init__(self, config: TrainConfig, folder: str, name: str, replay: str | None) -> None:
         super().__init__(config, folder, name)
@@ -48,7 +48,7 @@ class LearnerRole(KeepsEpisodes):
             return self._train()
 
     def _train(self) -> bool:
-        """Learns from the newest checkpoint on to the last step; returns whether that and all evaluations are done."""
+        """Learns from the newest checkpoint to the last step; returns whether that and all evaluations are done."""
         config = self.config
         self._learning = learning = Learning(config, self.folder, env_settings(config.env))
         self._restore(learning)
@@ -71,37 +71,37 @@ class LearnerRole(KeepsEpisodes):
         return learning.steps >= config.steps and not self._backlog
 
     def stop(self) -> None:
-        """Makes `run` leave a checkpoint and return."""
+        """Makes `run` save a checkpoint and return."""
         self._stop.set()
 
     def note(self, metrics: Metrics) -> None:
-        """Takes metrics of the whole program into the log."""
+        """Adds metrics of the whole program to the log."""
         self._notes.update(metrics)
 
     def samples(self) -> int:
-        """How many of the agent's transitions its steps have learned from, once it knows which step it is at."""
+        """How many of the agent's transitions its steps have learned from; waits until the checkpoint is restored."""
         self._restored.wait()
         return self._learning.steps * self.config.agent.batch_size
 
     def latest(self, version: int) -> tuple[int, Any] | None:
-        """The newest weights, unless they are of a version that is there: their version, and a reference to them.
+        """The newest weights, unless the caller already has that version: their version, and a reference to them.
 
-        There are none before this process, perhaps not the run's first, has read its checkpoint.
+        There are none until this process, perhaps not the run's first, has read its checkpoint.
         """
         newest, _, weights = self._published
         return None if weights is None or newest == version else (newest, [weights])
 
     def next_evaluation(self) -> tuple[int, str, Any] | None:
-        """The oldest policy that is to be evaluated: its step, its token, and a reference to its weights."""
+        """The oldest policy to evaluate: its step, its token, and a reference to its weights."""
         due = self._backlog.oldest()
         return None if due is None else (due.clocks.step, due.token, [due.reference])
 
     def evaluated(self, step: int, token: str, result: Evaluation) -> None:
-        """Takes the result of an evaluation; a second one of the same policy is dropped."""
+        """Receives the result of an evaluation; a second one of the same policy is dropped."""
         self._backlog.finish(step, token, result)
 
     def batches(self, table: Table, batch_size: int) -> Iterator[Transition]:
-        """Batches of the replay, however slow it is, and of those that take its place when it dies."""
+        """Batches of the replay, however slow it is; if it dies, of the one that replaces it."""
         while not self._stop.is_set():
             self.waits()
             try:
@@ -114,19 +114,19 @@ class LearnerRole(KeepsEpisodes):
         raise Stopped
 
     def _batches_of_one(self, table: Table, batch_size: int) -> Iterator[Transition]:
-        """Batches of the replay of now, wherever it is, until that one is gone."""
+        """Batches of the current replay, wherever it is, until it is gone."""
         if self._remote is None:
             return self.service.batches(table, batch_size)
         sampler = self._sampler()
         return sampler.batches(table, batch_size, lambda: self._waits_on(sampler))
 
     def _waits_on(self, sampler: ReverbSampler) -> bool:
-        """Whether the server of a sampler that has had nothing for some time is the one of now."""
-        self.waits()  # said before, but perhaps by another thread than the one that has learned meanwhile
+        """Whether the server of a sampler that has received nothing for some time is still the current one."""
+        self.waits()  # called before, but perhaps from a thread other than the one that has learned meanwhile
         return self._sampler().server == sampler.server
 
     def _sampler(self) -> ReverbSampler:
-        """What samples the server of now, as soon as there is something to sample."""
+        """A sampler of the current server, as soon as there is something to sample."""
         assert self._remote is not None
         while (sampler := answer(self._remote.sampler, stop=self._stop)) is None:
             time.sleep(0.1)
@@ -134,9 +134,9 @@ class LearnerRole(KeepsEpisodes):
         return connected
 
     def _restore(self, learning: Learning) -> None:
-        """Takes over the newest checkpoint, and the policies that were not evaluated when the process before ended."""
+        """Restores the newest checkpoint, and the policies that were not evaluated when the previous process ended."""
         state = learning.restore() or {}
-        for due in state.get("due", []):  # earlier versions wrote none, and then steps alone
+        for due in state.get("due", []):  # early versions wrote none, and then only steps
             if not learning.evaluated(due["step"]):
                 clocks = Clocks(due["step"], due.get("actor_steps", 0), due.get("seconds", learning.seconds))
                 self._backlog.add(Due(clocks, due["token"], due["parameters"], ray.put(due["parameters"])))
@@ -177,7 +177,7 @@ class LearnerRole(KeepsEpisodes):
             self._progress = {**clocks, **log.latest}
 
     def _wants_evaluation(self, learning: Learning) -> None:
-        """Puts the published policy down for the evaluator, unless that is too far behind; the last one always."""
+        """Queues the published policy for evaluation, unless too many are waiting; the last one always."""
         step, parameters, reference = self._published
         if not self.config.launch.evaluators or step in self._backlog:
             return
@@ -194,7 +194,7 @@ class LearnerRole(KeepsEpisodes):
         self._published = learning.steps, parameters, ray.put(parameters)
 
     def _log_actors(self, log: MetricsLog) -> Metrics:
-        """Takes what the actors reported into the log; returns how the replay is now, which is no average."""
+        """Adds the actors' metrics to the log; returns the current state of the replay, which must not be averaged."""
         if self.config.learner is LearnerKind.bc:
             return {}
         reported: list[Metrics]
@@ -215,7 +215,7 @@ class LearnerRole(KeepsEpisodes):
             self._backlog.remove(due.clocks.step)
 
     def _finish(self, learning: Learning, log: MetricsLog) -> None:
-        """Waits for the evaluations that are still to come, unless the program is being stopped."""
+        """Waits for pending evaluations, unless the program is being stopped."""
         self.waits()
         while self._backlog and not self._stop.is_set():
             time.sleep(0.1)
@@ -223,5 +223,5 @@ class LearnerRole(KeepsEpisodes):
 
 
 def on_cpu(parameters: Parameters) -> Parameters:
-    """Parameters for processes that have no GPU."""
+    """Parameters for processes without a GPU."""
     return {group: {name: weight.cpu() for name, weight in weights.items()} for group, weights in parameters.items()}

@@ -1,4 +1,4 @@
-"""One role of a program, watched over: started again when it dies or hangs, until it is no use."""
+"""Supervision of one role of a program: it is restarted when it dies or hangs, until it has failed too often."""
 
 import logging
 import os
@@ -21,16 +21,16 @@ _log = logging.getLogger(__name__)
 
 
 class Member:
-    """A role's process, its present run, and its failures."""
+    """A role's process, its current run, and its failures."""
 
     def __init__(self, name: str, handle: Any, launch: LaunchConfig, folder: Path) -> None:
-        """Begins to run it.
+        """Starts to run the role.
 
         Args:
-            name: Of the role.
-            handle: Ray's, of its process.
-            launch: How long to bear with it.
-            folder: Of the run.
+            name: The name of the role.
+            handle: Ray's handle of its process.
+            launch: The timeouts.
+            folder: The folder of the run.
         """
         self.name, self.handle = name, handle
         self.status: Status | None = None
@@ -44,14 +44,14 @@ class Member:
 
     @property
     def restarts(self) -> int:
-        """How often it failed."""
+        """The number of failures."""
         return self._restarts.count
 
     def watch(self) -> None:
-        """Sees how it is doing, and does what is to be done about it.
+        """Checks the role's state, and acts on it.
 
         Raises:
-            UserError: If it failed for a mistake of the user's, or keeps failing.
+            UserError: If it failed because of a user's mistake, or keeps failing.
         """
         if self._resume_at is not None:
             if time.monotonic() >= self._resume_at:
@@ -65,12 +65,12 @@ class Member:
         elif not self.done:
             self._look()
             if self.status is not None and self.status.pid == self._ran_in:
-                self._end("lost its connection")  # and may still be at it: never twice in one process
-            elif self.status is not None:  # its process is there
+                self._end("lost its connection")  # and may still be running: never twice in one process
+            elif self.status is not None:  # its process exists
                 self.run, self._ran_in = self.handle.run.remote(), self.status.pid
 
     def _begin(self) -> None:
-        """Begins to wait for its process."""
+        """Starts to wait for its process."""
         self.run = None
         self._unheard_since = time.monotonic()
         self._stint = Stint()
@@ -86,12 +86,12 @@ class Member:
             if isinstance(error.cause, UserError) and not isinstance(error.cause, ReplayTimeout):
                 raise type(error.cause)(str(error.cause)) from None
             self._failed(error)
-            ray.kill(self.handle, no_restart=False)  # whatever state it is in
+            ray.kill(self.handle, no_restart=False)  # whatever its state
         except RayActorError as error:
             self._failed(error)
 
     def _failed(self, error: RayError) -> None:
-        """Takes note of the end of its process, or of an error in it."""
+        """Handles the end of its process, or an error in it."""
         delay = self._restarts.failed(self._stint.seconds)
         if delay is None:
             raise UserError(
@@ -101,7 +101,7 @@ class Member:
         self.run, self._resume_at = None, time.monotonic() + delay
 
     def _look(self) -> None:
-        """Asks how it is doing, and ends its process if it does not answer or does not get on."""
+        """Asks for its status, and ends its process if it does not answer or makes no progress."""
         now = time.monotonic()
         if self._asked is None:
             self._asked, self._asked_at = self.handle.status.remote(), now
@@ -116,9 +116,9 @@ class Member:
                 self._judge()
             except ActorDiedError as error:
                 if self.run is None:
-                    self._failed(error)  # it cannot even be made
+                    self._failed(error)  # it cannot even be created
             except RayError:
-                self.status = None  # it is being started again
+                self.status = None  # it is being restarted
         elif self.status is not None and now - self._asked_at > self._launch.answer_timeout:
             self._end(f"gave no answer for {self._launch.answer_timeout:.0f} s")
         elif self.status is None and now - self._unheard_since > self._launch.start_timeout:
@@ -134,7 +134,7 @@ class Member:
             self._end(f"made no step for {self.status.idle:.0f} s")
 
     def _end(self, why: str) -> None:
-        """Kills the process from outside: one that is stopped does not listen to Ray."""
+        """Kills the process from outside: a suspended one does not respond to Ray."""
         assert self.status is not None
         _log.warning("%s %s: ending its process", self.name, why)
         there = NodeAffinitySchedulingStrategy(self.status.node, soft=False)
@@ -143,7 +143,7 @@ class Member:
 
 
 def reason(error: Exception) -> str:
-    """An error in a line."""
+    """An error in one line."""
     if isinstance(error, ActorUnavailableError):
         return "its process ended"
     return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""A distributed training: its roles on Ray, and the loop that watches over them."""
+"""A distributed training: its roles on Ray, and the loop that supervises them."""
 
 import logging
 import sys
@@ -31,7 +31,7 @@ from trailkit.configs.schema import TrainConfig
 from trailkit.envs.errors import UserError
 
 _LOOK_EVERY_S = 0.5
-_STOP_WITHIN_S = 18.0  # of a signal; the rest of 30 s is Ray's, to end its processes
+_STOP_WITHIN_S = 18.0  # of a signal; the rest of 30 s is for Ray to end its processes
 _log = logging.getLogger(__name__)
 
 
@@ -39,39 +39,39 @@ class Program:
     """All roles of a run."""
 
     def __init__(self, config: TrainConfig, folder: Path, resumed: bool = False) -> None:
-        """Starts or finds Ray, and starts the roles.
+        """Starts or finds Ray, and loads the layouts of the episodes' starts.
 
         Args:
-            config: Of the run.
-            folder: Of the run.
-            resumed: Whether it goes on with what is in it; where that ended before its first checkpoint, it begins.
+            config: The configuration of the run.
+            folder: The folder of the run.
+            resumed: Whether to continue the run in the folder; if it ended before its first checkpoint, it starts over.
 
         Raises:
-            UserError: If its checkpoints are damaged, there is no Ray at the address, too little for the roles, or no
-                states in the demonstrations where they are needed.
+            UserError: If its checkpoints are damaged, there is no Ray at the address, too few resources for the roles,
+                or no states in the demonstrations although they are needed.
         """
         self.folder = folder
         self._interrupted = threading.Event()
         if resumed:
-            Checkpoints(folder / "checkpoints").latest()  # warns of damaged ones, and refuses if there are no others
-        self._layouts = build_data.load_layouts(config, folder)  # here, where the demonstrations are
+            Checkpoints(folder / "checkpoints").latest()  # warns about damaged ones, and fails if all are
+        self._layouts = build_data.load_layouts(config, folder)  # here, where the demonstrations are stored
         with interruptible(self._interrupted):
             start_ray(config, self._interrupted)
         self._config = config
 
     def run(self) -> None:
-        """Watches over the roles until the learner is done, and ends them.
+        """Supervises the roles until the learner is done, and ends them.
 
         Raises:
             UserError: The error of a role that kept failing.
-            SystemExit: With code 0, after an interruption, which leaves a checkpoint behind.
+            SystemExit: With code 0, after an interruption, which leaves a checkpoint.
         """
         with interruptible(self._interrupted):
             try:
                 finished = not self._interrupted.is_set() and self._run()
             except UserError:
                 with suppress(UserError):
-                    self._stop()  # what the learner has learned is not to be lost because another role fails
+                    self._stop()  # the learner's progress must not be lost because another role fails
                 raise
             finally:
                 ray.shutdown()
@@ -80,7 +80,7 @@ class Program:
         else:
             print(f"trained; evaluate with: trailkit evaluate run={self.folder}")
         if self._interrupted.is_set():
-            sys.exit(0)  # and not on to whatever was to come after the training
+            sys.exit(0)  # so that nothing that would follow the training is started
 
     def _run(self) -> bool:
         self.members = _start_roles(self._config, self.folder.absolute(), self._layouts)
@@ -107,7 +107,7 @@ class Program:
         progress.update(steps, played, {**shown, "restarts": restarts}, seconds)
 
     def _stop(self) -> bool:
-        """Lets the learner leave a checkpoint, and returns whether it came to its last step."""
+        """Lets the learner save a checkpoint, and returns whether it reached its last step."""
         self.learner.handle.stop.remote()
         if self.learner.run is not None:
             try:
@@ -120,14 +120,14 @@ class Program:
 
 
 def _start_roles(config: TrainConfig, folder: Path, layouts: list[NDArray[np.float64]]) -> list[Member]:
-    """Makes a Ray actor of each role: started again whenever its process dies."""
+    """Makes a Ray actor of each role, which Ray restarts whenever its process dies."""
     launch = config.launch
     assert config.demos is not None
     config = replace(config, demos=str(Path(config.demos).absolute()))
-    player = replace(config, device="cpu")  # the learner alone is given GPUs
+    player = replace(config, device="cpu")  # only the learner is given GPUs
     served = build_data.replay_backend(config) is ReplayBackend.reverb and config.learner is not LearnerKind.bc
-    # Demonstrations and the run's folder are on this machine: the replay belongs here, and the learner if it can.
-    # (Ray does not heed the affinity of an actor that asks for no resources.)
+    # Demonstrations and the run's folder are on this machine: the replay must be here, and the learner if possible.
+    # (Ray ignores the affinity of an actor that requests no resources.)
     here = {"resources": {f"node:{node_address()}": 0.001}}
     rather_here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     general = {"max_restarts": -1, "max_concurrency": launch.actors + launch.evaluators + 4}

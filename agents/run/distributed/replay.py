@@ -1,4 +1,4 @@
-"""Who keeps the episodes."""
+"""The role that stores episodes."""
 
 import collections
 import logging
@@ -20,12 +20,12 @@ from trailkit.replay.reverb import ReverbReplay, ReverbSampler
 from trailkit.replay.service import ReplayService
 
 _SAMPLE_WITHIN_S = 1.0  # after which the learner asks whether there is another server
-_BATCHES_AHEAD = 4  # of the learner: Reverb samples three before they are asked for
+_BATCHES_AHEAD = 4  # of the learner: Reverb samples three in advance
 _log = logging.getLogger(__name__)
 
 
 class KeepsEpisodes(Role):
-    """A role that holds the replay. What it is asked before the replay is filled, it answers then."""
+    """A role that holds the replay. Calls that arrive before the replay is filled wait until then."""
 
     def __init__(self, config: TrainConfig, folder: str, name: str) -> None:
         super().__init__(config, folder, name)
@@ -34,20 +34,20 @@ class KeepsEpisodes(Role):
 
     @ray.method(concurrency_group=INSERT)
     def insert(self, episode: Episode, metrics: Metrics) -> int:
-        """Takes an episode, when its turn has come; returns how many steps were ever taken.
+        """Inserts an episode when its turn comes; returns how many steps were ever inserted.
 
-        A replay that does not take it ends its process: the next one is filled from the disk, where the episode is.
+        If the replay does not accept it, the process ends: the next one is filled from disk, where the episode is.
         """
         try:
             total = self.service.insert(episode)
         except ReplayTimeout:
             _log.exception("ending this process: its replay lacks an episode")
-            os._exit(1)  # raised, it would count as the fault of the actor that asked
+            os._exit(1)  # an exception would count as the fault of the calling actor
         self._reported.append(metrics)
         return total
 
     def episodes_of(self, actor: int) -> tuple[int, int]:
-        """How many episodes of an actor were ever taken, and how many steps of all."""
+        """How many episodes of an actor were ever inserted, and how many steps of all actors."""
         return self.service.episodes_of(actor), self.service.total_steps
 
     def report(self) -> tuple[list[Metrics], int, dict[str, float]]:
@@ -71,10 +71,10 @@ class KeepsEpisodes(Role):
         return self._service
 
     def _fill(self, make_replay: Callable[[float], Replay], taken: int) -> None:
-        """Makes a replay and fills it with what was played before.
+        """Makes a replay and fills it with the episodes played before.
 
         Args:
-            make_replay: Makes it, given how many inserts are to allow no samples.
+            make_replay: Makes it, given how many inserts allow no samples.
             taken: How many samples the learner has learned from so far.
         """
         config, began = self.config, time.monotonic()
@@ -116,10 +116,10 @@ class ReplayRole(KeepsEpisodes):
         self.moves()
         self._fill(make, taken)
         self.waits()
-        threading.Event().wait()  # all else is done in the other methods
+        threading.Event().wait()  # everything else happens in the other methods
 
     def sampler(self) -> ReverbSampler | None:
-        """What samples the server from other processes; None before the first episode."""
+        """A sampler of the server for other processes; None before the first episode."""
         replay = self.service.replay
         assert isinstance(replay, ReverbReplay)
         return replay.sampler(node_address(), _SAMPLE_WITHIN_S) if replay.size(Table.MAIN) else None

@@ -1,7 +1,7 @@
 """What the processes of a distributed training have in common.
 
-A role is a plain class that `program` turns into a Ray actor. Its `run` goes on until its work is done or its process
-dies; its other methods are called meanwhile, from other threads.
+A role is a plain class that `program` turns into a Ray actor. Its `run` continues until its work is done or its
+process dies; meanwhile its other methods are called from other threads.
 """
 
 import logging
@@ -18,14 +18,14 @@ from ray.exceptions import RayActorError
 from trailkit.configs.schema import TrainConfig
 
 LEARNER, REPLAY = "learner", "replay"  # the names by which the roles find each other
-# Concurrency groups, with threads of their own: inserts wait for their turn, those of actors that died meanwhile, too.
+# Concurrency groups with their own threads: inserts wait for their turn, even those of actors that have died since.
 WATCH, INSERT = "watch", "insert"
 _LOOK_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 
 
 class Phase(StrEnum):
-    """What a role is about."""
+    """What a role is doing."""
 
     STARTING = "starting"
     WORKING = "working"
@@ -33,12 +33,12 @@ class Phase(StrEnum):
 
 
 class Status(NamedTuple):
-    """How a role is doing."""
+    """The state of a role."""
 
     pid: int
     node: str  # Ray's id of the machine
     phase: Phase
-    idle: float  # seconds since it last got on
+    idle: float  # seconds since it last made progress
     progress: dict[str, float]
 
 
@@ -47,7 +47,7 @@ class Stopped(Exception):
 
 
 class Role:
-    """What all roles do: tell how they are doing, and keep a log of their own in the run's folder."""
+    """What all roles do: report their state, and write their own log in the run's folder."""
 
     def __init__(self, config: TrainConfig, folder: str, name: str) -> None:
         self.config, self.folder = config, Path(folder)
@@ -66,7 +66,7 @@ class Role:
 
     @ray.method(concurrency_group=WATCH)
     def status(self) -> Status:
-        """How it is doing: an answer at all means that the process lives."""
+        """The role's state; any answer means that the process is alive."""
         node, idle = ray.get_runtime_context().get_node_id(), time.monotonic() - self._moved
         return Status(os.getpid(), node, self._phase, idle, dict(self._progress))
 
@@ -74,16 +74,16 @@ class Role:
         raise NotImplementedError
 
     def moves(self) -> None:
-        """Notes that it got on."""
+        """Notes that the role made progress."""
         self._phase, self._moved = Phase.WORKING, time.monotonic()
 
     def waits(self) -> None:
-        """Notes that it is another role's turn."""
+        """Notes that the role waits for another one."""
         self._phase = Phase.WAITING
 
 
 def answer(method: Any, *arguments: Any, stop: threading.Event | None = None) -> Any:
-    """Calls a method of another role, and again whenever that dies before it has answered.
+    """Calls a method of another role, and again whenever that role dies before it has answered.
 
     Raises:
         Stopped: As soon as `stop` is set.
@@ -103,13 +103,13 @@ def answer(method: Any, *arguments: Any, stop: threading.Event | None = None) ->
 
 
 def node_address() -> str:
-    """This machine, as the others know it."""
+    """This machine's address as seen by the others."""
     address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     return address
 
 
 def log_path(folder: Path, name: str) -> Path:
-    """Where the role of a name keeps its log: on its own machine, if they do not share the run's folder."""
+    """The path of a role's log: on its own machine, if they do not share the run's folder."""
     return folder / "logs" / f"{name.replace(' ', '_')}.log"
 
 

@@ -1,1 +1,1 @@
-"""`trailkit evaluate` and `render`: what saved policies do, as success rates and as films."""
+"""`trailkit evaluate` and `render`: what saved policies do, as success rates and as videos."""

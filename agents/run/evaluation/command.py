@@ -1,4 +1,4 @@
-"""`trailkit evaluate` and `trailkit render`: what a run's checkpoints are worth, and what they look like."""
+"""`trailkit evaluate` and `trailkit render`: how well a run's checkpoints perform, and what they look like."""
 
 import csv
 import time
@@ -26,10 +26,10 @@ from trailkit.replay.atomic import written_aside
 
 
 def evaluate_run(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str, Evaluation]]:
-    """Evaluates checkpoints by workers of the run; yields the name and the worth of each when it is written.
+    """Evaluates checkpoints by workers of the run; yields the name and result of each once it is written.
 
-    Into `evaluations/<step>/seed…_episodes…/` of the run go `eval_info.json`, `episodes.csv` and, if asked for, a video
-    of the first episode. Evaluations elsewhere say in their folder's name what is otherwise there.
+    The files `eval_info.json`, `episodes.csv` and, on request, a video of the first episode go into the run's
+    `evaluations/<step>/seed…_episodes…/`. If the environment differs from the run's, the folder's name says how.
 
     Raises:
         UserError: If there is no such run, checkpoint, task or appearance, or the results cannot be written.
@@ -42,9 +42,9 @@ def evaluate_run(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str
 
 
 def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[str, dict[str, Evaluation]]]:
-    """Evaluates checkpoints as `evaluate_run` does, in all that `shifts` names; yields the name and worths of each.
+    """Evaluates checkpoints like `evaluate_run`, in all environments of `shifts`; yields the name and results of each.
 
-    Their `shift_table` is kept beside the evaluations, as `shifts_seed…_episodes….md`.
+    Their `shift_table` is stored beside the evaluations, as `shifts_seed…_episodes….md`.
 
     Raises:
         UserError: As for `evaluate_run`.
@@ -62,7 +62,7 @@ def evaluate_shifts(config: EvaluateConfig, workers: Workers) -> Iterator[tuple[
 
 
 def render_run(config: RenderConfig) -> list[Path]:
-    """Renders episodes of a checkpoint, and returns the paths of what it wrote; see `record_videos`.
+    """Renders episodes of a checkpoint, and returns the paths of the written files; see `record_videos`.
 
     Raises:
         UserError: If there is no such run or checkpoint.
@@ -91,7 +91,7 @@ def _elsewhere(config: EvaluateConfig) -> Elsewhere:
 
 
 def _evaluate(config: EvaluateConfig, workers: Workers, checkpoint: str, copy: str, elsewhere: Elsewhere) -> Evaluation:
-    """Evaluates the copy of a checkpoint and writes what it came to."""
+    """Evaluates the copy of a checkpoint and writes the result."""
     begin, console = time.perf_counter(), make_console()
     played = workers.play(copy, config.episodes, config.seed, elsewhere)
     label = f"{checkpoint}{elsewhere}"

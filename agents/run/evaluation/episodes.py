@@ -1,4 +1,4 @@
-"""Episodes of an evaluation: each follows from its seed, whoever plays it."""
+"""Episodes of an evaluation: each depends only on its seed, whichever process plays it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from trailkit.replay.transition import Observation
 
 
 class Moment(NamedTuple):
-    """One step of an episode: what was seen and done, and what that led to."""
+    """One step of an episode: observation, action, and their result."""
 
     observation: Observation
     action: Action
@@ -22,7 +22,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """How one episode went."""
+    """The result of one episode."""
 
     episode_ix: int
     seed: int
@@ -35,15 +35,15 @@ class EpisodeResult:
 
 
 def episode_seed(seed: int, index: int) -> int:
-    """The seed, 32 bits, of one episode of an evaluation: the same however many are played.
+    """The 32-bit seed of one episode of an evaluation, which does not depend on how many are played.
 
-    The spawn key keeps evaluations apart from recordings and trainings with the same seed, whose starts would be known.
+    The spawn key separates evaluations from recordings and trainings with the same seed, whose starts would be known.
     """
     return int(np.random.SeedSequence([seed, index], spawn_key=(1,)).generate_state(1, np.uint32)[0])
 
 
 def play(env: Environment, policy: Policy, seed: int) -> Iterator[Moment]:
-    """Plays one episode, however long the environment makes it; yields after each step."""
+    """Plays one episode, however long it is; yields after each step."""
     env.seed(seed)
     timestep = env.reset()
     policy.reset()

@@ -1,4 +1,4 @@
-"""Evaluation: how often a policy solves the task, over fixed-seed full-length episodes, and how sure that is."""
+"""Evaluation: how often a policy solves the task, over full-length episodes with fixed seeds, with confidence."""
 
 import json
 import time
@@ -21,7 +21,7 @@ from trailkit.replay.atomic import written_aside
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Episodes of one policy. Two of one policy with one seed are equal: how long they took does not count."""
+    """Episodes of one policy. Two of the same policy and seed are equal, whatever time they took."""
 
     seed: int
     episodes: tuple[EpisodeResult, ...]
@@ -53,7 +53,7 @@ class Evaluation:
         return float(np.mean([episode.sum_reward for episode in self.episodes]))
 
     def info(self, video_paths: Sequence[Path] = ()) -> dict[str, Any]:
-        """All of it as JSON, a superset of the keys of LeRobot's `eval_info.json`."""
+        """The complete results as JSON, a superset of the keys of LeRobot's `eval_info.json`."""
         count = len(self.episodes)
         times = [episode.steps_to_success for episode in self.episodes if episode.steps_to_success is not None]
         aggregated = {
@@ -77,7 +77,7 @@ class Evaluation:
         }
 
     def write(self, path: Path, video_paths: Sequence[Path] = ()) -> None:
-        """Writes `info` to a JSON file, whole or not at all.
+        """Writes `info` to a JSON file, completely or not at all.
 
         Raises:
             UserError: If the file cannot be written.
@@ -104,14 +104,14 @@ def evaluate(
     """Plays full-length episodes and counts the solved ones.
 
     Args:
-        env: The task.
-        policy: One without exploration noise.
-        episodes: How many.
-        seed: Settles the start of each episode; see `episode_seed`.
+        env: The environment.
+        policy: A policy without exploration noise.
+        episodes: The number of episodes.
+        seed: Determines the start of each episode; see `episode_seed`.
         on_episode: Called after each episode.
 
     Raises:
-        UserError: If no episode is asked for.
+        UserError: If no episode is requested.
     """
     if episodes < 1:
         raise UserError(f"episodes is {episodes}: an evaluation needs at least one, 50 for a useful interval")

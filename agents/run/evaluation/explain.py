@@ -1,4 +1,4 @@
-"""What a run's networks make of an episode: rewards, values, when it would be given up, and what they look at."""
+"""A run's networks on an episode: rewards, values, when it would be stopped early, and what they look at."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,36 +21,36 @@ from trailkit.replay.frames import stack_episode
 from trailkit.replay.transition import Observation
 
 MAP_EVERY = 4  # steps between two maps: each takes a thousand evaluations of a network
-_REFERENCES = 64  # of the demonstrations' frames
+_REFERENCES = 64  # frames of the demonstrations
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Judge:
-    """One network's opinion of an episode of T steps."""
+    """One network's judgement of an episode of T steps."""
 
     name: str
-    scores: Array  # [T]: the reward that it would pay, or the return that it expects
-    maps: Array  # [T / MAP_EVERY, cells, cells a camera]: what each part of the pictures adds
+    scores: Array  # [T]: the reward that it would give, or the return that it expects
+    maps: Array  # [T / MAP_EVERY, cells, cells a camera]: how much each part of the images contributes
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """All opinions of an episode of T steps."""
+    """All judgements of an episode of T steps."""
 
     actions: Array  # [T, A]
     discriminator: Judge | None
     critic: Judge | None
-    atoms: Array  # [atoms]: the returns that the critic knows
+    atoms: Array  # [atoms]: the returns of the critic's support
     distributions: Array  # [T, atoms]: their probabilities
-    stopped: int | None  # the step after which an actor would have given it up
+    stopped: int | None  # the step after which an actor would have stopped it early
 
 
 def references(config: TrainConfig, run: Path) -> Observation:
-    """Frames of the demonstrations that a run began with, as tensors: what the maps compare with.
+    """Frames of the demonstrations that a run started with, as tensors: the references of the maps.
 
     Raises:
-        UserError: If they are no longer there.
+        UserError: If they no longer exist.
     """
     replay = build_data.load_demos(config, run).replay
     observation = next(replay.batches(Table.MAIN, _REFERENCES)).observation
@@ -58,10 +58,10 @@ def references(config: TrainConfig, run: Path) -> Observation:
 
 
 def explain(agent: build.Agent, moments: Sequence[Moment], compared: Observation) -> Explanation:
-    """Asks the networks of an agent about an episode.
+    """Applies the networks of an agent to an episode.
 
     Args:
-        agent: Of a run.
+        agent: The agent of a run.
         moments: The episode.
         compared: Frames of the demonstrations.
     """
@@ -90,14 +90,14 @@ def explain(agent: build.Agent, moments: Sequence[Moment], compared: Observation
 
 
 def _maps(function: Callable[[Observation], Tensor], frames: Observation, compared: Observation) -> Array:
-    """Attributions to some of the frames, those of all cameras side by side."""
+    """Attributions for some of the frames, all cameras side by side."""
     some = {camera: images[::MAP_EVERY] for camera, images in frames.items()}
     found = attribute(function, some, {camera: compared[camera] for camera in frames})
     return torch.cat(list(found.values()), 2).numpy()
 
 
 def stopped(agent: build.Agent, moments: Sequence[Moment]) -> int | None:
-    """The step after which an actor would have given the episode up."""
+    """The step after which an actor would have stopped the episode early."""
     agent.stop.reset()
     led_to = enumerate((after.observation, moment.reward) for moment, after in pairwise(moments))
     return next((step for step, outcome in led_to if agent.stop(*outcome)), None)

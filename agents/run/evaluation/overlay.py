@@ -1,4 +1,4 @@
-"""What a run's networks think, drawn beside the video of an episode."""
+"""Panels about a run's networks, drawn beside the video of an episode."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -18,15 +18,15 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 class Overlay:
-    """Draws the panel beside each picture of an episode."""
+    """Draws the panel beside each frame of an episode."""
 
     def __init__(self, explanation: Explanation, pictures: Sequence[NDArray[np.uint8]], height: int) -> None:
-        """Lays the panel out.
+        """Sets the layout.
 
         Args:
-            explanation: Of the episode.
-            pictures: What the policy saw at each step, uint8 [h, w, 3], those of all cameras side by side.
-            height: Of the panel, in pixels, but at least 240; it is two thirds as wide, and at least 320.
+            explanation: The explanation of the episode.
+            pictures: The policy's images at each step, uint8 [h, w, 3], all cameras side by side.
+            height: The height of the panel in pixels, at least 240; its width is two thirds of that, and at least 320.
         """
         self._explanation, self._pictures = explanation, pictures
         height = max(_LEAST_HEIGHT, height)
@@ -35,7 +35,7 @@ class Overlay:
         self._judges = [judge for judge in judges if judge is not None]
 
     def draw(self, step: int) -> NDArray[np.uint8]:
-        """The panel of a step, uint8 [height, width, 3]."""
+        """The panel for a step, uint8 [height, width, 3]."""
         width, height = self._size
         panel = Image.new("RGB", self._size, _PAPER)
         pen = ImageDraw.Draw(panel)
@@ -61,12 +61,12 @@ class Overlay:
 
 
 def side_by_side(observation: Observation, cameras: Sequence[str]) -> NDArray[np.uint8]:
-    """The pictures of all cameras as one."""
+    """The images of all cameras as one."""
     return np.hstack([np.asarray(observation[camera]) for camera in cameras])
 
 
 def heated(picture: NDArray[np.uint8], judge: Judge, number: int) -> NDArray[np.uint8]:
-    """A picture in grey, with the cells that matter in colour: the more, the stronger."""
+    """An image in grey, with the important cells in colour, stronger for more important ones."""
     cells = judge.maps[number]
     strength = np.clip(np.abs(cells) / max(1e-9, float(np.quantile(np.abs(judge.maps), 0.99))), 0, 1)
     colours = np.where(cells[..., None] > 0, _MORE, _LESS)

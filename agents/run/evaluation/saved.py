@@ -1,4 +1,4 @@
-"""The agents that a run left behind."""
+"""The agents in a run's checkpoints."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -28,13 +28,13 @@ class SavedAgents:
         """Makes the environment.
 
         Args:
-            folder: Of the run.
+            folder: The folder of the run.
             elsewhere: How the environment differs from the run's.
 
         Raises:
             UserError: If there is no such run, task, appearance or distraction.
         """
-        # A policy sees one picture at a time, and other numbers of threads add up otherwise.
+        # A policy sees one image at a time, and other numbers of threads would round differently.
         torch.set_num_threads(1)
         self._folder, self.config = folder, load_config(folder)
         self.config.device = "cpu"  # where policies act, wherever they learned
@@ -48,7 +48,7 @@ class SavedAgents:
         self._newest: tuple[bytes, int, GreedyPolicy] | None = None
 
     def at(self, checkpoint: str) -> build.Agent:
-        """All of the agent of a checkpoint that `checkpoints` named, or of a copy of one.
+        """The complete agent of a checkpoint that `checkpoints` named, or of a copy of one.
 
         Raises:
             UserError: If it is damaged, or does not fit the run's settings.
@@ -62,7 +62,7 @@ class SavedAgents:
         return agent
 
     def policy_at(self, checkpoint: str) -> GreedyPolicy:
-        """The policy alone of such a checkpoint, which is made sooner.
+        """Only the policy of such a checkpoint, which is made faster.
 
         Raises:
             UserError: As for `at`.
@@ -72,12 +72,12 @@ class SavedAgents:
         return self._policy[1]
 
     def newest(self) -> tuple[int, GreedyPolicy] | None:
-        """Step and policy of the newest valid checkpoint of a run that may be going on; None before the first.
+        """Step and policy of the newest valid checkpoint of a run that may be in progress; None before the first.
 
         Raises:
             UserError: If all are damaged.
         """
-        # Read before the rest: of a checkpoint that takes its place from here on, the next call will know.
+        # Read first: if a checkpoint replaces it from here on, the next call will notice.
         seal = _of(self._folder).seal()
         if self._newest is None or not seal or self._newest[0] != seal:
             found = _of(self._folder).latest()
@@ -87,7 +87,7 @@ class SavedAgents:
         return self._newest[1:]
 
     def _state(self, checkpoint: str) -> State | None:
-        """What a checkpoint holds; None for the untrained one."""
+        """The state in a checkpoint; None for the untrained one."""
         if checkpoint == UNTRAINED:
             return None
         return Checkpoints.load(self._folder / "checkpoints" / checkpoint)[1]
@@ -100,12 +100,12 @@ class SavedAgents:
 
 
 def checkpoints(folder: Path, which: str) -> list[str]:
-    """The names, such as 000012000, of the checkpoints that a person means by a learner step or a word.
+    """The names, such as 000012000, of the checkpoints that a user refers to by a learner step or a word.
 
     The words are last, best (by the training's own evaluations), all and untrained.
 
     Raises:
-        UserError: If there is no such run or checkpoint, or the last ones are damaged and there is none before.
+        UserError: If there is no such run or checkpoint, or all checkpoints are damaged.
     """
     load_config(folder)
     if which == UNTRAINED:
@@ -132,17 +132,17 @@ def checkpoints(folder: Path, which: str) -> list[str]:
 
 @contextmanager
 def copied(folder: Path, names: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Copies of checkpoints by their names, for as long as they are needed: a training may remove its own meanwhile.
+    """Copies of checkpoints by name, while they are needed: meanwhile a training may remove its own.
 
     Raises:
-        UserError: If one is damaged, or gone already.
+        UserError: If one is damaged, or already gone.
     """
     with TemporaryDirectory(prefix="trailkit_") as aside:
         copies = {}
         for name in names:
             copies[name] = name if name == UNTRAINED else str(Path(aside) / name)
             if name != UNTRAINED:
-                _of(folder).load(folder / "checkpoints" / name)  # says by its own name what is wrong with it
+                _of(folder).load(folder / "checkpoints" / name)  # its errors name the original
                 shutil.copytree(folder / "checkpoints" / name, copies[name])
         yield copies
 

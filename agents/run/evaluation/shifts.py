@@ -1,4 +1,4 @@
-"""How a policy bears what it was not trained on: the environments of `suite=shifts`, and their table."""
+"""How a policy copes with conditions it was not trained on: the environments of `suite=shifts`, and their table."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,13 +19,13 @@ _log = logging.getLogger(__name__)
 
 
 def shifts(trained: EnvConfig) -> dict[str, Elsewhere]:
-    """The environments by what is otherwise there: nothing, each appearance, all of them, and distractors if there are.
+    """The environments by how they differ: unchanged, each appearance, all of them, and distractors if they exist.
 
-    Appearances that the environment cannot have, such as another colour of an arm that it lacks, are left out with a
+    Appearances that the environment cannot have, such as another colour for an arm that it lacks, are left out with a
     warning.
 
     Args:
-        trained: The environment of the run. What looks otherwise there looks as usual where it is named.
+        trained: The environment of the run. An appearance that it already has is undone where it is named.
     """
     places = {_AS_TRAINED: HERE}
     possible = list(_possible(trained))
@@ -38,7 +38,7 @@ def shifts(trained: EnvConfig) -> dict[str, Elsewhere]:
 
 
 def shift_table(checkpoint: str, results: Mapping[str, Evaluation]) -> str:
-    """The evaluations of one checkpoint in Markdown, each beside the one as trained on the same starts."""
+    """The evaluations of one checkpoint in Markdown, each compared with the unchanged one on the same starts."""
     outcomes = {name: {each.seed: each.success for each in result.episodes} for name, result in results.items()}
     lines = [
         f"| step {int(checkpoint) if checkpoint.isdigit() else checkpoint} | success, 95% interval "
@@ -57,7 +57,7 @@ def shift_table(checkpoint: str, results: Mapping[str, Evaluation]) -> str:
 
 
 def _possible(trained: EnvConfig) -> Iterator[Appearance]:
-    """The appearances that change something of what the run's environment shows."""
+    """The appearances that can be applied to the run's environment."""
     for each in Appearance:
         try:
             make_environment(replace(env_settings(trained), appearance=_changed(trained, [each]))).close()
@@ -68,5 +68,5 @@ def _possible(trained: EnvConfig) -> Iterator[Appearance]:
 
 
 def _changed(trained: EnvConfig, these: Iterable[Appearance]) -> tuple[str, ...]:
-    """What looks otherwise once these are changed."""
+    """The appearances in force after toggling these."""
     return tuple(sorted({*trained.appearance} ^ {each.value for each in these}))

@@ -1,4 +1,4 @@
-"""A run's policy without its run: for a robot, or any loop of one's own."""
+"""A run's policy without its run: for a robot, or your own control loop."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,16 +17,16 @@ from trailkit.envs.make import Signature, signature
 
 
 class TrainedPolicy:
-    """Acts as evaluations do: on the CPU, without exploration noise. It needs neither simulator nor demonstrations.
+    """Acts as in evaluations: on the CPU, without exploration noise. It needs neither simulator nor demonstrations.
 
     Attributes:
-        settings: Of the environment that it was trained in: `settings.observation` has the cameras and their size.
-        signature: How many numbers an action and the proprioception have, the time between actions in seconds, and
-            what actions of -1 and 1 are in the environment's own units.
+        settings: The settings of its training environment: `settings.observation` has the cameras and their size.
+        signature: The sizes of an action and of the proprioception, the time between actions in seconds, and what
+            actions of -1 and 1 mean in the environment's own units.
     """
 
     def __init__(self, run: Path, checkpoint: str = LAST) -> None:
-        """Reads it from the checkpoint of a run.
+        """Loads the policy from the checkpoint of a run.
 
         Raises:
             UserError: If there is no such run or checkpoint, or it is damaged.
@@ -37,21 +37,21 @@ class TrainedPolicy:
             raise UserError(f"checkpoint={checkpoint}: give a learner step, {LAST} or {BEST}")
         (name,) = checkpoints(run, checkpoint)
         _, state = Checkpoints.load(run / "checkpoints" / name)
-        told = state.get("signature")  # which earlier versions left out
+        told = state.get("signature")  # missing in earlier versions
         self.signature = signature(self.settings) if told is None else Signature(**told)
         self._policy = build.make_policy(config, self.settings, self.signature)
         load_policy(self._policy, state["learner"], run)
 
     def reset(self) -> None:
-        """Begins an episode."""
+        """Starts an episode."""
         self._policy.reset()
 
     def act(self, observation: Mapping[str, ArrayLike]) -> Action:
         """Returns the action for an observation, float32 [A] in [-1, 1].
 
         Args:
-            observation: Each camera's picture, uint8 [height, width, 3], and, if the policy knows it, the robot's own
-                state as "proprio", [P]: the same numbers in the same order and units as in training.
+            observation: Each camera's image, uint8 [height, width, 3], and, if the policy uses it, the robot's own
+                state as "proprio", [P]: the same values in the same order and units as in training.
 
         Raises:
             UserError: If something is missing, or has another shape or type.
@@ -63,7 +63,7 @@ class TrainedPolicy:
         return self._policy.act({name: _checked(name, observation, shape) for name, shape in expected.items()})
 
     def in_units(self, action: ArrayLike) -> NDArray[np.float64]:
-        """An action in the environment's own units, such as rad/s: -1 is its lower bound, 1 its upper one."""
+        """Converts an action to the environment's own units, such as rad/s: -1 is its lower bound, 1 its upper one."""
         low, high = np.array(self.signature.low), np.array(self.signature.high)
         units: NDArray[np.float64] = low + (np.asarray(action, float) + 1) / 2 * (high - low)
         return units

@@ -21,18 +21,16 @@ from trailkit.replay.atomic import written_aside
 
 _TIMELINE_HEIGHT = 8  # pixels
 _AHEAD, _UNSOLVED, _SOLVED = (40, 40, 40), (170, 170, 170), (60, 190, 90)
-_MOMENTS = 8  # of each episode, on a contact sheet
-_GIF_PERIOD = (
-    0.1  # seconds between frames of an animation, about: it is to be small, and browsers slow down faster ones
-)
+_MOMENTS = 8  # of each episode on a contact sheet
+_GIF_PERIOD = 0.1  # seconds between frames of a GIF, about: keeps it small, and browsers slow down faster ones
 
 
 @dataclass(frozen=True)
 class View:
-    """How an episode is looked at."""
+    """How to show an episode."""
 
-    cameras: Sequence[str | None] = (None,)  # their pictures stand side by side; None is the environment's choice
-    height: int = 480  # pixels, of each
+    cameras: Sequence[str | None] = (None,)  # shown side by side; None is the environment's default
+    height: int = 480  # pixels, of each image
     width: int = 640
     quality: Quality = Quality.FULL
 
@@ -46,19 +44,19 @@ def record_videos(
     view: View | None = None,
     explain: Callable[[Sequence[Moment]], Explanation] | None = None,
 ) -> list[Path]:
-    """Films the first episodes of the evaluation with this seed.
+    """Records the first episodes of the evaluation with this seed.
 
-    The strip below the pictures fills with time, green while the task is solved.
+    The strip below the images fills with time, green while the task is solved.
 
     Args:
-        env: The task.
-        policy: One without exploration noise.
+        env: The environment.
+        policy: A policy without exploration noise.
         out: A folder, for `eval_episode_N.mp4` each; or a .gif for all of them one after another, or a .png for a
-            contact sheet, with a row for each.
-        episodes: How many.
-        seed: Of the evaluation.
-        view: How to look at them.
-        explain: If given, what it finds stands beside the pictures.
+            contact sheet with one row each.
+        episodes: The number of episodes.
+        seed: The seed of the evaluation.
+        view: How to show them.
+        explain: If given, its results are shown beside the images.
 
     Returns:
         The paths that were written.
@@ -96,20 +94,20 @@ def _film(
         moments.append(moment)
         sights = [env.render(camera, view.height, view.width, view.quality) for camera in view.cameras]
         pictures.append(np.hstack(sights))
-        if explain is None:  # else the whole episode must be known first
+        if explain is None:  # otherwise the whole episode must be known first
             yield _with_timeline(pictures.pop(), moments, env.settings.episode_steps)
     if explain is not None:
         seen = [side_by_side(moment.observation, env.settings.observation.cameras) for moment in moments]
         overlay = Overlay(explain(moments), seen, view.height)
         for step, picture in enumerate(pictures):
             panel = overlay.draw(step)
-            below = np.zeros((len(panel) - len(picture), *picture.shape[1:]), np.uint8)  # of a low picture
+            below = np.zeros((len(panel) - len(picture), *picture.shape[1:]), np.uint8)  # if the image is lower
             both = np.hstack([np.vstack([picture, below]), panel])
             yield _with_timeline(both, moments[: step + 1], env.settings.episode_steps)
 
 
 def _with_timeline(picture: Frame, moments: Sequence[Moment], length: int) -> Frame:
-    """A picture above a strip of 8 pixels, which has a column for each share of the episode."""
+    """An image above a strip of 8 pixels, in which each column stands for a part of the episode."""
     solved = [_SOLVED if moment.solved else _UNSOLVED for moment in moments]
     colours = solved + [_AHEAD] * (length - len(moments))
     width = picture.shape[1]
@@ -129,7 +127,7 @@ def _write_gif(path: Path, films: Iterable[Iterable[Frame]], timestep: float) ->
         for number, frame in enumerate(frame for film in films for frame in islice(film, 0, None, every)):
             picture = Image.fromarray(frame)
             begin, end = (round(100 * each * every * timestep) for each in (number, number + 1))
-            picture.info["duration"] = 10 * (end - begin)  # milliseconds, of which the format has whole tens
+            picture.info["duration"] = 10 * (end - begin)  # milliseconds; the format stores multiples of ten
             yield picture
 
     first, *others = pictures()

@@ -1,6 +1,6 @@
-"""Episodes of a run's policies, played by several processes: each episode is the same whoever plays it.
+"""Episodes of a run's policies, played by several processes; the result does not depend on which one plays it.
 
-This module imports little, so that processes can begin before the command that they work for has imported the rest.
+This module imports little, so that processes can start before the command that uses them has imported the rest.
 """
 
 # ruff: noqa: PLC0415
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from trailkit.agents.run.evaluation.episodes import EpisodeResult
     from trailkit.agents.run.evaluation.saved import SavedAgents
 
-_MOST = 8  # processes, unless more are asked for: each takes some 450 MB
-_AHEAD = 2  # episodes given to each: the one that it plays, and the next
+_MOST = 8  # processes, unless more are requested: each takes about 450 MB
+_AHEAD = 2  # episodes submitted per process: the one that it plays, and the next
 
 
 class _Process(SpawnProcess):
-    """Does not run the program's main file again: a script of a few calls needs no guard, and workers nothing of it."""
+    """Does not run the program's main file again: short scripts need no guard, and workers nothing from them."""
 
     def start(self) -> None:
         main = sys.modules["__main__"]
@@ -48,26 +48,26 @@ class _Context(SpawnContext):
 
 
 class Workers:
-    """Plays episodes in this process and in others beside it. A context manager."""
+    """Plays episodes in this process and in others besides it. A context manager."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        """Begins the other processes, each of which takes some seconds to be ready.
+        """Starts the other processes, each of which takes some seconds to be ready.
 
         Args:
-            folder: Of the run.
-            count: How many processes there are to be, with this one.
+            folder: The folder of the run.
+            count: The number of processes, including this one.
         """
         self._play = partial(_play, folder)
         self._others = count - 1
         self._pool = None
         if self._others:
-            # Spawned: a fork would share what threads and OpenGL hold here.
+            # Spawned: a fork would share the state of threads and OpenGL.
             self._pool = ProcessPoolExecutor(self._others, _Context(), _begin)
             for _ in range(self._others):
                 self._pool.submit(_import)
 
     def play(self, checkpoint: str, episodes: int, seed: int, elsewhere: Elsewhere = HERE) -> Iterator["EpisodeResult"]:
-        """Plays the episodes of an evaluation, and yields each when it has been played.
+        """Plays the episodes of an evaluation, and yields each when it is finished.
 
         Raises:
             UserError: If there is no such run, task or appearance, the checkpoint is damaged, or a process dies.
@@ -86,11 +86,11 @@ class Workers:
     def _share(
         self, pool: ProcessPoolExecutor, play: Callable[[int], "EpisodeResult"], episodes: int
     ) -> Iterator["EpisodeResult"]:
-        """Plays episodes in the pool, from the first on, and meanwhile in this process, from the last on."""
-        first, last = 0, episodes  # of those that no one has begun
+        """Plays episodes in the pool, from the first on, and meanwhile in this process, from the last backwards."""
+        first, last = 0, episodes  # of the episodes that nobody has started
         given: set[Future[EpisodeResult]] = set()
         while first < last or given:
-            # Few at a time: what was given to the pool cannot be taken back.
+            # Few at a time: what was submitted to the pool cannot be withdrawn.
             more = min(_AHEAD * self._others - len(given), last - first)
             given |= {pool.submit(play, index) for index in range(first, first + more)}
             first += more
@@ -107,7 +107,7 @@ class Workers:
         _agents.cache_clear()
         if self._pool is None:
             return
-        if error is not None:  # what they are at is of no use
+        if error is not None:  # their current work is no longer needed
             for process in multiprocessing.active_children():
                 if isinstance(process, _Process):
                     process.terminate()
@@ -115,19 +115,19 @@ class Workers:
 
 
 def workers_for(config: EvaluateConfig) -> Workers:
-    """Those of an evaluation: as many as it says, or as are of use."""
+    """The workers for an evaluation: as many as configured, or as are useful."""
     return Workers(Path(config.run), config.workers or workers_here(config.episodes))
 
 
 def workers_here(episodes: int) -> int:
-    """How many workers are of use on this machine."""
+    """How many workers are useful on this machine."""
     return min(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MOST, episodes
     )
 
 
 def _begin() -> None:
-    """Begins a process: interrupts are for its parent to hear, and it ends when that is gone."""
+    """Initialises a process: interrupts are left to its parent, and it ends when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, daemon=True).start()
 
@@ -152,7 +152,7 @@ def _play(folder: Path, elsewhere: Elsewhere, checkpoint: str, seed: int, index:
 
 @cache
 def _agents(folder: Path, elsewhere: Elsewhere) -> "SavedAgents":
-    """What a process plays with; it is made by the first call."""
+    """What a process plays with; made by the first call."""
     from trailkit.agents.run.evaluation.saved import SavedAgents
 
     return SavedAgents(folder, elsewhere)

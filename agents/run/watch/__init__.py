@@ -1,1 +1,1 @@
-"""`trailkit watch`: how a training stands, in the terminal."""
+"""`trailkit watch`: the state of a training, in the terminal."""

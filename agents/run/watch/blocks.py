@@ -1,4 +1,4 @@
-"""Pictures and curves made of block characters, for terminals."""
+"""Images and curves made of block characters, for terminals."""
 
 import itertools
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from rich.segment import Segment
 from rich.style import Style
 
 _UPPER_HALF = "▀"
-_BARS = "▁▂▃▄▅▆▇"  # without the whole block, so that curves below each other stay apart
-_SHADES = 0xFC  # of a colour are told apart: what nobody sees need not travel
+_BARS = "▁▂▃▄▅▆▇"  # without the full block, so that curves on adjacent lines stay separate
+_SHADES = 0xFC  # mask for colour levels: invisible differences need not be transmitted
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture for rich: a character shows two pixels, one above the other, by its own colour and its background's."""
+    """An image for rich: a character shows two pixels, one above the other, as foreground and background colours."""
 
-    pixels: NDArray[np.uint8]  # [height, width, 3], of an even height
+    pixels: NDArray[np.uint8]  # [height, width, 3], with an even height
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         cells = np.concatenate([self.pixels[::2], self.pixels[1::2]], axis=2) & _SHADES
@@ -36,7 +36,7 @@ class Picture:
 
 
 def fitted(pixels: NDArray[np.uint8], columns: int, lines: int) -> Picture:
-    """A picture that needs no more than this room, in characters: one that is larger is scaled down.
+    """An image scaled down, if necessary, to fit this many characters.
 
     Args:
         pixels: [height, width, 3].
@@ -58,13 +58,13 @@ def sparkline(
     width: int,
     limits: tuple[float, float] | None = None,
 ) -> str:
-    """A curve of one line: what is measured holds until it is measured again.
+    """A curve on one line; each value holds until the next measurement.
 
     Args:
-        steps: Where there are values, [N].
-        values: [N]; those that are not finite count for nothing.
+        steps: The steps of the values, [N].
+        values: [N]; values that are not finite are ignored.
         end: The step at the right end; 0 is at the left.
-        width: In characters.
+        width: The width in characters.
         limits: The values of the lowest and the highest bar; by default those of the curve itself.
     """
     known = np.isfinite(values)
@@ -84,6 +84,6 @@ def _bar(height: float, low: float, high: float) -> str:
     return _BARS[min(len(_BARS) - 1, max(0, int(share * len(_BARS))))]
 
 
-@lru_cache(maxsize=1 << 14)  # as many as a few pictures have: to make a style takes ten times as long
+@lru_cache(maxsize=1 << 14)  # as many as a few images have: creating a style takes ten times as long
 def _style(red: int, green: int, blue: int, red_below: int, green_below: int, blue_below: int) -> Style:
     return Style(color=Color.from_rgb(red, green, blue), bgcolor=Color.from_rgb(red_below, green_below, blue_below))

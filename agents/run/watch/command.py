@@ -1,6 +1,6 @@
-"""`trailkit watch`: a look at a training while it goes on, in the terminal.
+"""`trailkit watch`: shows a training in progress, in the terminal.
 
-Nothing is written to the run's folder, and nothing there is locked: the training does not know.
+It neither writes nor locks anything in the run's folder, so the training is not affected.
 """
 
 import itertools
@@ -23,14 +23,14 @@ from trailkit.agents.run.watch.standing import Record
 from trailkit.configs.schema import WatchConfig
 from trailkit.envs.errors import UserError
 
-_EVERY_S = 0.5  # between changes of what is shown: a picture is some 80 kB, which a slow line has to carry
-_NICENESS = 19  # the training goes first
+_EVERY_S = 0.5  # between display updates: an image is about 80 kB, which a slow connection must transmit
+_NICENESS = 19  # the training has priority
 
 
 def watch(config: WatchConfig) -> None:
-    """Shows how a run stands and what its newest policy does, until it is interrupted.
+    """Shows the state of a run and an episode of its newest policy, until interrupted.
 
-    Where the standard output is no terminal, it prints how the run stands, and that is all.
+    If standard output is not a terminal, it only prints the state of the run.
 
     Raises:
         UserError: If there is no such run, all its checkpoints are damaged, or its environment cannot be made.
@@ -40,14 +40,14 @@ def watch(config: WatchConfig) -> None:
     if not console.is_terminal or console.is_dumb_terminal:
         print(standing)
         return
-    os.nice(_NICENESS)  # before there are threads, which take it over
-    # A warning would tear the picture; which checkpoint is shown, it says itself.
+    os.nice(_NICENESS)  # before threads are created, which inherit it
+    # A warning would garble the display, which itself shows the checkpoint in use.
     logging.disable(logging.WARNING)
     interrupted = threading.Event()
     with interruptible(interrupted):
         saved = SavedAgents(Path(config.run))
         scenes = _scenes(saved, config.seed)
-        scene = next(scenes)  # what is wrong shows before the screen is taken
+        scene = next(scenes)  # errors appear before the screen is taken over
         with Live(Screen(standing, scene), console=console, screen=True, auto_refresh=False) as live:
             shown = 0.0
             for scene in _in_real_time(scenes, saved.env.control_timestep):
@@ -60,12 +60,12 @@ def watch(config: WatchConfig) -> None:
 
 
 def _scenes(saved: SavedAgents, seed: int) -> Iterator[Scene | None]:
-    """Plays for ever, each episode with the policy that is the newest when it begins; yields after each step.
+    """Plays forever, each episode with the newest policy at its start; yields after each step.
 
-    While there is no checkpoint, it yields None.
+    It yields None until there is a checkpoint.
 
     Raises:
-        UserError: If all checkpoints are damaged, and there was no other before.
+        UserError: If all checkpoints are damaged, and there was no valid one before.
     """
     camera = saved.env.settings.observation.cameras[0]
     found: tuple[int, GreedyPolicy] | None = None
@@ -80,7 +80,7 @@ def _scenes(saved: SavedAgents, seed: int) -> Iterator[Scene | None]:
 
 
 def _newest(saved: SavedAgents, before: tuple[int, GreedyPolicy] | None) -> tuple[int, GreedyPolicy] | None:
-    """The newest policy that can be had: the one from before, if there is none any more."""
+    """The newest available policy: the previous one, if there is none any more."""
     try:
         return saved.newest() or before
     except UserError:
@@ -90,7 +90,7 @@ def _newest(saved: SavedAgents, before: tuple[int, GreedyPolicy] | None) -> tupl
 
 
 def _in_real_time(scenes: Iterator[Scene | None], timestep: float) -> Iterator[Scene | None]:
-    """Yields at most one a control step: what comes late is not made up for."""
+    """Yields at most one per control step; delays are not caught up on."""
     due = time.monotonic()
     for scene in scenes:
         yield scene

@@ -1,4 +1,4 @@
-"""What `trailkit watch` shows: an episode, the metrics as curves, and what goes wrong."""
+"""The display of `trailkit watch`: an episode, the metrics as curves, and what goes wrong."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,13 +13,13 @@ from trailkit.agents.run.watch.standing import Standing, limits, number
 from trailkit.demos.video import Frame
 
 _NARROWEST, _WIDEST = 8, 60  # characters of a curve
-_LABEL, _VALUE = 25, 9  # characters, with the gap to what is beside
+_LABEL, _VALUE = 25, 9  # characters, including the gap to the next column
 _GAP = 3
-_CAPTION = 3  # lines under a picture
+_CAPTION = 3  # lines below an image
 
 
 class Scene(NamedTuple):
-    """A moment of an episode that is being played."""
+    """A moment of an episode in progress."""
 
     picture: Frame  # what the policy sees, uint8 [height, width, 3]
     checkpoint: int  # learner step of the policy
@@ -29,10 +29,10 @@ class Scene(NamedTuple):
 
 
 class Screen(NamedTuple):
-    """All of it, for rich; it takes the room that the terminal has."""
+    """The whole display, for rich; it fills the terminal."""
 
     standing: Standing
-    scene: Scene | None  # None as long as there is no checkpoint
+    scene: Scene | None  # None until there is a checkpoint
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         above, below = _head(self.standing), _foot(self.standing)
@@ -106,7 +106,7 @@ def _caption(scene: Scene) -> RenderableType:
 
 
 def _curves(standing: Standing, width: int, lines: int) -> RenderableType:
-    """The metrics over the learner steps, a line each; groups stand apart where there is room."""
+    """The metrics over the learner steps, one per line; groups are separated if there is room."""
     groups, table = standing.groups(), standing.table
     if not groups:
         return Text("no metrics yet", "dim")

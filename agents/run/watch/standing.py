@@ -1,4 +1,4 @@
-"""How a run stands: its newest metrics, its clocks, and what goes wrong in it."""
+"""The state of a run: its newest metrics, its clocks, and what goes wrong in it."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from trailkit.agents.run.configuration import load_config
 from trailkit.agents.run.findings import findings, late_metrics
 from trailkit.configs.schema import TrainConfig
 
-# What a person looks at while a run is going on, in groups that are read together.
+# What a user watches while a run is in progress, in groups that are read together.
 METRICS = (
     ("eval_success", "episode_success"),
     ("disc_acc", "disc_acc_constraint", "disc_score_known", "disc_score_holdout"),
@@ -23,7 +23,7 @@ _SHARES = ("_success", "disc_", "top_atom_mass")
 
 @dataclass(frozen=True)
 class Standing:
-    """How a run stands."""
+    """The state of a run."""
 
     folder: Path
     config: TrainConfig
@@ -33,7 +33,7 @@ class Standing:
 
     @property
     def title(self) -> str:
-        """What kind of run it is."""
+        """Method, task and seed of the run."""
         return f"{self.config.method} on {self.config.env.task}, seed {self.config.seed}"
 
     @property
@@ -51,7 +51,7 @@ class Standing:
         return min(1.0, max(step / max(1, self.config.steps), minutes / (self.config.minutes or float("inf"))))
 
     def groups(self) -> list[list[str]]:
-        """Those of `METRICS` that the run has."""
+        """The groups of `METRICS`, with the metrics that the run has."""
         there = [[name for name in group if len(self.table.of(name)[1])] for group in METRICS]
         return [group for group in there if group]
 
@@ -77,14 +77,14 @@ class Standing:
 
 
 class Record:
-    """What a run leaves in its folder while it goes on; it is read again when it has changed."""
+    """A run's folder while the run is in progress; files are read again when they have changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: tuple[int, Standing] | None = None
 
     def standing(self) -> Standing:
-        """How the run stands now.
+        """The current state of the run.
 
         Raises:
             UserError: If there is no run in the folder.
@@ -102,10 +102,10 @@ class Record:
 
 
 def limits(name: str) -> tuple[float, float] | None:
-    """The range of a metric that is a share, which its curve is drawn in."""
+    """The range for the curve of a metric that is a share; None for others."""
     return (0.0, 1.0) if any(part in name for part in _SHARES) else None
 
 
 def number(value: float) -> str:
-    """A number with what of it a person wants to know."""
+    """A number with the digits that a person cares about."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,13 +1,13 @@
 "use strict";
-// What a person does becomes three axes in [-1, 1] (right, away, up) and the gripper, sent ten times a second and at
-// each change; what the control loop answers is drawn. The arm holds still as soon as nothing is sent.
+// The person's input becomes three axes in [-1, 1] (right, away, up) and the gripper, sent ten times a second and on
+// each change; the control loop's answers are drawn. The arm holds still as soon as nothing is sent.
 
 const $ = (id) => document.getElementById(id);
-// With the size of what is asked for where a name may come again: a browser shows what it has of an address.
+// Includes the requested file's size if a name may be reused: a browser shows its cached copy of a known address.
 const url = (path, size = "") => `${path}?token=${TOKEN}${size && `&size=${size}`}`;
 const HEARTBEAT = 100; // ms
 
-// --- what is commanded -----------------------------------------------------------------------------------------------
+// --- commands --------------------------------------------------------------------------------------------------------
 
 const KEYS = {
   KeyD: [0, 1], ArrowRight: [0, 1], KeyA: [0, -1], ArrowLeft: [0, -1],
@@ -18,9 +18,9 @@ const BUTTONS = { Enter: "keep", Backspace: "discard", Delete: "discard", KeyR: 
 
 const held = new Set(); // key codes
 const pads = { plane: [0, 0], height: [0, 0] }; // deflections of the touch pads: right, up
-let mouse = [0, 0, 0]; // a SpaceMouse's
-let mouseButtons = 0; // the bits of those that are down
-let grip = 0; // 1 closes, -1 opens, 0 until the person first decides in an episode
+let mouse = [0, 0, 0]; // axes of a SpaceMouse
+let mouseButtons = 0; // bits of the pressed buttons
+let grip = 0; // 1 closes, -1 opens, 0 until the person first uses it in an episode
 
 function axes() {
   const sum = [pads.plane[0] + mouse[0], pads.plane[1] + mouse[1], pads.height[1] + mouse[2]];
@@ -52,7 +52,7 @@ addEventListener("keydown", (event) => {
   else press(BUTTONS[code]);
 });
 addEventListener("keyup", (event) => { if (held.delete(event.code)) send(); });
-addEventListener("blur", () => { held.clear(); send(); }); // the key's release will not be heard
+addEventListener("blur", () => { held.clear(); send(); }); // the key's release will not be received
 
 for (const button of document.querySelectorAll("[data-button]")) {
   button.addEventListener("click", () => { press(button.dataset.button); button.blur(); });
@@ -86,7 +86,7 @@ function pad(name) {
 pad("plane");
 pad("height");
 
-// Gamepads are read, not heard: left stick moves in the plane, right stick up and down.
+// Gamepads are polled, since they send no input events: the left stick moves in the plane, the right stick up and down.
 const PAD_BUTTONS = { 0: toggleGrip, 1: () => press("discard"), 2: () => press("rerecord"), 8: () => press("stop"), 9: () => press("keep") };
 const pressed = new Set();
 
@@ -115,11 +115,11 @@ if (navigator.hid) {
     const [device] = await navigator.hid.requestDevice({ filters: [{ vendorId: 0x256f }, { vendorId: 0x046d, usagePage: 1, usage: 8 }] });
     if (!device) return;
     if (!device.opened) await device.open();
-    device.addEventListener("inputreport", hearMouse); // once, however often it is connected
+    device.addEventListener("inputreport", hearMouse); // only once, however often it is connected
     $("hid").textContent = `${device.productName} is connected`;
   });
   navigator.hid.addEventListener("disconnect", ({ device }) => {
-    [mouse, mouseButtons] = [[0, 0, 0], 0]; // its release will not be heard
+    [mouse, mouseButtons] = [[0, 0, 0], 0]; // its release will not be received
     $("hid").textContent = `${device.productName} is unplugged: connect it again`;
     send();
   });
@@ -141,7 +141,7 @@ function hearMouse({ reportId, data }) {
 let socket = null, number = 0;
 
 function send() {
-  // While a replay is open nothing is said: the episode pauses.
+  // While a replay is open nothing is sent: the episode pauses.
   if (!socket || socket.readyState !== WebSocket.OPEN || $("replay").open) return;
   number += 1;
   socket.send(JSON.stringify({ axes: axes(), grip, number }));
@@ -151,7 +151,7 @@ function press(button) {
   if (!socket || socket.readyState !== WebSocket.OPEN || $("replay").open) return;
   socket.send(JSON.stringify({ button }));
   if (document.body.dataset.phase === "ready") return; // there is nothing to decide yet
-  setGrip(0); // else it would begin the next episode
+  setGrip(0); // otherwise it would start the next episode
   send();
 }
 
@@ -177,7 +177,7 @@ function connect() {
 setInterval(() => { pollGamepad(); send(); }, HEARTBEAT);
 (function frame() { pollGamepad(); requestAnimationFrame(frame); })();
 
-// --- what is shown ---------------------------------------------------------------------------------------------------
+// --- display ---------------------------------------------------------------------------------------------------------
 
 const MESSAGES = {
   ready: "Move to begin the episode.",
