@@ -15,7 +15,7 @@ from trailkit.agents.networks.augment import RandomColours, RandomShift
 from trailkit.agents.networks.averaging import follow, follower
 from trailkit.agents.networks.heads import CriticHead, PolicyNetwork, proprioception
 from trailkit.discriminators.adam import Adam
-from trailkit.discriminators.draws import make_generator, restore
+from trailkit.discriminators.generators import make_generator, restore
 from trailkit.replay.transition import Observation, Transition
 
 

@@ -13,7 +13,7 @@ from trailkit.discriminators.augmentation import Augmentation
 from trailkit.discriminators.base import DiscriminatorLoss, Judgement, Logits, RewardFunction
 from trailkit.discriminators.diagnostics import diagnose
 from trailkit.discriminators.discriminator import Discriminator, newest_frame
-from trailkit.discriminators.draws import make_generator, restore
+from trailkit.discriminators.generators import make_generator, restore
 from trailkit.discriminators.rewards import minus_log_one_minus_d
 from trailkit.replay.transition import ImitationBatch, Observation, Transition
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics, Snapshot, as_tensors
+from trailkit.agents.early_stopping import Never
+from trailkit.agents.policies import RandomPolicy
 from trailkit.agents.run import build
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
-from trailkit.agents.stop import Never
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.base import Table

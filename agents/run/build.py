@@ -6,18 +6,18 @@ from typing import Any
 
 import torch
 
-from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy
 from trailkit.agents.adversarial import Adversarial
 from trailkit.agents.base import Learner, StopRule
 from trailkit.agents.bc import BC, BCSettings
+from trailkit.agents.cuda_graph import Graphed
 from trailkit.agents.d4pg import D4PG, D4PGSettings
-from trailkit.agents.graph import Graphed
+from trailkit.agents.early_stopping import Never
 from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.agents.policies import ExplorationPolicy, GreedyPolicy
 from trailkit.agents.prioritized import Prioritized
 from trailkit.agents.run.build_networks import image_sizes, make_critic_head, make_policy_network
 from trailkit.agents.run.build_reward import discriminator_sizes, make_reward_model, make_stop
-from trailkit.agents.run.own import check_own_loss, check_own_stack
-from trailkit.agents.stop import Never
+from trailkit.agents.run.user_parts import check_own_loss, check_own_stack
 from trailkit.configs.choices import LearnerKind
 from trailkit.configs.schema import TrainConfig
 from trailkit.discriminators.adversarial_reward import AdversarialReward

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from trailkit.agents.base import as_tensors
 from trailkit.agents.prioritized import Prioritized
-from trailkit.agents.run.ahead import ahead_on_gpu, on_device
-from trailkit.agents.run.begun_with import RANDOM_DEMOS, as_begun
 from trailkit.agents.run.build import Agent, make_device
 from trailkit.agents.run.build_env import env_settings
+from trailkit.agents.run.demo_snapshot import RANDOM_DEMOS, as_begun
+from trailkit.agents.run.prefetch import ahead_on_gpu, on_device
 from trailkit.configs.choices import Constraint, EnvKind, LaunchKind, LearnerKind, ReplayBackend
 from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from trailkit.agents.networks.encoders import CompactEncoder, Encoder, NatureEncoder, ResidualEncoder
 from trailkit.agents.networks.heads import CriticHead, PolicyHead, PolicyNetwork
-from trailkit.agents.run.own import own_stack
+from trailkit.agents.run.user_parts import own_stack
 from trailkit.configs.choices import EncoderKind
 from trailkit.configs.schema import EncoderConfig, TrainConfig
 from trailkit.envs.errors import UserError

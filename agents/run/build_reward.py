@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 
 from trailkit.agents.base import StopRule
+from trailkit.agents.early_stopping import AfterSteps, ByDiscriminator, ByReward, Never
 from trailkit.agents.networks.encoders import Encoder
 from trailkit.agents.run.build_networks import image_sizes, make_encoder
-from trailkit.agents.run.own import own_loss
-from trailkit.agents.stop import AfterSteps, ByDiscriminator, ByReward, Never
+from trailkit.agents.run.user_parts import own_loss
 from trailkit.configs.choices import Constraint, EarlyStop, Features, LearnerKind, RewardForm
 from trailkit.configs.schema import DiscriminatorConfig, TrainConfig
 from trailkit.discriminators import rewards

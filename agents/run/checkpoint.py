@@ -21,8 +21,8 @@ from typing import Any
 
 import safetensors.torch
 
-from trailkit.agents.acting import GreedyPolicy
 from trailkit.agents.base import Learner
+from trailkit.agents.policies import GreedyPolicy
 from trailkit.agents.run.serialization import pack, unpack
 from trailkit.envs.errors import UserError
 from trailkit.replay.atomic import sync, writing

@@ -16,12 +16,13 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
-from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Metrics
+from trailkit.agents.early_stopping import Never
+from trailkit.agents.policies import RandomPolicy
 from trailkit.agents.run import build, build_data
-from trailkit.agents.run.begun_with import RANDOM_DEMOS, note_demonstrations
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure, load_config, sweep
+from trailkit.agents.run.demo_snapshot import RANDOM_DEMOS, note_demonstrations
 from trailkit.agents.run.evaluation.episodes import EpisodeResult
 from trailkit.agents.run.evaluation.evaluate import evaluate
 from trailkit.agents.run.footprint import refuse_what_cannot_fit
@@ -33,7 +34,6 @@ from trailkit.agents.run.metrics import Clocks, MetricsLog
 from trailkit.agents.run.parameters import LocalParameters
 from trailkit.agents.run.progress import Progress
 from trailkit.agents.run.provenance import note_provenance, warn_of_another_simulator
-from trailkit.agents.stop import Never
 from trailkit.configs.choices import LaunchKind, LearnerKind, ReplayBackend
 from trailkit.configs.schema import TrainConfig
 from trailkit.demos.store import DemoStore

@@ -2,7 +2,7 @@
 
 import torch
 
-from trailkit.discriminators.draws import make_generator, restore
+from trailkit.discriminators.generators import make_generator, restore
 
 
 def draw(generator: torch.Generator) -> list[float]:

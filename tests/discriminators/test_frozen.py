@@ -9,8 +9,8 @@ from transitions import IMAGE_SIZES, random_imitation_batch, random_transition, 
 
 from trailkit.agents.adversarial import Adversarial
 from trailkit.agents.d4pg import D4PG
+from trailkit.agents.early_stopping import ByDiscriminator
 from trailkit.agents.networks.encoders import CompactEncoder
-from trailkit.agents.stop import ByDiscriminator
 from trailkit.discriminators.adversarial_reward import AdversarialReward
 from trailkit.discriminators.augmentation import Augmentation
 from trailkit.discriminators.base import DiscriminatorLoss, FrameEncoder

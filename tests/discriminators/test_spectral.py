@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from transitions import IMAGE_SIZES, random_imitation_batch, random_transition
 
+from trailkit.agents.early_stopping import ByDiscriminator
 from trailkit.agents.networks.encoders import CompactEncoder
-from trailkit.agents.stop import ByDiscriminator
 from trailkit.discriminators.adversarial_reward import AdversarialReward, AdversarialRewardSettings
 from trailkit.discriminators.augmentation import Augmentation
 from trailkit.discriminators.discriminator import Discriminator

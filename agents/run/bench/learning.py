@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Snapshot, as_tensors
+from trailkit.agents.early_stopping import Never
+from trailkit.agents.policies import RandomPolicy
 from trailkit.agents.run import build, build_data
 from trailkit.agents.run.bench.comparison import Comparison, Side
 from trailkit.agents.run.bench.kernels import kernels_of
@@ -19,7 +20,6 @@ from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import configure
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
-from trailkit.agents.stop import Never
 from trailkit.configs.choices import EncoderKind
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.environment import Environment

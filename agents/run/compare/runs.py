@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trailkit.agents.run.begun_with import begun_with
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.configuration import flat, load_config
+from trailkit.agents.run.demo_snapshot import begun_with
 from trailkit.agents.run.findings import findings, late_metrics
 from trailkit.agents.run.metrics import rows_by_step
 from trailkit.agents.run.statistics import wilson

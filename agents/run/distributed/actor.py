@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayError
 
-from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Action, Metrics, Parameters, Policy, Snapshot
+from trailkit.agents.early_stopping import Never
+from trailkit.agents.policies import RandomPolicy
 from trailkit.agents.run import build
 from trailkit.agents.run.build_env import env_settings
 from trailkit.agents.run.distributed.role import LEARNER, Role, answer
 from trailkit.agents.run.loops import RANDOM, act, episode_starts
-from trailkit.agents.stop import Never
 from trailkit.configs.schema import TrainConfig
 from trailkit.envs.make import make_environment
 from trailkit.replay.episode import Episode

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from trailkit.agents.acting import GreedyPolicy
+from trailkit.agents.policies import GreedyPolicy
 from trailkit.agents.run import build
 from trailkit.agents.run.best import best_step
 from trailkit.agents.run.build_env import env_settings

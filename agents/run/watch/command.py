@@ -14,12 +14,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from trailkit.agents.acting import GreedyPolicy
+from trailkit.agents.policies import GreedyPolicy
 from trailkit.agents.run.evaluation.episodes import episode_seed, play
 from trailkit.agents.run.evaluation.saved import SavedAgents
 from trailkit.agents.run.interruption import interruptible
 from trailkit.agents.run.watch.screen import Scene, Screen
-from trailkit.agents.run.watch.standing import Record
+from trailkit.agents.run.watch.status import Record
 from trailkit.configs.schema import WatchConfig
 from trailkit.envs.errors import UserError
 

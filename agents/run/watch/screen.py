@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from trailkit.agents.run.watch.blocks import fitted, sparkline
-from trailkit.agents.run.watch.standing import Standing, limits, number
+from trailkit.agents.run.watch.status import Standing, limits, number
 from trailkit.demos.video import Frame
 
 _NARROWEST, _WIDEST = 8, 60  # characters of a curve

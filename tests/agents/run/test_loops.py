@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from environments import STATE
 
-from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Parameters, Snapshot
+from trailkit.agents.early_stopping import AfterSteps
+from trailkit.agents.policies import RandomPolicy
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
-from trailkit.agents.stop import AfterSteps
 from trailkit.envs.settings import ActionSpace, EnvSettings
 from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.episode import Episode

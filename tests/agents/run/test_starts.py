@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trailkit.agents.acting import RandomPolicy
 from trailkit.agents.base import Snapshot
+from trailkit.agents.early_stopping import Never
+from trailkit.agents.policies import RandomPolicy
 from trailkit.agents.run.loops import act, episode_starts
 from trailkit.agents.run.parameters import LocalParameters
-from trailkit.agents.stop import Never
 from trailkit.envs.settings import EnvSettings, ObservationSettings
 from trailkit.envs.tasks.environment import TaskEnvironment
 from trailkit.replay.transition import Observation

@@ -24,7 +24,7 @@ from rich.console import Console
 from trailkit.agents.run.checkpoint import Checkpoints
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.watch.screen import Scene, Screen
-from trailkit.agents.run.watch.standing import Record
+from trailkit.agents.run.watch.status import Record
 
 _ENV = ["env=reach", "env.height=36", "env.width=36", "env.episode_steps=10", "env.trial_steps=5"]
 

@@ -10,8 +10,8 @@ from trailkit.agents.run.build import make_agent
 from trailkit.agents.run.build_networks import make_encoder
 from trailkit.agents.run.build_reward import make_loss
 from trailkit.agents.run.configuration import configure
-from trailkit.agents.run.own import check_own_loss, check_own_stack
 from trailkit.agents.run.train import start
+from trailkit.agents.run.user_parts import check_own_loss, check_own_stack
 from trailkit.configs.choices import Constraint
 from trailkit.configs.schema import DiscriminatorConfig, EncoderConfig, TrainConfig
 from trailkit.discriminators.losses import with_accuracy_constraint, with_gradient_penalty

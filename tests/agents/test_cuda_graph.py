@@ -7,8 +7,8 @@ import torch
 from transitions import IMAGE_SIZES, random_imitation_batch, small_networks
 
 from trailkit.agents.adversarial import Adversarial
+from trailkit.agents.cuda_graph import Graphed, copy_into
 from trailkit.agents.d4pg import D4PG
-from trailkit.agents.graph import Graphed, copy_into
 from trailkit.agents.networks.encoders import CompactEncoder
 from trailkit.discriminators.adversarial_reward import AdversarialReward
 from trailkit.discriminators.augmentation import Augmentation, crop_sizes

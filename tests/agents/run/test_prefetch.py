@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from trailkit.agents.run.ahead import ahead_on_gpu
+from trailkit.agents.run.prefetch import ahead_on_gpu
 
 CPU = torch.device("cpu")
 

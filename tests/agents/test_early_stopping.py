@@ -8,8 +8,8 @@ import torch
 from transitions import IMAGE_SIZE, IMAGE_SIZES
 
 from trailkit.agents.base import StopRule
+from trailkit.agents.early_stopping import AboveMedian, AfterSteps, ByDiscriminator, ByReward, Never
 from trailkit.agents.networks.encoders import CompactEncoder
-from trailkit.agents.stop import AboveMedian, AfterSteps, ByDiscriminator, ByReward, Never
 from trailkit.discriminators.discriminator import Discriminator
 
 STEPS = 200

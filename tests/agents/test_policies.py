@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from transitions import ACTION_SIZE, random_transition, small_networks
 
-from trailkit.agents.acting import ExplorationPolicy, GreedyPolicy, RandomPolicy
 from trailkit.agents.base import Policy, as_tensors
 from trailkit.agents.networks.heads import PolicyNetwork
+from trailkit.agents.policies import ExplorationPolicy, GreedyPolicy, RandomPolicy
 
 
 def observation() -> dict[str, np.ndarray]:  # type: ignore[type-arg]
