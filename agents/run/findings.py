@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from trailkit.agents.run.metrics import read_rows
-from trailkit.configs.choices import EarlyStop, Features, LearnerKind
+from trailkit.configs.choices import EarlyStop, EnvKind, Features, LearnerKind
 from trailkit.configs.schema import TrainConfig
 
 MEMORISED = 0.3  # D on demonstrations learned from, minus D on held-out ones
@@ -130,9 +130,12 @@ def _separate(metrics: Metrics, config: TrainConfig, shares: Sequence[float]) ->
     accuracy = metrics["disc_acc"]
     if not accuracy > SEPARATE or not _fails(shares):
         return None
+    audited = config.env.kind is EnvKind.trailkit
     return (
         f"the discriminator tells agent from expert in {accuracy:.0%} of frames, and pays nothing that the agent does: "
-        "trailkit demos audit says whether something else than the task betrays them"
+        + ("trailkit demos audit says whether" if audited else "trailkit render overlay=true shows whether")
+        + " something else than the task betrays them; if colours do, set agent.random_colours=true "
+        "discriminator.random_colours=true"
     )
 
 

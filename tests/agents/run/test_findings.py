@@ -101,6 +101,14 @@ def test_a_discriminator_that_sees_whole_pictures_is_not_told_to_crop_them() -> 
     assert sentence.endswith("it memorises; record more of them")
 
 
+def test_where_an_audit_cannot_look_a_render_does() -> None:
+    others = ["env=gymnasium", "env.id=Pusher-v5", "env.success=never"]
+    for words, advice in ((["env=reach"], "trailkit demos audit"), (others, "trailkit render overlay=true")):
+        config = configure("train", TrainConfig, ["demos=none", *words])
+        (sentence,) = findings({"disc_acc": 0.99}, config, (0.2,))
+        assert advice in sentence
+
+
 def test_success_that_fell_and_success_that_never_came_are_said() -> None:
     assert said({}, (0.2, 1.0, 0.81), 1000) == []
     assert said({}, (0.2, 1.0, 0.8), 1000) == [
