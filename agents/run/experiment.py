@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from trailkit.agents.run import build_data
@@ -35,7 +36,7 @@ def experiment(words: Sequence[str]) -> None:
     NAME is one of `configs/experiment/`, or a file of that form: keys of `trailkit train`, with lists of values where
     there should be a run for each (a value that is itself a list goes inside a list: [[front, wrist]]). Further words
     override the file. Runs go into `runs/NAME/`, their comparison into `results/NAME/` or FOLDER: a table, a page,
-    plots, and the numbers as JSON. With jobs=N, N trainings run at a time and share the cores, each in its own process,
+    plots, and the numbers as JSON. With jobs=N, N trainings run at a time and share cores and GPUs, each in its own process,
     whose output goes to `runs/NAME/RUN.log`.
 
     Raises:
@@ -87,7 +88,7 @@ def _train_in_turn(name: str, runs: Mapping[str, Sequence[str]]) -> None:
 
 
 def _train_side_by_side(name: str, runs: Mapping[str, Sequence[str]], jobs: int) -> None:
-    commands = {}
+    commands: dict[Path, list[str]] = {}
     for number, (run, overrides) in enumerate(runs.items(), 1):
         _say(name, number, runs, run)
         if not begun(Path(run)):
@@ -98,6 +99,8 @@ def _train_side_by_side(name: str, runs: Mapping[str, Sequence[str]], jobs: int)
             continue
         if not any(word.startswith("threads=") for word in overrides):
             words.append(f"threads={max(1, (os.cpu_count() or 1) // jobs)}")
+        if (gpus := torch.cuda.device_count()) > 1 and _config(run, overrides).device in ("auto", "cuda"):
+            words.append(f"device=cuda:{len(commands) % gpus}")
         commands[Path(f"{run}.log")] = ["train", *words]
     with closing(side_by_side(commands, jobs)) as ended:
         for log, code in ended:

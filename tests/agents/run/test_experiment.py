@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from trailkit.agents.run import footprint
 from trailkit.agents.run.checkpoint import Checkpoints
@@ -99,6 +101,24 @@ def test_mistakes_in_any_run_are_found_before_the_first(grid: Path) -> None:
     with pytest.raises(UserError, match="nowhere"):
         experiment(["small.yaml", "method=bc,trail_random", "random_demos=nowhere"])
     assert not (grid / "runs").exists()
+
+
+def test_trainings_side_by_side_are_dealt_over_the_gpus(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: dict[str, Sequence[str]] = {}
+
+    def begin(commands: Mapping[Path, Sequence[str]], jobs: int) -> Generator[tuple[Path, int]]:
+        started.update({log.stem: words for log, words in commands.items()})
+        yield from ()
+
+    monkeypatch.setattr("trailkit.agents.run.experiment.side_by_side", begin)
+    monkeypatch.setattr("trailkit.agents.run.experiment.compare", lambda words: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    experiment(["small.yaml", "jobs=4", "method=bc,trail"])
+    dealt = [next(word for word in words if word.startswith("device=")) for words in started.values()]
+    assert dealt == ["device=cuda:0", "device=cuda:1"] * 2
+    started.clear()
+    experiment(["small.yaml", "jobs=4", "device=cpu"])
+    assert all("device=cpu" in words and len({w for w in words if "device" in w}) == 1 for words in started.values())
 
 
 def test_a_file_may_say_mappings_and_comparisons(grid: Path) -> None:
