@@ -36,8 +36,8 @@ def experiment(words: Sequence[str]) -> None:
     NAME is one of `configs/experiment/`, or a file of that form: keys of `trailkit train`, with lists of values where
     there should be a run for each (a value that is itself a list goes inside a list: [[front, wrist]]). Further words
     override the file. Runs go into `runs/NAME/`, their comparison into `results/NAME/` or FOLDER: a table, a page,
-    plots, and the numbers as JSON. With jobs=N, N trainings run at a time and share cores and GPUs, each in its own process,
-    whose output goes to `runs/NAME/RUN.log`.
+    plots, and the numbers as JSON. With jobs=N, N trainings run at a time and share cores and GPUs, each in its own
+    process, whose output goes to `runs/NAME/RUN.log`.
 
     Raises:
         UserError: If there is no such experiment, a run is rejected, or one in its folder has other settings.
