@@ -79,7 +79,8 @@ def with_accuracy_constraint(
         flip_labels: Flips the labels in the constraint's term instead of its sign. The gradient is then largest where
             the discriminator is confident, where the paper's vanishes.
         ceiling: The cross entropy on the constraining batch, in nats, above which it is not increased further; a
-            constant D = 1/2 has 2 ln 2. By default there is none, as in the paper, and the loss has no lower bound.
+            constant D = 1/2 has 2 ln 2. By default there is none, as in the paper, and the loss has no lower bound. The
+            term with flipped labels is bounded anyway, and has none.
     """
 
     def constrained(judgement: Judgement) -> Tensor:

@@ -79,7 +79,7 @@ class Jaco:
         """The robot's proprioception, float32 [21].
 
         The tool centre point in units of the workspace ([-1, 1] inside it), then joint angles in rad and speeds in
-        rad/s, first of the six arm joints, then of the three fingers.
+        rad/s, first of the six arm joints (angles relative to the home pose), then of the three fingers.
         """
         parts: NDArray[np.float64] = np.concatenate(
             [

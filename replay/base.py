@@ -42,7 +42,7 @@ class Replay(Sampler, Protocol):
     """
 
     def add(self, episode: Episode) -> None:
-        """Inserts a finished episode; evicts the oldest transitions beyond the capacity."""
+        """Inserts a finished episode; evicts what is oldest beyond the capacity, transitions or whole episodes."""
 
     def update_priorities(self, keys: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
         """Sets the priorities of items of the main table; keys of evicted items are ignored."""
