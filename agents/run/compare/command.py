@@ -26,9 +26,9 @@ def compare(words: Sequence[str]) -> None:
         UserError: If no run is named, none contains anything to compare, or the file has another suffix.
     """
     outs = [Path(word.removeprefix("out=")) for word in words if word.startswith("out=")]
-    folders = [word for word in words if "=" not in word]
-    if len(outs) + len(folders) != len(words):
-        raise UserError(_USAGE)
+    folders = [word for word in words if not word.startswith("out=")]
+    if wrong := [word for word in folders if "=" in word and not Path(word).is_dir()]:
+        raise UserError(f"{wrong[0]!r} is no folder of a run; {_USAGE}")
     compare_runs([Path(folder) for folder in folders], outs)
 
 

@@ -120,6 +120,18 @@ def test_odd_files_in_a_run_take_no_others_down(tmp_path: Path, capsys: pytest.C
     assert json.loads((tmp_path / "table.json").read_text())["runs"][0]["provenance"] == []
 
 
+def test_a_folder_may_have_any_name_and_a_word_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_run(Path("lr=1"), [0.5])
+    main(["compare", "lr=1"])
+    assert "| lr=1 | lift |" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["compare", "lr=1", "jobs=2"])
+    assert "'jobs=2' is no folder of a run; name the runs to compare" in capsys.readouterr().err
+
+
 def test_a_run_is_called_after_its_folder_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_run(tmp_path / "läuf", [0.5]))
     assert read_run(Path()).row.run == "läuf"
