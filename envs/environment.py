@@ -97,12 +97,18 @@ class Environment(dm_env.Environment):
         """
         raise UserError(f"{self.settings.task} does not tell where its things are: leave out state=True")
 
+    @property
+    def hand_size(self) -> int:
+        """How many numbers `hand_action` takes: 4, or 7 where the hand can be turned, too."""
+        return 4
+
     @abstractmethod
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
         """The action that moves the hand as commanded, from the current state on.
 
         Args:
-            motion: Velocities along x, y and z and of the gripper, [4] in [-1, 1] of full speed; 1 closes the gripper.
+            motion: Velocities along x, y and z, angular velocities about them if `hand_size` is 7, and the velocity of
+                the gripper, [`hand_size`] in [-1, 1] of full speed; 1 closes it.
 
         Returns:
             float32 [A] in [-1, 1].

@@ -68,4 +68,14 @@ class Arm(gymnasium.Env[Any, Any]):
         return np.concatenate([self.data.qpos, self.data.qvel, self.data.mocap_pos[0, :2]])
 
 
+class TurningArm(Arm):
+    """The same, of which a person commands how the hand turns, too: its joint follows that about z."""
+
+    hand_size = 7
+
+    def hand_action(self, motion: Any) -> Any:
+        return [2.0 * motion[5]]
+
+
 gymnasium.register("Arm-v0", entry_point=Arm)
+gymnasium.register("TurningArm-v0", entry_point=TurningArm)

@@ -63,6 +63,11 @@ class DmControlSource:
         drawn: NDArray[np.uint8] = self._env.physics.render(240, 320)
         return drawn
 
+    @property
+    def hand_size(self) -> int:
+        """See `Source`."""
+        return 4
+
     def hand_action(self, motion: NDArray[np.float64]) -> None:
         """None: every robot has different motors."""
 

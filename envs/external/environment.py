@@ -126,6 +126,15 @@ class ExternalEnvironment(Environment):
     def state(self) -> None:
         """None: such environments keep goals, and change their models, outside of MuJoCo's state."""
 
+    @property
+    def hand_size(self) -> int:
+        """See `Environment`.
+
+        Raises:
+            UserError: If the environment says another number than 4 or 7.
+        """
+        return self._source.hand_size
+
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float32]:
         """See `Environment`."""
         action = self._source.hand_action(np.clip(motion, -1.0, 1.0))

@@ -17,7 +17,7 @@ from trailkit.envs.simulator import mujoco
 
 
 class GymnasiumSource:
-    """A `Source` around a `gymnasium.Env`, which may have a method `hand_action` like that of `Source`."""
+    """A `Source` around a `gymnasium.Env`, which may have a method `hand_action` and a `hand_size` as `Source` has."""
 
     def __init__(self, name: str, env: "gymnasium.Env[Any, Any]") -> None:
         """Takes ownership of the environment.
@@ -79,6 +79,17 @@ class GymnasiumSource:
                 "is uint8 [H, W, 3]"
             )
         return drawn
+
+    @property
+    def hand_size(self) -> int:
+        """See `Source`."""
+        size = getattr(self._env.unwrapped, "hand_size", 4)
+        if size not in (4, 7):
+            raise UserError(
+                f"hand_size of {self._name} is {size}: give 4, for velocities along x, y, z and of the gripper, or 7, "
+                "with angular velocities about x, y and z before the gripper's"
+            )
+        return int(size)
 
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """See `Source`."""

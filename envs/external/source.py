@@ -46,6 +46,14 @@ class Source(Protocol):
             UserError: If it renders nothing.
         """
 
+    @property
+    def hand_size(self) -> int:
+        """How many numbers `hand_action` takes; see `Environment`.
+
+        Raises:
+            UserError: If it is said to be another number than 4 or 7.
+        """
+
     def hand_action(self, motion: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """The action that moves the hand as `Environment.hand_action` specifies; None if there is none."""
 

@@ -241,6 +241,29 @@ def test_a_users_environment_may_say_what_moves_its_hand() -> None:
         env.hand_action(np.zeros(4))
 
 
+def test_a_users_environment_may_say_that_its_hand_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = make("arm:TurningArm-v0", cameras=(), proprio=ROBOT)
+    assert env.hand_size == 7
+    np.testing.assert_array_equal(env.hand_action(np.array([1, 1, 1, 1, 1, -0.5, 1])), np.float32([-0.5]))
+    monkeypatch.setattr(arm.TurningArm, "hand_size", 6)
+    with pytest.raises(UserError, match=r"hand_size of arm:TurningArm-v0 is 6: give 4, .* or 7"):
+        env.hand_size  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("task", "origin"),
+    [
+        ("arm:Arm-v0", Origin.GYMNASIUM),
+        ("FetchReach-v4", Origin.GYMNASIUM_ROBOTICS),
+        ("reach-v3", Origin.METAWORLD),
+        ("reacher/easy", Origin.DM_CONTROL),
+    ],
+)
+def test_hands_do_not_turn_where_nobody_says_so(task: str, origin: Origin) -> None:
+    with make(task, origin, success="never") as env:
+        assert env.hand_size == 4
+
+
 def test_a_mistake_in_a_users_environment_is_one_line() -> None:
     class Broken(arm.Arm):
         def __init__(self, **_: Any) -> None:
