@@ -210,6 +210,7 @@ class TeleopConfig:
 
     fps: float | None = None  # control steps a second; fewer than the environment's own is slow motion
     pos_sensitivity: float = 1.0  # speed at full deflection, as a part of full speed
+    rot_sensitivity: float = 1.0  # the same of turning, where the environment's hand turns
     dead_zone: float = 0.1  # part of a stick's way within which it is at rest
     view_cameras: list[str] | None = None  # what the person sees; by default front and wrist, or what is observed
     view_size: int = 256  # width and height of these pictures, in pixels
@@ -221,7 +222,7 @@ class TeleopConfig:
         if self.view_cameras is not None:
             at_least(1, **{"the number of teleop.view_cameras": len(self.view_cameras)})
         at_least(0, teleop__port=self.port)
-        at_least(0.01, teleop__pos_sensitivity=self.pos_sensitivity)
+        at_least(0.01, teleop__pos_sensitivity=self.pos_sensitivity, teleop__rot_sensitivity=self.rot_sensitivity)
         if self.port > 65535:
             raise UserError(f"teleop.port={self.port}: there is no such port")
         if not 0 <= self.dead_zone < 1:

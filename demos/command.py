@@ -1,4 +1,4 @@
-"""What a person commands: a hand velocity, the gripper, and buttons that decide about an episode."""
+"""What a person commands: how the hand moves and turns, the gripper, and buttons that decide about an episode."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -21,6 +21,7 @@ class Command(NamedTuple):
 
     axes: NDArray[np.float32]  # [3] in [-1, 1]: right, away from the front camera, up
     grip: float = 0.0  # in [-1, 1]: 1 closes the fingers at full speed, -1 opens them
+    turn: NDArray[np.float32] = np.zeros(3, np.float32)  # [3] in [-1, 1]: about the same axes, by the right-hand rule
     button: Button | None = None
     connected: bool = True  # False while nobody is present: the arm must hold still
 

@@ -42,6 +42,11 @@ def screen():
             server.terminate()
 
 
+def meanings(device):
+    """What the key map of a device's window says that its keys do, in one text."""
+    return "; ".join(hint.meaning for row in device._console._window._panel._legend for hint in row)
+
+
 class Operated:
     """A device that is operated right before it is read."""
 

@@ -16,8 +16,8 @@ REST = Command(np.zeros(3, np.float32))
 GONE = REST._replace(connected=False)
 
 
-def move(right=0.0, away=0.0, up=0.0, grip=0.0):
-    return Command(np.array([right, away, up], np.float32), grip)
+def move(right=0.0, away=0.0, up=0.0, grip=0.0, turn=(0.0, 0.0, 0.0)):
+    return Command(np.array([right, away, up], np.float32), grip, np.array(turn, np.float32))
 
 
 def press(button):

@@ -68,7 +68,9 @@ def _source(config: RecordConfig, env: Environment) -> dict[str, object]:
         return common
     if config.device is Device.scripted:
         return {**common, "noise": config.noise, "variety": config.variety}
-    return {**common, "fps": _fps(config.teleop, env), "pos_sensitivity": config.teleop.pos_sensitivity}
+    teleop = config.teleop
+    sensitivity = {"pos_sensitivity": teleop.pos_sensitivity, "rot_sensitivity": teleop.rot_sensitivity}
+    return {**common, "fps": _fps(teleop, env), **sensitivity}
 
 
 def _fps(teleop: TeleopConfig, env: Environment) -> float:
@@ -110,14 +112,14 @@ def _teleoperate(config: RecordConfig, env: Environment, store: DemoStore) -> No
     teleop = config.teleop
     usual = _VIEW if env.settings.external is None else env.settings.observation.cameras or env.cameras[:1]
     cameras = teleop.view_cameras or usual
-    env.hand_action(np.zeros(4))  # if a person cannot move anything, no page is served
-    device = _make_device(config.device, teleop, store)
+    env.hand_action(np.zeros(env.hand_size))  # where a person cannot move anything, no page is served
+    device = _make_device(config.device, teleop, store, turns=env.hand_size == 7)
 
     def view() -> Mapping[str, Picture]:
         size = teleop.view_size
         return {camera: env.render(camera, size, size, Quality.FAST) for camera in cameras}
 
-    feel, clock = Feel(teleop.pos_sensitivity, teleop.dead_zone), Clock(1 / _fps(teleop, env))
+    feel, clock = Feel(teleop.pos_sensitivity, teleop.rot_sensitivity, teleop.dead_zone), Clock(1 / _fps(teleop, env))
     interrupted = threading.Event()
     with interruptible(interrupted), _prompt():
         try:
@@ -147,20 +149,20 @@ def _prompt() -> Iterator[None]:
 # ruff: noqa: PLC0415
 
 
-def _make_device(device: Device, config: TeleopConfig, store: DemoStore) -> Teleoperator:
+def _make_device(device: Device, config: TeleopConfig, store: DemoStore, turns: bool) -> Teleoperator:
     match device:
         case Device.keyboard:
             from trailkit.demos.teleop.keyboard import KeyboardDevice
 
-            return KeyboardDevice()
+            return KeyboardDevice(turns)
         case Device.gamepad:
             from trailkit.demos.teleop.gamepad import GamepadDevice
 
-            return GamepadDevice()
+            return GamepadDevice(turns)
         case Device.spacemouse:
             from trailkit.demos.teleop.spacemouse import SpaceMouseDevice
 
-            return SpaceMouseDevice()
+            return SpaceMouseDevice(turns)
         case _:
             from trailkit.demos.teleop.browser import BrowserDevice
 

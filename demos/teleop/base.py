@@ -55,13 +55,21 @@ class Teleoperator(Protocol):
 
 @dataclass(frozen=True)
 class Feel:
-    """How a device's axes are turned into velocities."""
+    """How the axes and turns of a device become velocities."""
 
     pos_sensitivity: float = 1.0  # of full speed at full deflection
-    dead_zone: float = 0.1  # deflections below this are ignored; the remaining range is rescaled to start at 0
+    rot_sensitivity: float = 1.0  # the same of turning
+    dead_zone: float = 0.1  # deflections below are none; the rest of the way is stretched to begin at 0
 
     def velocity(self, axes: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The velocities for axes [3] in [-1, 1], in [-1, 1] of full speed."""
-        size = np.abs(axes.astype(np.float64))
-        beyond = np.clip((size - self.dead_zone) / (1.0 - self.dead_zone), 0.0, 1.0)
-        return np.clip(self.pos_sensitivity * np.sign(axes) * beyond, -1.0, 1.0)
+        """The velocities that axes [3] in [-1, 1] ask for, in [-1, 1] of full speed."""
+        return np.clip(self.pos_sensitivity * self._beyond(axes), -1.0, 1.0)
+
+    def angular_velocity(self, turn: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The angular velocities that a turn [3] in [-1, 1] asks for, in [-1, 1] of full speed."""
+        return np.clip(self.rot_sensitivity * self._beyond(turn), -1.0, 1.0)
+
+    def _beyond(self, deflection: NDArray[np.float32]) -> NDArray[np.float64]:
+        size = np.abs(deflection.astype(np.float64))
+        beyond: NDArray[np.float64] = np.clip((size - self.dead_zone) / (1.0 - self.dead_zone), 0.0, 1.0)
+        return np.sign(deflection) * beyond

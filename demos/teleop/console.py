@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trailkit.demos.command import Button, Command
+from trailkit.demos.command import STILL, Button, Command
 from trailkit.demos.extra import extra
 from trailkit.demos.teleop.base import Picture, Status
 
@@ -20,9 +20,15 @@ class Key(IntEnum):
     A = 4
     D = 7
     E = 8
+    I = 12  # noqa: E741  # a key's name
+    J = 13
+    K = 14
+    L = 15
+    O = 18  # noqa: E741
     Q = 20
     R = 21
     S = 22
+    U = 24
     W = 26
     ENTER = 40
     ESCAPE = 41
@@ -125,13 +131,15 @@ class Console:
         """Closes the fingers, or opens them if they are closing."""
         self._grip = -1.0 if self._grip > 0 else 1.0
 
-    def command(self, axes: NDArray[np.float32], connected: bool = True) -> Command:
-        """The command with these axes [3], and the first decision that was not reported yet."""
+    def command(
+        self, axes: NDArray[np.float32], turn: NDArray[np.float32] = STILL.turn, connected: bool = True
+    ) -> Command:
+        """What is commanded with these axes [3] and turn [3], and the first decision that was not reported yet."""
         self._connected = connected
         button = self._buttons.popleft() if self._buttons else None
         if button is not None:
-            self._grip = 0.0  # otherwise this would count as the first move, for which the next attempt waits
-        return Command(axes, self._grip, button, connected)
+            self._grip = 0.0  # the next attempt waits for the person's first move, which this would be
+        return Command(axes, self._grip, turn, button, connected)
 
     def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
         """Shows a moment. The gripper command is reset at the start of an attempt."""

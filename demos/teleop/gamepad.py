@@ -1,8 +1,8 @@
-"""A gamepad as an input device: its sticks move the hand."""
+"""A gamepad as a device: its sticks move the hand, the right one and the D-pad turn it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ class Pad(IntEnum):
     X = 2
     BACK = 4
     START = 6
+    DPAD_UP = 11
+    DPAD_DOWN = 12
+    DPAD_LEFT = 13
+    DPAD_RIGHT = 14
 
 
 class Stick(IntEnum):
@@ -34,6 +38,7 @@ class Stick(IntEnum):
 
     LEFT_X = 0
     LEFT_Y = 1
+    RIGHT_X = 2
     RIGHT_Y = 3
 
 
@@ -44,17 +49,18 @@ _STRANGE = (
     "what the buttons of the gamepad are is not known: describe it in the variable SDL_GAMECONTROLLERCONFIG, or take "
     "another one"
 )
-_LEGEND = (
-    (
-        Hint(("left stick",), "in the plane"),
-        Hint(("right stick",), "up, down"),
-        Hint(("A",), FINGERS),
-        Hint(("Start",), "keep"),
-        Hint(("B",), "discard"),
-        Hint(("X",), "record again"),
-        Hint(("Back",), "stop"),
-    ),
-    KEYBOARD_HINTS,
+_HINTS = (
+    Hint(("left stick",), "in the plane"),
+    Hint(("right stick",), "up, down"),
+    Hint(("A",), FINGERS),
+    Hint(("Start",), "keep"),
+    Hint(("B",), "discard"),
+    Hint(("X",), "record again"),
+    Hint(("Back",), "stop"),
+)
+_TURN_HINTS = (
+    Hint(("D-pad",), "tilt away, towards you, left, right"),
+    Hint(("right stick",), "turn left, right"),
 )
 
 
@@ -64,20 +70,30 @@ def axes_of(deflection: Mapping[Stick, int]) -> NDArray[np.float32]:
     return (np.array([right, away, up], np.float32) / _FULL).clip(-1.0, 1.0)
 
 
+def turn_of(deflection: Mapping[Stick, int], held: Collection[Pad]) -> NDArray[np.float32]:
+    """The turn [3] that the right stick and the held buttons of the D-pad ask for: the way that the hand's top goes."""
+    towards = (Pad.DPAD_DOWN in held) - (Pad.DPAD_UP in held)
+    right = (Pad.DPAD_RIGHT in held) - (Pad.DPAD_LEFT in held)
+    return np.array([towards, right, -deflection[Stick.RIGHT_X] / _FULL], np.float32).clip(-1.0, 1.0)
+
+
 class GamepadDevice:
-    """Moves the hand with the first gamepad, in proportion to its sticks' deflection.
+    """Moves and turns the hand with the first gamepad there is, as fast as its sticks are deflected.
 
     While no gamepad is connected, the device counts as absent; the next one connected takes over. The window's keyboard
     also decides about episodes and moves the fingers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turns: bool = False) -> None:
         """Opens the window and the gamepad.
+
+        Args:
+            turns: Whether the hand can be turned, and what does that is to be shown.
 
         Raises:
             UserError: If there is no screen to open the window on, no gamepad, or pygame is not installed.
         """
-        self._console = Console("gamepad", _LEGEND)
+        self._console = Console("gamepad", (_HINTS + _TURN_HINTS if turns else _HINTS, KEYBOARD_HINTS))
         try:
             self._gamepads = _Gamepads()
         except UserError:
@@ -91,10 +107,10 @@ class GamepadDevice:
                 self._console.toggle_grip()
             elif button in DECISIONS:
                 self._console.press(DECISIONS[Pad(button)])
-        deflection = self._gamepads.read()
-        if deflection is None:
+        given = self._gamepads.read()
+        if given is None:
             return self._console.command(STILL.axes, connected=False)
-        return self._console.command(axes_of(deflection))
+        return self._console.command(axes_of(given.deflection), turn_of(*given))
 
     def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
         """Shows a moment in the window; see `Teleoperator`."""
@@ -104,6 +120,13 @@ class GamepadDevice:
         """Closes the window and releases the gamepad. A second call does nothing."""
         self._gamepads.close()
         self._console.close()
+
+
+class _Given(NamedTuple):
+    """How a gamepad is held at one moment."""
+
+    deflection: dict[Stick, int]
+    held: frozenset[Pad]
 
 
 class _Gamepads:
@@ -119,8 +142,8 @@ class _Gamepads:
             controller.quit()
             raise UserError(_STRANGE if strangers else _NONE)
 
-    def read(self) -> dict[Stick, int] | None:
-        """The deflections of the open gamepad's sticks; opens the first gamepad if none is open."""
+    def read(self) -> _Given | None:
+        """How the open gamepad is held; opens the first there is if none is open."""
         from pygame._sdl2 import controller
 
         if self._open is not None and not self._open.attached():
@@ -129,7 +152,10 @@ class _Gamepads:
         if self._open is None:
             known = filter(controller.is_controller, range(controller.get_count()))
             self._open = next(map(controller.Controller, known), None)
-        return None if self._open is None else {stick: self._open.get_axis(stick) for stick in Stick}
+        if self._open is None:
+            return None
+        deflection = {stick: self._open.get_axis(stick) for stick in Stick}
+        return _Given(deflection, frozenset(filter(self._open.get_button, Pad)))
 
     def close(self) -> None:
         """Releases the gamepad. A second call does nothing."""

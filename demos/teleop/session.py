@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trailkit.demos.command import Button, Command
 from trailkit.demos.record import Attempt, next_index, provenance, start_seed
@@ -100,7 +101,7 @@ class _Playing:
             return command.button
         if self.phase is Phase.JUDGING:
             return None
-        velocity = self._feel.velocity(command.axes)
+        velocity = self._velocity(command)
         if not command.connected:
             self.phase = Phase.PAUSED if self.steps else Phase.READY
         elif self.phase is Phase.PLAYING or velocity.any() or command.grip not in (0.0, self._grip):
@@ -109,7 +110,14 @@ class _Playing:
             self._step(np.append(velocity, command.grip))
         return None
 
-    def _step(self, motion: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+    def _velocity(self, command: Command) -> NDArray[np.float64]:
+        """How the hand is to move and, where it can, to turn."""
+        velocity = self._feel.velocity(command.axes)
+        if self._env.hand_size == 4:
+            return velocity
+        return np.append(velocity, self._feel.angular_velocity(command.turn))
+
+    def _step(self, motion: NDArray[np.float64]) -> None:
         action = self._env.hand_action(motion)
         timestep = self._env.step(action)
         self._episode = self._builder.add(timestep, action, success=self._env.solved, state=self._env.state())

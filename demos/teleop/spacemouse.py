@@ -1,4 +1,4 @@
-"""A SpaceMouse as an input device: pushing its cap moves the hand."""
+"""A SpaceMouse as a device: the hand goes the way that its cap is pushed and turned."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -22,43 +22,46 @@ if TYPE_CHECKING:
 # pyspacemouse is optional, so it is imported only where it is needed.
 # ruff: noqa: PLC0415
 
-_QUEUE = 63  # reports that Linux queues; it drops later ones until some are read
-_RETRY = 1.0  # s between two searches for a disconnected device
-_LEGEND = (
-    (
-        Hint(("cap",), "pushed, pulled and lifted, moves the hand"),
-        Hint(("left button",), FINGERS),
-        Hint(("right button",), "keep"),
-    ),
-    KEYBOARD_HINTS,
+_QUEUE = 63  # reports that Linux keeps; it drops those that come after, until some are read
+_RETRY = 1.0  # s between two looks for a device that is gone
+_HINTS = (
+    Hint(("cap",), "pushed, pulled and lifted, moves the hand"),
+    Hint(("left button",), FINGERS),
+    Hint(("right button",), "keep"),
 )
+_TURN_HINTS = (Hint(("cap",), "tilted and twisted, turns the hand"),)
 
 
 class Pushed(NamedTuple):
     """What a SpaceMouse reported since the last read."""
 
     axes: NDArray[np.float32]  # [3]
-    left: int = 0  # how often its left button was pressed
+    turn: NDArray[np.float32]  # [3]
+    left: int = 0  # how often its left button went down
     right: int = 0
 
 
 class SpaceMouseDevice:
-    """Moves the hand with the first SpaceMouse, in proportion to its cap's deflection.
+    """Moves and turns the hand with the first SpaceMouse there is, as fast as its cap is pushed and turned.
 
     While it is disconnected, the device counts as absent; once connected again, it continues. The window's keyboard
     also decides about episodes and moves the fingers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turns: bool = False) -> None:
         """Opens the SpaceMouse, and then the window.
+
+        Args:
+            turns: Whether the hand can be turned, which is to be shown.
 
         Raises:
             UserError: If there is no SpaceMouse or reading it is not permitted, there is no screen to open the window
                 on, or a library is not installed.
         """
+        hints = _HINTS + _TURN_HINTS if turns else _HINTS
         self._mouse = SpaceMouse()
         try:
-            self._console = Console("SpaceMouse", _LEGEND)
+            self._console = Console("SpaceMouse", (hints, KEYBOARD_HINTS))
         except UserError:
             self._mouse.close()
             raise
@@ -73,7 +76,7 @@ class SpaceMouseDevice:
             self._console.toggle_grip()
         for _ in range(pushed.right):
             self._console.press(Button.KEEP)
-        return self._console.command(pushed.axes)
+        return self._console.command(pushed.axes, pushed.turn)
 
     def show(self, status: Status, pictures: Mapping[str, Picture]) -> None:
         """Shows a moment in the window; see `Teleoperator`."""
@@ -100,7 +103,7 @@ class SpaceMouse:
         self._begin()
 
     def _begin(self) -> None:
-        self._axes = STILL.axes
+        self._axes, self._turn = STILL.axes, STILL.turn
         self._down = (False, False)
         self._heard = 0.0  # when the newest report arrived
 
@@ -132,10 +135,12 @@ class SpaceMouse:
                 count + (now and not before) for count, now, before in zip(presses, down, self._down, strict=True)
             ]
             self._down = down
+            # In pyspacemouse's frame HID_Z_UP roll, pitch and yaw are about its x, y and z, by the right-hand rule.
             self._axes = np.array([state.x, state.y, state.z], np.float32).clip(-1.0, 1.0)
-        if reports >= _QUEUE:  # the report of the cap's release may be among the dropped ones
-            self._axes = STILL.axes
-        return Pushed(self._axes, *presses)
+            self._turn = np.array([state.roll, state.pitch, state.yaw], np.float32).clip(-1.0, 1.0)
+        if reports >= _QUEUE:  # the report that the cap was let go may be among the dropped ones
+            self._axes, self._turn = STILL.axes, STILL.turn
+        return Pushed(self._axes, self._turn, *presses)
 
     def close(self) -> None:
         """Releases the device. A second call does nothing."""

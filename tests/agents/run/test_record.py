@@ -8,6 +8,7 @@ from trailkit.agents.run.cli import main
 from trailkit.agents.run.record import _fps, _source
 from trailkit.configs.schema import RecordConfig, TeleopConfig
 from trailkit.demos.store import DemoStore
+from trailkit.envs.errors import UserError
 from trailkit.envs.make import make_environment
 from trailkit.envs.settings import EnvSettings, External, ObservationSettings, Origin
 
@@ -19,6 +20,19 @@ def test_a_person_s_clock_keeps_the_pace_of_the_environment_unless_told_otherwis
         assert _fps(TeleopConfig(), env) == pytest.approx(10)
         assert _fps(TeleopConfig(fps=5), env) == 5
         assert _source(RecordConfig(out="demos"), env)["fps"] == pytest.approx(10)
+
+
+def test_a_persons_sensitivities_are_stored_beside_the_demonstrations() -> None:
+    seen = ObservationSettings(("own",), proprioception=False)
+    config = RecordConfig(out="demos", teleop=TeleopConfig(pos_sensitivity=0.5, rot_sensitivity=0.25))
+    with make_environment(EnvSettings("arm:Arm-v0", observation=seen, external=External(Origin.GYMNASIUM))) as env:
+        source = _source(config, env)
+    assert (source["pos_sensitivity"], source["rot_sensitivity"]) == (0.5, 0.25)
+
+
+def test_a_sensitivity_of_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match=r"teleop.rot_sensitivity=0: it must be at least 0\.01"):
+        TeleopConfig(rot_sensitivity=0)
 
 
 def test_a_recording_that_kept_nothing_leaves_no_folder(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from trailkit.demos.command import Button
 from trailkit.demos.teleop.base import Phase, Status
 from trailkit.demos.teleop.console import KEYBOARD_HINTS, Console
 
-AXES = np.array([0.5, 0, -1], np.float32)
+AXES, TURN = np.array([0.5, 0, -1], np.float32), np.array([0, 1, 0], np.float32)
 STATUS = Status(Phase.PLAYING, 0, 5, 1, 1.0, 1.5, False)
 
 
@@ -19,9 +19,10 @@ def console(screen):
     console.close()
 
 
-def test_a_command_carries_the_axes_and_whether_the_device_is_there(console):
+def test_a_command_carries_axes_and_turn_and_whether_the_device_is_there(console):
     command = console.command(AXES)
     assert command.axes is AXES and command.grip == 0 and command.button is None and command.connected
+    assert not command.turn.any() and console.command(AXES, TURN).turn is TURN
     assert not console.command(AXES, connected=False).connected
 
 

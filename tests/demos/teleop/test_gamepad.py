@@ -6,17 +6,18 @@ import numpy as np
 import pygame
 import pytest
 from pygame._sdl2 import controller
-from screen import assert_same_as_script
+from screen import assert_same_as_script, meanings
 from teleoperation import GONE, REST, move, press
 
 from trailkit.demos.command import Button
 from trailkit.demos.teleop.base import Teleoperator
-from trailkit.demos.teleop.gamepad import DECISIONS, GamepadDevice, Pad, Stick, axes_of
+from trailkit.demos.teleop.gamepad import DECISIONS, GamepadDevice, Pad, Stick, axes_of, turn_of
 from trailkit.envs.errors import UserError
 
 GAMECONTROLLER, UNKNOWN = 1, 0  # kinds of joysticks to SDL
 FULL = 32767
-NAMES = {"lx": Stick.LEFT_X, "ly": Stick.LEFT_Y, "ry": Stick.RIGHT_Y}
+NAMES = {"lx": Stick.LEFT_X, "ly": Stick.LEFT_Y, "rx": Stick.RIGHT_X, "ry": Stick.RIGHT_Y}
+AT_REST = dict.fromkeys(Stick, 0)
 
 
 class VirtualPad:
@@ -42,9 +43,12 @@ class VirtualPad:
     def press(self, *buttons):
         """Presses buttons shortly, one after another."""
         for button in buttons:
-            for down in (1, 0):
-                self._sdl.SDL_JoystickSetVirtualButton(self._joystick, button, down)
-                self._sdl.SDL_JoystickUpdate()
+            self.hold(button)
+            self.hold(button, False)
+
+    def hold(self, button, down=True):
+        self._sdl.SDL_JoystickSetVirtualButton(self._joystick, button, int(down))
+        self._sdl.SDL_JoystickUpdate()
 
 
 @pytest.fixture
@@ -78,13 +82,34 @@ def test_the_sticks_are_axes():
     assert ends.tolist() == [-1, 1, 1] and ends.dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("held", "wanted"),
+    [
+        ({Pad.DPAD_DOWN}, [1, 0, 0]),
+        ({Pad.DPAD_UP}, [-1, 0, 0]),
+        ({Pad.DPAD_RIGHT}, [0, 1, 0]),
+        ({Pad.DPAD_LEFT}, [0, -1, 0]),
+        ({Pad.DPAD_UP, Pad.DPAD_RIGHT, Pad.A}, [-1, 1, 0]),
+    ],
+)
+def test_the_d_pad_tilts(held, wanted):
+    assert turn_of(AT_REST, held).tolist() == wanted
+
+
+def test_the_right_stick_turns():
+    assert turn_of(AT_REST | {Stick.RIGHT_X: FULL}, ()).tolist() == [0, 0, -1]
+    ends = turn_of(dict.fromkeys(Stick, -FULL - 1), ())
+    assert ends.tolist() == [0, 0, 1] and ends.dtype == np.float32
+
+
 def test_buttons_and_sticks_are_numbered_as_in_sdls_standard_layout():
     assert {each.name: each.value for each in Pad} == {
-        name: vars(pygame)[f"CONTROLLER_BUTTON_{name}"] for name in ("A", "B", "X", "BACK", "START")
+        each.name: vars(pygame)[f"CONTROLLER_BUTTON_{each.name}"] for each in Pad
     }
-    assert [Stick.LEFT_X, Stick.LEFT_Y, Stick.RIGHT_Y] == [
+    assert list(Stick) == [
         pygame.CONTROLLER_AXIS_LEFTX,
         pygame.CONTROLLER_AXIS_LEFTY,
+        pygame.CONTROLLER_AXIS_RIGHTX,
         pygame.CONTROLLER_AXIS_RIGHTY,
     ]
     assert set(DECISIONS.values()) == set(Button)
@@ -106,6 +131,24 @@ def test_the_hand_moves_as_the_sticks_are_deflected(device, pad):
     assert axes(device) == pytest.approx([0, 0, -0.5], abs=1e-4)
 
 
+def test_the_hand_turns_while_the_d_pad_is_held_and_the_right_stick_deflected(device, pad):
+    pad.hold(Pad.DPAD_LEFT)
+    pad.push(rx=-FULL)
+    said = [device.read() for _ in range(2)]
+    assert [each.turn.tolist() for each in said] == [[0, -1, 1]] * 2
+    assert not any(each.axes.any() or each.button for each in said)
+    pad.hold(Pad.DPAD_LEFT, False)
+    pad.push(rx=0)
+    assert not device.read().turn.any()
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_how_to_turn_the_hand_is_said_where_it_turns(pad, screen, turns):
+    device = GamepadDevice(turns)
+    assert ("tilt away, towards you, left, right; turn left, right" in meanings(device)) is turns
+    device.close()
+
+
 def test_events_that_nobody_reads_do_not_pile_up(device, pad):
     for deflection in (FULL, 0):
         pad.push(lx=deflection)
@@ -125,7 +168,7 @@ def test_buttons_decide_and_move_the_fingers_however_shortly_they_are_pressed(de
 def test_other_buttons_do_nothing(device, pad):
     pad.press(*set(range(15)) - set(Pad))
     command = device.read()
-    assert command.button is None and command.grip == 0 and not command.axes.any()
+    assert command.button is None and command.grip == 0 and not command.axes.any() and not command.turn.any()
 
 
 def test_the_keyboard_decides_too_but_does_not_move(device, screen):

@@ -3,13 +3,13 @@ import time
 import numpy as np
 import pygame
 import pytest
-from screen import assert_same_as_script
+from screen import assert_same_as_script, meanings
 from teleoperation import REST, move, press
 
 from trailkit.demos.command import Button
 from trailkit.demos.teleop.base import Phase, Status, Teleoperator
 from trailkit.demos.teleop.console import DECISIONS, Key
-from trailkit.demos.teleop.keyboard import MOVES, KeyboardDevice, axes_of
+from trailkit.demos.teleop.keyboard import MOVES, TURNS, KeyboardDevice, axes_of, turn_of
 
 STATUS = Status(Phase.PLAYING, 0, 5, 1, 1.0, 1.5, False)
 
@@ -56,6 +56,25 @@ def test_held_keys_are_axes(held, wanted):
     assert found.dtype == np.float32 and found.tolist() == wanted
 
 
+@pytest.mark.parametrize(
+    ("held", "wanted"),
+    [
+        ("K", [1, 0, 0]),
+        ("I", [-1, 0, 0]),
+        ("L", [0, 1, 0]),
+        ("J", [0, -1, 0]),
+        ("U", [0, 0, 1]),
+        ("O", [0, 0, -1]),
+        ("K L U", [1, 1, 1]),
+        ("I K", [0, 0, 0]),
+        ("W D E", [0, 0, 0]),
+    ],
+)
+def test_held_keys_are_turns(held, wanted):
+    found = turn_of({Key[name] for name in held.split()})
+    assert found.dtype == np.float32 and found.tolist() == wanted
+
+
 def test_keys_are_numbered_as_on_every_keyboard():
     names = {"ENTER": "RETURN", "KEYPAD_ENTER": "KP_ENTER", "PAGE_UP": "PAGEUP", "PAGE_DOWN": "PAGEDOWN"}
     for key in Key:
@@ -63,8 +82,7 @@ def test_keys_are_numbered_as_on_every_keyboard():
 
 
 def test_every_key_has_one_meaning_and_every_button_a_key():
-    assert set(MOVES) | set(DECISIONS) | {Key.SPACE} == set(Key)
-    assert not set(MOVES) & set(DECISIONS)
+    assert sorted([*MOVES, *TURNS, *DECISIONS, Key.SPACE]) == sorted(Key)
     assert set(DECISIONS.values()) == set(Button)
 
 
@@ -82,6 +100,22 @@ def test_the_hand_moves_while_a_key_is_held(keyboard, screen):
     assert axes(keyboard) == [1, 0, 0]
     screen.type("keyup", "Right")
     assert axes(keyboard) == [0, 0, 0]
+
+
+def test_the_hand_turns_while_a_key_is_held(keyboard, screen):
+    screen.type("keydown", "u", "keydown", "i", "keydown", "w")
+    for _ in range(2):
+        command = keyboard.read()
+        assert command.turn.tolist() == [-1, 0, 1] and command.axes.tolist() == [0, 1, 0]
+    screen.type("keyup", "u", "keyup", "i", "keyup", "w")
+    assert keyboard.read().turn.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_how_to_turn_the_hand_is_said_where_it_turns(screen, turns):
+    device = KeyboardDevice(turns)
+    assert ("tilt left, right; turn left, right" in meanings(device)) is turns
+    device.close()
 
 
 def test_the_keyboards_own_repetition_neither_interrupts_a_move_nor_repeats_a_decision(keyboard, screen):

@@ -1,6 +1,7 @@
 import threading
 from contextlib import nullcontext
 
+import arm
 import numpy as np
 import pytest
 from demonstrations import assert_same
@@ -10,7 +11,8 @@ from trailkit.demos.scripted import ScriptedExpert
 from trailkit.demos.store import DemoStore
 from trailkit.demos.teleop.base import Feel, Teleoperator
 from trailkit.envs.errors import UserError
-from trailkit.envs.settings import ActionSpace, EnvSettings, ObservationSettings
+from trailkit.envs.make import make_environment
+from trailkit.envs.settings import ActionSpace, EnvSettings, External, ObservationSettings, Origin
 from trailkit.envs.tasks.environment import TaskEnvironment
 
 
@@ -235,11 +237,59 @@ def test_a_person_can_command_joints(tmp_path):
     env.close()
 
 
+TURNING = EnvSettings(
+    "arm:TurningArm-v0",
+    observation=ObservationSettings(cameras=()),
+    episode_steps=30,
+    external=External(Origin.GYMNASIUM, proprio={"joint": "[0:2]"}),
+)
+
+
+@pytest.fixture
+def turning():
+    with make_environment(TURNING, seed=0) as env:
+        yield env
+
+
+def test_a_turn_begins_an_episode_and_turns_the_hand(turning, tmp_path):
+    store = DemoStore.create(tmp_path / "demos", TURNING, SOURCE)
+    device = Script(REST, *[move(turn=(0, 0, 0.5))] * 5, press("keep"))
+    play(turning, device, store)
+    episode = store.read(0)
+    assert device.phases[:2] == ["ready", "playing"]
+    assert episode.action.tolist() == [[0.5]] * 5
+    assert episode.observation["proprio"][-1, 0] > episode.observation["proprio"][0, 0]
+
+
+def test_a_hand_that_turns_is_told_its_velocities_its_turn_and_the_gripper(turning, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(arm.TurningArm, "hand_action", lambda _, motion: [told.append(motion.tolist()), [0.0]][1])
+    store = DemoStore.create(tmp_path / "demos", TURNING, SOURCE)
+    play(turning, Script(move(0.5, -1, 0.25, grip=1, turn=(-0.5, 1, 0.75)), press("discard")), store)
+    play(turning, Script(move(1, turn=(0, -1, 0))), store, feel=Feel(0.5, 0.25))
+    assert told == [[0.5, -1, 0.25, -0.5, 1, 0.75, 1], [0.5, 0, 0, 0, -0.25, 0, 0]]
+
+
+def test_a_hand_that_does_not_turn_is_left_alone_by_turns(env, store):
+    device = Script(move(turn=(1, 1, 1)), move(1, turn=(1, 1, 1)), press("keep"))
+    play(env, device, store)
+    assert device.phases[:2] == ["ready", "playing"]
+    assert store.read(0).action.tolist() == [[1, 0, 0, 0]]
+
+
 def test_the_dead_zone_is_cut_out_and_sensitivity_scales():
     feel = Feel(pos_sensitivity=0.5, dead_zone=0.2)
     velocity = feel.velocity(np.array([0.1, 0.6, -1.0], np.float32))
     np.testing.assert_allclose(velocity, [0, 0.25, -0.5], atol=1e-6)
-    np.testing.assert_allclose(Feel(2.0, 0.0).velocity(np.array([0.8, 0, -0.2], np.float32)), [1, 0, -0.4], atol=1e-6)
+    fast = Feel(2.0, dead_zone=0.0)
+    np.testing.assert_allclose(fast.velocity(np.array([0.8, 0, -0.2], np.float32)), [1, 0, -0.4], atol=1e-6)
+
+
+def test_turns_have_the_same_dead_zone_and_a_sensitivity_of_their_own():
+    turn = np.array([0.1, 0.6, -1.0], np.float32)
+    feel = Feel(pos_sensitivity=2.0, rot_sensitivity=0.5, dead_zone=0.2)
+    np.testing.assert_allclose(feel.angular_velocity(turn), [0, 0.25, -0.5], atol=1e-6)
+    np.testing.assert_allclose(Feel(rot_sensitivity=4.0, dead_zone=0.2).angular_velocity(turn), [0, 1, -1], atol=1e-6)
 
 
 def test_a_stick_at_rest_begins_nothing(env, store):

@@ -11,7 +11,7 @@ import numpy as np
 import pygame
 import pyspacemouse
 import pytest
-from screen import assert_same_as_script
+from screen import assert_same_as_script, meanings
 from teleoperation import GONE, REST, move, press
 
 from trailkit.demos.command import Button
@@ -21,7 +21,7 @@ from trailkit.demos.teleop.spacemouse import SpaceMouse, SpaceMouseDevice, udev_
 from trailkit.envs.errors import UserError
 
 FFI = easyhid.easyhid.ffi
-COMPACT, PRO = (0x256F, 0xC635), (0x046D, 0xC62B)
+COMPACT, PRO, ENTERPRISE = (0x256F, 0xC635), (0x046D, 0xC62B), (0x256F, 0xC633)
 FULL = 350  # deflection
 
 
@@ -31,6 +31,7 @@ def push(right=0, towards=0, down=0):
 
 
 def turn(*angles):
+    """A report of how the cap is turned about the same directions."""
     return struct.pack("<B3h", 2, *angles)
 
 
@@ -126,6 +127,32 @@ def test_the_cap_is_axes(mouse, hid, report, wanted):
     assert axes(mouse) == wanted  # it reports no further while it is held still
 
 
+@pytest.mark.parametrize(
+    ("report", "wanted"),
+    [
+        (turn(FULL, 0, 0), [1, 0, 0]),  # its top towards the person
+        (turn(0, FULL, 0), [0, -1, 0]),  # to the left
+        (turn(0, 0, FULL), [0, 0, -1]),  # clockwise, seen from above
+        (turn(-175, -175, -500), [-0.5, 0.5, 1]),
+        (push(right=FULL, towards=FULL, down=FULL), [0, 0, 0]),
+    ],
+)
+def test_the_cap_turned_is_a_turn_by_the_right_hand_rule(mouse, hid, report, wanted):
+    hid.say(report)
+    assert mouse.read().turn.dtype == np.float32
+    assert mouse.read().turn.tolist() == wanted
+
+
+def test_a_large_device_tells_pushes_and_turns_in_one_report(monkeypatch):
+    hid = FakeHidapi(ENTERPRISE)
+    monkeypatch.setattr(easyhid.easyhid, "hidapi", hid)
+    mouse = SpaceMouse()
+    hid.say(struct.pack("<B6h", 1, FULL, 0, 0, 0, 0, -FULL))
+    said = mouse.read()
+    assert (said.axes.tolist(), said.turn.tolist()) == ([1, 0, 0], [0, 0, 1])
+    mouse.close()
+
+
 def test_the_newest_report_counts(mouse, hid):
     hid.say(*[push(right=way) for way in range(0, 300, 10)], push(), turn(1, 2, 3))
     assert axes(mouse) == [0, 0, 0]
@@ -133,10 +160,10 @@ def test_the_newest_report_counts(mouse, hid):
 
 def test_a_press_between_two_steps_is_not_missed(mouse, hid):
     hid.say(buttons(left=True), buttons(), buttons(left=True), push(), buttons(), buttons(right=True))
-    assert mouse.read()[1:] == (2, 1)
-    assert mouse.read()[1:] == (0, 0)
+    assert mouse.read()[2:] == (2, 1)
+    assert mouse.read()[2:] == (0, 0)
     hid.say(buttons(), buttons(left=True, right=True))
-    assert mouse.read()[1:] == (1, 1)
+    assert mouse.read()[2:] == (1, 1)
 
 
 def test_on_a_device_with_many_buttons_two_of_them_count(monkeypatch):
@@ -146,15 +173,16 @@ def test_on_a_device_with_many_buttons_two_of_them_count(monkeypatch):
     names = pyspacemouse.get_device_specs()["SpaceMousePro"].button_names
     assert {"MENU", "FIT"} < set(names)
     hid.say(struct.pack("<5B", 3, 0b11111100, 255, 255, 255), buttons())
-    assert mouse.read()[1:] == (0, 0)
+    assert mouse.read()[2:] == (0, 0)
     hid.say(buttons(left=True, right=True))
-    assert mouse.read()[1:] == (1, 1)
+    assert mouse.read()[2:] == (1, 1)
     mouse.close()
 
 
 def test_after_a_pause_so_long_that_reports_were_dropped_the_cap_is_taken_to_be_at_rest(mouse, hid):
-    hid.say(*[push(right=FULL)] * 70)
-    assert axes(mouse) == [0, 0, 0]
+    hid.say(*[push(right=FULL), turn(FULL, 0, 0)] * 35)
+    said = mouse.read()
+    assert not said.axes.any() and not said.turn.any()
     hid.say(push(right=FULL))
     assert axes(mouse) == [1, 0, 0]
 
@@ -228,6 +256,21 @@ def test_the_left_button_moves_the_fingers_and_the_right_one_keeps(device, hid):
     assert device.read().grip == -1
     hid.say(buttons(right=True))
     assert [device.read().button for _ in range(2)] == [Button.KEEP, None]
+
+
+def test_the_device_turns_the_hand_as_the_cap_is_turned(device, hid):
+    hid.say(push(right=FULL), turn(FULL, 0, 0))
+    command = device.read()
+    assert (command.axes.tolist(), command.turn.tolist()) == ([1, 0, 0], [1, 0, 0])
+    hid.plugged = False
+    assert not device.read().turn.any()
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_that_the_cap_turns_the_hand_is_said_where_it_turns(hid, screen, turns):
+    device = SpaceMouseDevice(turns)
+    assert ("turns the hand" in meanings(device)) is turns
+    device.close()
 
 
 def test_the_keyboard_has_the_other_buttons(device, screen):
