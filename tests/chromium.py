@@ -17,6 +17,38 @@ _FLAGS = (
 )
 
 
+# Devices that no test machine has, as a page sees them; `test` says what a person does to them.
+GAMEPAD = """
+    const pad = { mapping: "standard", id: "a gamepad", axes: [0, 0, 0, 0], buttons: [] };
+    for (let index = 0; index < 17; index += 1) pad.buttons.push({ pressed: false });
+    navigator.getGamepads = () => [pad];
+    window.test = {
+        push: (...axes) => { pad.axes = axes; },
+        hold: (index, pressed) => { pad.buttons[index].pressed = pressed; },
+    };
+"""
+SPACEMOUSE = """
+    const mouse = Object.assign(new EventTarget(), { productName: "SpaceMouse", opened: false });
+    mouse.open = async () => {
+        if (mouse.opened) throw new DOMException("open already", "InvalidStateError");
+        mouse.opened = true;
+    };
+    const hid = Object.assign(new EventTarget(), { requestDevice: async () => [mouse] });
+    Object.defineProperty(navigator, "hid", { value: hid });
+    const report = (reportId, bytes) => mouse.dispatchEvent(
+        Object.assign(new Event("inputreport"), { reportId, data: new DataView(bytes.buffer) }));
+    window.test = {
+        push: (...axes) => report(1, new Int16Array(axes)),
+        turn: (...angles) => report(2, new Int16Array(angles)),
+        hold: (index, pressed) => report(3, new Uint8Array([pressed << index])),
+        unplug: () => {
+            mouse.opened = false;
+            hid.dispatchEvent(Object.assign(new Event("disconnect"), { device: mouse }));
+        },
+    };
+"""
+
+
 def chromium():
     """The path of the browser; without one, tests are skipped, but not in continuous integration."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -166,7 +166,7 @@ def _make_device(device: Device, config: TeleopConfig, store: DemoStore, turns: 
         case _:
             from trailkit.demos.teleop.browser import BrowserDevice
 
-            browser = BrowserDevice(store, config.host, config.port)
+            browser = BrowserDevice(store, config.host, config.port, turns)
             tunnel = f"ssh -L {browser.port}:{browser.host}:{browser.port} HERE"
             print(f"open {browser.url}\nfrom another machine: {tunnel}, then the same address", flush=True)
             return browser

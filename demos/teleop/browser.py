@@ -33,18 +33,20 @@ _ELSEWHERE = {4: (socket.AF_INET, "192.0.2.1"), 6: (socket.AF_INET6, "2001:db8::
 class BrowserDevice:
     """Serves the page from its own thread, so that the network never delays a control step."""
 
-    def __init__(self, store: DemoStore, host: str = "127.0.0.1", port: int = 8008) -> None:
-        """Starts serving.
+    def __init__(self, store: DemoStore, host: str = "127.0.0.1", port: int = 8008, turns: bool = False) -> None:
+        """Begins to serve.
 
         Args:
-            store: The store whose episodes the page shows, replays and removes.
-            host: The address to listen on; the default is reachable only from this machine.
-            port: The port to listen on; 0 for a free one.
+            store: Whose episodes the page shows, replays and removes.
+            host: The address to listen on; only this machine reaches the default.
+            port: To listen on; 0 for a free one.
+            turns: Whether the hand can be turned, and the page shows how.
 
         Raises:
             UserError: If it cannot listen on the address.
         """
         self._channel = Channel()
+        self._turns = turns
         self._token = secrets.token_urlsafe(16)
         self._store = DemoStore(store.path, store.manifest, store.source)
         self._loop = asyncio.new_event_loop()
@@ -97,9 +99,8 @@ class BrowserDevice:
             self._loop.close()
 
     async def _run(self, host: str, port: int, videos: Path, listening: Future[tuple[str, int]]) -> None:
-        runner = web.AppRunner(
-            Server(self._channel, self._store, self._token, videos).app, access_log=None, shutdown_timeout=1
-        )
+        server = Server(self._channel, self._store, self._token, videos, self._turns)
+        runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=1)
         try:
             await runner.setup()
             await web.TCPSite(runner, host, port).start()

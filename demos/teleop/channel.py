@@ -4,12 +4,11 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trailkit.demos.command import STILL, Button, Command
 from trailkit.demos.teleop.base import Picture, Status
@@ -71,10 +70,11 @@ class Channel:
 
         self._on_moment = wake
 
-    def move(self, axes: NDArray[np.float32], grip: float, number: int) -> None:
-        """Receives the page's axes [3] and gripper, in [-1, 1], and the number of the message."""
+    def move(self, axes: Sequence[float], turn: Sequence[float], grip: float, number: int) -> None:
+        """Takes in, clipped, what the page says of axes [3], turn [3] and the gripper; and its message's number."""
+        clipped = np.clip(np.array([axes, turn], np.float32), -1.0, 1.0)
         with self._lock:
-            self._command = Command(axes, grip)
+            self._command = Command(clipped[0], min(max(grip, -1.0), 1.0), clipped[1])
             self._heard, self._heard_at = number, time.monotonic()
 
     def press(self, button: Button) -> None:

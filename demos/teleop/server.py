@@ -32,7 +32,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Server:
     """The page, its connection to the control loop, and the strip of recorded episodes."""
 
-    def __init__(self, channel: Channel, store: DemoStore, token: str, videos: Path) -> None:
+    def __init__(self, channel: Channel, store: DemoStore, token: str, videos: Path, turns: bool) -> None:
         """Makes the application.
 
         Args:
@@ -40,8 +40,9 @@ class Server:
             store: The store whose episodes the page shows; opened separately from the one of the recorder's thread.
             token: The token that every request must contain.
             videos: A folder for replays.
+            turns: Whether the page shows how to turn the hand.
         """
-        self._channel, self._store, self._token, self._videos = channel, store, token, videos
+        self._channel, self._store, self._token, self._videos, self._turns = channel, store, token, videos, turns
         self._socket: web.WebSocketResponse | None = None  # of the page that commands the arm
         self._newer = asyncio.Event()
         self._filming = asyncio.Lock()  # two videos of one episode would be written to the same file
@@ -69,6 +70,7 @@ class Server:
 
     async def _index(self, _: web.Request) -> web.Response:
         text = _page("index.html").replace("{token}", self._token).replace("{task}", self._store.settings.task)
+        text = text.replace("{turning}", "" if self._turns else "hidden")
         return web.Response(text=text, content_type="text/html")
 
     async def _asset(self, request: web.Request) -> web.Response:
@@ -162,11 +164,12 @@ def _take_in(channel: Channel, text: str) -> None:
         if "button" in words:
             channel.press(Button(words["button"]))
             return
-        axes, grip, number = [float(axis) for axis in words["axes"]], float(words["grip"]), int(words["number"])
+        axes, turn = ([float(axis) for axis in each] for each in (words["axes"], words.get("turn", (0, 0, 0))))
+        grip, number = float(words["grip"]), int(words["number"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return
-    if len(axes) == 3 and all(math.isfinite(value) for value in (*axes, grip)):
-        channel.move(np.clip(np.array(axes, np.float32), -1, 1), min(max(grip, -1.0), 1.0), number)
+    if len(axes) == len(turn) == 3 and all(map(math.isfinite, (*axes, *turn, grip))):
+        channel.move(axes, turn, grip, number)
 
 
 def _encode(moment: Moment) -> tuple[str, bytes]:

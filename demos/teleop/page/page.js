@@ -1,32 +1,36 @@
 "use strict";
-// The person's input becomes three axes in [-1, 1] (right, away, up) and the gripper, sent ten times a second and on
-// each change; the control loop's answers are drawn. The arm holds still as soon as nothing is sent.
+// What a person does becomes three axes in [-1, 1] (right, away, up), a turn about each of them by the right-hand rule,
+// and the gripper, sent ten times a second and at each change; what the control loop answers is drawn. The arm holds still
+// as soon as nothing is sent.
 
 const $ = (id) => document.getElementById(id);
 // Includes the requested file's size if a name may be reused: a browser shows its cached copy of a known address.
 const url = (path, size = "") => `${path}?token=${TOKEN}${size && `&size=${size}`}`;
 const HEARTBEAT = 100; // ms
+const clip = (value) => Math.max(-1, Math.min(1, value));
 
 // --- commands --------------------------------------------------------------------------------------------------------
 
-const KEYS = {
+const KEYS = { // which of the six a key changes, and how; by the last row the hand's top goes where the key lies
   KeyD: [0, 1], ArrowRight: [0, 1], KeyA: [0, -1], ArrowLeft: [0, -1],
   KeyW: [1, 1], ArrowUp: [1, 1], KeyS: [1, -1], ArrowDown: [1, -1],
   KeyE: [2, 1], PageUp: [2, 1], KeyQ: [2, -1], PageDown: [2, -1],
+  KeyK: [3, 1], KeyI: [3, -1], KeyL: [4, 1], KeyJ: [4, -1], KeyU: [5, 1], KeyO: [5, -1],
 };
 const BUTTONS = { Enter: "keep", Backspace: "discard", Delete: "discard", KeyR: "rerecord", Escape: "stop" };
 
 const held = new Set(); // key codes
 const pads = { plane: [0, 0], height: [0, 0] }; // deflections of the touch pads: right, up
-let mouse = [0, 0, 0]; // axes of a SpaceMouse
-let mouseButtons = 0; // bits of the pressed buttons
-let grip = 0; // 1 closes, -1 opens, 0 until the person first uses it in an episode
+const STILL = [0, 0, 0, 0, 0, 0];
+let mouse = STILL; // a SpaceMouse's axes and turn
+let mouseButtons = 0; // the bits of those that are down
+let grip = 0; // 1 closes, -1 opens, 0 until the person first decides in an episode
 
-function axes() {
-  const sum = [pads.plane[0] + mouse[0], pads.plane[1] + mouse[1], pads.height[1] + mouse[2]];
+function motion() {
+  const sum = [...pads.plane, pads.height[1], 0, 0, 0];
   for (const code of held) sum[KEYS[code][0]] += KEYS[code][1];
-  const stick = gamepadAxes();
-  return sum.map((value, axis) => Math.max(-1, Math.min(1, value + stick[axis])));
+  const stick = gamepadMotion();
+  return sum.map((value, index) => clip(value + mouse[index] + stick[index]));
 }
 
 function toggleGrip() {
@@ -63,7 +67,6 @@ function pad(name) {
   const element = $(name), knob = element.querySelector("i");
   const move = (event) => {
     const box = element.getBoundingClientRect(), reach = Math.min(box.width, box.height) / 2 - 10;
-    const clip = (value) => Math.max(-1, Math.min(1, value));
     const x = name === "height" ? 0 : clip((event.clientX - box.left - box.width / 2) / reach);
     const y = clip((box.top + box.height / 2 - event.clientY) / (box.height / 2 - 22));
     pads[name] = [x, y];
@@ -86,16 +89,19 @@ function pad(name) {
 pad("plane");
 pad("height");
 
-// Gamepads are polled, since they send no input events: the left stick moves in the plane, the right stick up and down.
+// Gamepads are read, not heard: the left stick moves in the plane, the right one up and down and turns; the D-pad tilts.
 const PAD_BUTTONS = { 0: toggleGrip, 1: () => press("discard"), 2: () => press("rerecord"), 8: () => press("stop"), 9: () => press("keep") };
 const pressed = new Set();
 
 // Firefox has no getGamepads where a page comes over plain http from another machine.
 function gamepad() { return [...(navigator.getGamepads?.() ?? [])].find((each) => each && each.mapping === "standard"); }
 
-function gamepadAxes() {
+function gamepadMotion() {
   const device = gamepad();
-  return device ? [device.axes[0], -device.axes[1], -device.axes[3]] : [0, 0, 0];
+  if (!device) return STILL;
+  const [x, y, turn, z] = device.axes;
+  const [up = 0, down = 0, left = 0, right = 0] = device.buttons.slice(12, 16).map((button) => Number(button.pressed));
+  return [x, -y, -z, down - up, right - left, -turn];
 }
 
 function pollGamepad() {
@@ -108,7 +114,8 @@ function pollGamepad() {
 }
 addEventListener("gamepadconnected", (event) => { $("devices").firstChild.textContent = `${event.gamepad.id} is connected. `; });
 
-// A SpaceMouse reports signed 16-bit deflections of up to 350: right, towards the person, down; then its buttons.
+// A SpaceMouse reports signed 16-bit deflections of up to 350: right, towards the person, down, and turns about these, by
+// the right-hand rule, in the next report or, a large device, the same; then its buttons.
 if (navigator.hid) {
   $("hid").hidden = false;
   $("hid").addEventListener("click", async () => {
@@ -119,15 +126,18 @@ if (navigator.hid) {
     $("hid").textContent = `${device.productName} is connected`;
   });
   navigator.hid.addEventListener("disconnect", ({ device }) => {
-    [mouse, mouseButtons] = [[0, 0, 0], 0]; // its release will not be received
+    [mouse, mouseButtons] = [STILL, 0]; // its release will not be heard
     $("hid").textContent = `${device.productName} is unplugged: connect it again`;
     send();
   });
 }
 
 function hearMouse({ reportId, data }) {
-  const read = (axis) => Math.max(-1, Math.min(1, data.getInt16(2 * axis, true) / 350));
-  if (reportId === 1) { mouse = [read(0), -read(1), -read(2)]; send(); }
+  const read = (axis) => clip(data.getInt16(2 * axis, true) / 350);
+  const three = (first) => [read(first), -read(first + 1), -read(first + 2)];
+  if (reportId === 1) mouse = [...three(0), ...(data.byteLength < 12 ? mouse.slice(3) : three(3))];
+  if (reportId === 2) mouse = [...mouse.slice(0, 3), ...three(0)];
+  if (reportId === 1 || reportId === 2) send();
   if (reportId === 3) {
     const now = data.getUint8(0), newly = now & ~mouseButtons;
     mouseButtons = now;
@@ -144,7 +154,8 @@ function send() {
   // While a replay is open nothing is sent: the episode pauses.
   if (!socket || socket.readyState !== WebSocket.OPEN || $("replay").open) return;
   number += 1;
-  socket.send(JSON.stringify({ axes: axes(), grip, number }));
+  const six = motion();
+  socket.send(JSON.stringify({ axes: six.slice(0, 3), turn: six.slice(3), grip, number }));
 }
 
 function press(button) {

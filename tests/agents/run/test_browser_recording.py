@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from chromium import browser, recording
+from chromium import GAMEPAD, SPACEMOUSE, browser, recording
 from key_person import play
 from playwright.sync_api import expect
 
@@ -172,32 +172,6 @@ def test_a_held_key_is_let_go_when_the_window_loses_focus(chrome, tmp_path):
     assert not DemoStore.open(out).read(0).action[-3:].any()
 
 
-# Devices that no test machine has, as a page sees them; `test` says what a person does to them.
-GAMEPAD = """
-    const pad = { mapping: "standard", id: "a gamepad", axes: [0, 0, 0, 0], buttons: [] };
-    for (let index = 0; index < 17; index += 1) pad.buttons.push({ pressed: false });
-    navigator.getGamepads = () => [pad];
-    window.test = { hold: (index, pressed) => { pad.buttons[index].pressed = pressed; } };
-"""
-SPACEMOUSE = """
-    const mouse = Object.assign(new EventTarget(), { productName: "SpaceMouse", opened: false });
-    mouse.open = async () => {
-        if (mouse.opened) throw new DOMException("open already", "InvalidStateError");
-        mouse.opened = true;
-    };
-    const hid = Object.assign(new EventTarget(), { requestDevice: async () => [mouse] });
-    Object.defineProperty(navigator, "hid", { value: hid });
-    const report = (reportId, bytes) => mouse.dispatchEvent(
-        Object.assign(new Event("inputreport"), { reportId, data: new DataView(bytes.buffer) }));
-    window.test = {
-        push: (...axes) => report(1, new Int16Array(axes)),
-        hold: (index, pressed) => report(3, new Uint8Array([pressed << index])),
-        unplug: () => {
-            mouse.opened = false;
-            hid.dispatchEvent(Object.assign(new Event("disconnect"), { device: mouse }));
-        },
-    };
-"""
 GRIP = 0  # the button of either
 
 

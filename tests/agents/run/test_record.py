@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from teleoperation import Script, move, press
 
 from trailkit.agents.run.cli import main
 from trailkit.agents.run.record import _fps, _source
@@ -33,6 +34,24 @@ def test_a_persons_sensitivities_are_stored_beside_the_demonstrations() -> None:
 def test_a_sensitivity_of_nothing_is_refused() -> None:
     with pytest.raises(UserError, match=r"teleop.rot_sensitivity=0: it must be at least 0\.01"):
         TeleopConfig(rot_sensitivity=0)
+
+
+@pytest.mark.render
+@pytest.mark.parametrize(("arm", "turns", "action"), [("TurningArm", True, 0.5), ("Arm", False, 1.0)])
+def test_where_the_hand_turns_the_device_says_so_and_the_person_turns_it(
+    arm: str, turns: bool, action: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def make(*_: object, turns: bool) -> Script:
+        told.append(turns)
+        return Script(move(-1, turn=(0, 0, 1)), press("keep"))
+
+    monkeypatch.setattr("trailkit.agents.run.record._make_device", make)
+    words = ["env=gymnasium", f"env.id=arm:{arm}-v0", "teleop.rot_sensitivity=0.5", "episodes=1"]
+    main(["record", *words, f"out={tmp_path / 'demos'}"])
+    assert told == [turns]
+    assert DemoStore.open(tmp_path / "demos").read(0).action.tolist() == [[action]]
 
 
 def test_a_recording_that_kept_nothing_leaves_no_folder(tmp_path: Path) -> None:

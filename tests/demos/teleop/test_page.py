@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from chromium import browser
+from chromium import GAMEPAD, SPACEMOUSE, browser
 from demonstrations import SETTINGS, SOURCE, make_episode
 from playwright.sync_api import expect
 
@@ -55,6 +55,58 @@ def test_a_browser_that_has_no_gamepads_commands_by_keys(page, device):
     while not device.read().axes[1] == 1:
         assert time.monotonic() < end
         page.wait_for_timeout(20)
+
+
+def until_said(page, device, axes, turn):
+    """Waits until the page commands this."""
+    end = time.monotonic() + 5
+    while [*device.read().axes, *device.read().turn] != [*axes, *turn]:
+        assert time.monotonic() < end, device.read()
+        page.wait_for_timeout(20)
+
+
+def test_keys_move_and_turn_at_once(page, device):
+    page.goto(device.url)
+    for key in "wiu":
+        page.keyboard.down(key)
+    until_said(page, device, [0, 1, 0], [-1, 0, 1])
+    for key in "wi":
+        page.keyboard.up(key)
+    page.keyboard.down("l")
+    until_said(page, device, [0, 0, 0], [0, 1, 1])
+
+
+def test_the_d_pad_and_the_right_stick_turn(page, device):
+    page.add_init_script(GAMEPAD)
+    page.goto(device.url)
+    page.evaluate("test.push(1, 0, -0.5, 0.25)")
+    until_said(page, device, [1, 0, -0.25], [0, 0, 0.5])
+    page.evaluate("test.hold(13, true); test.hold(14, true)")  # down and left
+    until_said(page, device, [1, 0, -0.25], [1, -1, 0.5])
+
+
+def test_a_spacemouse_turns_in_a_report_of_its_own_or_in_that_of_its_pushes(page, device):
+    page.add_init_script(SPACEMOUSE)
+    page.goto(device.url)
+    page.locator("#hid").click()
+    page.evaluate("test.push(350, 0, 0); test.turn(350, 175, 350)")
+    until_said(page, device, [1, 0, 0], [1, -0.5, -1])
+    page.evaluate("test.push(0, 350, 0)")
+    until_said(page, device, [0, -1, 0], [1, -0.5, -1])
+    page.evaluate("test.push(0, 0, 350, 0, 0, -350)")
+    until_said(page, device, [0, 0, -1], [0, 0, 1])
+    page.evaluate("test.unplug()")
+    until_said(page, device, [0, 0, 0], [0, 0, 0])
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_how_to_turn_the_hand_is_said_where_it_turns(page, store, turns):
+    device = BrowserDevice(store, port=0, turns=turns)
+    page.goto(device.url)
+    for words in ("tilt away, towards you", "tilt left, right", "turn left, right"):
+        expect(page.get_by_text(words)).to_be_visible(visible=turns)
+    expect(page.get_by_text("up, down", exact=True)).to_be_visible()
+    device.close()
 
 
 def test_the_strip_has_the_seconds_of_the_environments_own_pace(page, store, device):

@@ -124,9 +124,23 @@ def test_commands_arrive_and_are_gone_with_the_page(device):
 
     command = with_page(device, talk)
     np.testing.assert_allclose(command.axes, [0.5, -1, 1])
+    assert command.turn.tolist() == [0, 0, 0]  # the page said nothing of it
     assert command.grip == 1 and command.button is None
     until(lambda: not device.read().connected)
     assert not device.read().axes.any() and device.read().grip == 0
+
+
+def test_turns_arrive_too(device):
+    async def talk(socket):
+        await socket.send_str(json.dumps({"axes": [0, 0, 0], "turn": [0.5, -7, 0.25], "grip": 0, "number": 1}))
+        await asyncio.to_thread(until, lambda: device.read().connected)
+        return device.read()
+
+    command = with_page(device, talk)
+    assert command.turn.dtype == np.float32 and command.turn.tolist() == [0.5, -1, 0.25]
+    assert not command.axes.any()
+    until(lambda: not device.read().connected)
+    assert not device.read().turn.any()
 
 
 def test_a_page_that_says_nothing_for_half_a_second_is_not_there(device):
@@ -156,19 +170,22 @@ NONSENSE = [
     *('{"axes": [1, 2], "grip": 0, "number": 1}', '{"axes": [1, 2, NaN], "grip": 0, "number": 1}'),
     *('{"axes": "abc", "grip": 0, "number": 1}', '{"axes": [1, 1, 1], "grip": "x", "number": 1}'),
     '{"axes": [1, 1, 1], "grip": 0, "number": Infinity}',
+    *(
+        f'{{"axes": [1, 1, 1], "turn": {turn}, "grip": 0, "number": 1}}'
+        for turn in ("[1, 2]", "[1, NaN, 1]", "null", "7")
+    ),
 ]
 
 
 def test_nonsense_is_passed_over_and_the_page_stays(device):
     async def talk(socket):
-        for text in NONSENSE:
+        for text in (said([0, 1, 0]), *NONSENSE, json.dumps({"button": "keep"})):
             await socket.send_str(text)
-        await socket.send_str(said([0, 1, 0], number=9))
-        await asyncio.to_thread(until, lambda: device._channel._heard == 9)
+        await asyncio.to_thread(until, lambda: device._channel._buttons)
         return device.read()
 
     command = with_page(device, talk)
-    assert command.button is None and command.axes.tolist() == [0, 1, 0]
+    assert command.button == "keep" and command.axes.tolist() == [0, 1, 0] and not command.turn.any()
 
 
 def test_a_second_page_is_told_that_the_arm_is_taken(device):
