@@ -55,9 +55,9 @@ def test_help_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--help"])
     assert "trailkit train method=trail" in capsys.readouterr().out
     main(["evaluate", "--help"])
-    assert "episodes: 50" in capsys.readouterr().out
+    assert "episodes=50" in capsys.readouterr().out
     main(["watch", "--help"])
-    assert "seed: 0" in capsys.readouterr().out
+    assert "seed=0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
