@@ -106,7 +106,7 @@ def test_the_command_prints_the_verdict_and_writes_sheets_and_numbers(orange, tm
 def test_a_file_says_how_the_trainer_sees(clean, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("task: reach\nappearance: [arm_colour]\n")
-    demos(["audit", str(clean.path), "env=mine.yaml", "env.episode_steps=20", "out=out", "threads=1"])
+    demos(["audit", str(clean.path), "env=mine.yaml", "out=out", "threads=1"])
     found = json.loads(Path("out/audit.json").read_text())
     assert found["environment"]["appearance"] == ["arm_colour"]
     assert "arm appearance" in found["verdict"]["found"]
