@@ -241,10 +241,10 @@ class Trainer:
             SystemExit: With code 0, after an interruption, which also leaves a checkpoint.
         """
         with (
+            interruptible(self._interrupted),
             closing(self),
             MetricsLog(self.folder, make_wandb(self.config, self.folder)) as log,
             Progress(self.config.steps, minutes=self.config.minutes) as progress,
-            interruptible(self._interrupted),
         ):
             log.resume(self.learning.steps)
             if self.learning.steps == 0:
