@@ -126,7 +126,9 @@ def load_config(folder: Path, words: Sequence[str] = ()) -> TrainConfig:
     try:
         saved = OmegaConf.load(path)
         _renew(saved)
-        changes = OmegaConf.from_dotlist(list(words))
+        changes = OmegaConf.from_dotlist([word for word in words if not _is_plain_path(word)])
+        for key, _, value in (word.partition("=") for word in words if _is_plain_path(word)):
+            OmegaConf.update(changes, key, os.path.expanduser(value))  # YAML would read 2024_11_28 as a number
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path} or {' '.join(words)!r} cannot be read: {' '.join(str(error).split())}") from error
     try:

@@ -74,6 +74,13 @@ def test_what_says_where_a_run_runs_may_change(words: list[str], tmp_path: Path)
         load_config(run, ["agent.gamma=0.5"])
 
 
+def test_the_path_of_moved_demonstrations_is_taken_as_it_is(words: list[str], tmp_path: Path) -> None:
+    train([*words, "steps=1"])
+    for path in ("2024_11_28", "1e3", "true", "läuf: a", "a=b"):
+        assert load_config(tmp_path / "run", [f"demos={path}", "steps=2"]).demos == path
+    assert load_config(tmp_path / "run", ["demos=~/d"]).demos == str(Path("~/d").expanduser())
+
+
 def test_from_many_processes_to_one_the_settings_of_many_are_left_behind(words: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     train([*words, "steps=1"])
